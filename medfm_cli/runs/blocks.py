@@ -1,0 +1,167 @@
+"""What a report is made of: sections of text, tables, figures, facts and callouts.
+
+Engines build these plain values; `medfm_cli.runs.page` turns them into one offline HTML page and
+`medfm_cli.runs.tables` into text for a terminal. Every block is frozen, holds only JSON values and
+survives `section_to_json` → `section_from_json` unchanged, so that a pipeline can join the
+sections of its stages from disk.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from os import PathLike, fspath
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+Cell = str | int | float | None
+CalloutKind = Literal["note", "warn", "good"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Plain paragraphs, separated by blank lines. Nothing in it is read as markup."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of cells under column names.
+
+    Numbers are aligned on the right and rounded for the eye (the JSON keeps them exact);
+    `None` and NaN are shown as a dash. `bars` names columns of non-negative numbers that get a
+    thin bar drawn to the column's largest value; `strong` names rows (by index) to stand out.
+    Raises ValueError when a row is not as long as `columns` or a name in `bars` is unknown.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+    bars: Sequence[str] = field(default=(), kw_only=True)
+    strong: Sequence[int] = field(default=(), kw_only=True)
+
+    def __post_init__(self) -> None:
+        columns = tuple(str(name) for name in self.columns)
+        rows = tuple(tuple(_cell(value) for value in row) for row in self.rows)
+        for number, row in enumerate(rows):
+            if len(row) != len(columns):
+                raise ValueError(f"row {number} has {len(row)} cells for {len(columns)} columns")
+        if unknown := [name for name in self.bars if name not in columns]:
+            raise ValueError(f"bars names no column: {', '.join(unknown)}")
+        _set(self, columns=columns, rows=rows, bars=tuple(self.bars), strong=tuple(self.strong))
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """An image file (png, jpg, svg), its path relative to the run directory.
+
+    `alt` says in words what the picture shows, for readers who cannot see it. `wide` lets the
+    picture take the whole width of the page (sheets of images). Raises ValueError for an absolute
+    path or one that climbs out of the run directory.
+    """
+
+    path: str | PathLike[str]
+    caption: str = ""
+    alt: str = ""
+    wide: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        path = PurePosixPath(fspath(self.path).replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"a figure lies inside the run directory, not at {path}")
+        _set(self, path=path.as_posix())
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A row of named values, the few numbers a reader looks for first."""
+
+    items: Mapping[str, Cell]
+
+    def __post_init__(self) -> None:
+        _set(self, items={str(name): _cell(value) for name, value in self.items.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Callout:
+    """One remark that must not be missed: a note, a caveat (warn) or a check passed (good)."""
+
+    kind: CalloutKind
+    text: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("note", "warn", "good"):
+            raise ValueError(f"a callout is a note, a warn or a good, not {self.kind!r}")
+
+
+Block = Text | Table | Figure | Facts | Callout
+_BLOCKS: dict[str, type[Block]] = {
+    "text": Text,
+    "table": Table,
+    "figure": Figure,
+    "facts": Facts,
+    "callout": Callout,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A titled part of a report."""
+
+    title: str
+    blocks: Sequence[Block]
+
+    def __post_init__(self) -> None:
+        _set(self, blocks=tuple(self.blocks))
+
+
+def section_to_json(section: Section) -> dict[str, Any]:
+    """Give the section as JSON values: `{"title": …, "blocks": [{"type": "table", …}, …]}`."""
+    return {"title": section.title, "blocks": [block_to_json(block) for block in section.blocks]}
+
+
+def section_from_json(data: Mapping[str, Any]) -> Section:
+    """Read back what `section_to_json` wrote. Raises KeyError or ValueError for anything else."""
+    return Section(data["title"], [block_from_json(block) for block in data["blocks"]])
+
+
+def block_to_json(block: Block) -> dict[str, Any]:
+    """Give one block as JSON values, its kind under `type`."""
+    kind = next(name for name, cls in _BLOCKS.items() if type(block) is cls)
+    values = {item.name: _plain(getattr(block, item.name)) for item in fields(block)}
+    return {"type": kind, **values}
+
+
+def block_from_json(data: Mapping[str, Any]) -> Block:
+    """Read back what `block_to_json` wrote. Raises KeyError or ValueError for anything else."""
+    values = dict(data)
+    kind = values.pop("type")
+    if kind not in _BLOCKS:
+        raise ValueError(f"no report block is called {kind!r}")
+    return _BLOCKS[kind](**values)
+
+
+def _plain(value: Any) -> Any:
+    """Turn the frozen tuples back into the lists that JSON knows."""
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _cell(value: Any) -> Cell:
+    """Bring a value to what JSON holds: numpy scalars to Python's, NaN to None, the rest to str."""
+    if hasattr(value, "item") and not isinstance(value, str):
+        value = value.item()
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "∞" if value > 0 else "-∞"
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def _set(block: object, **values: Any) -> None:
+    """Set fields of a frozen block while it is being made."""
+    for name, value in values.items():
+        object.__setattr__(block, name, value)
