@@ -1,0 +1,226 @@
+"""The model card: written from run records alone; what is not known is shown as EMPTY.
+
+Needs no torch: the same text goes into model directories and into the exported bundle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from medfm_cli.recipe import Part
+
+if TYPE_CHECKING:
+    from medfm_cli.data.card import DatasetCard
+    from medfm_cli.models.config import ModelConfig
+
+EMPTY = "EMPTY"
+
+
+class DataFacts(Part):
+    """The data a model was made from, as the dataset's card says."""
+
+    use: str = Field("", description="what the data were used for: pretrain, finetune, eval")
+    name: str = ""
+    version: str = Field("", description="the dataset's content hash")
+    samples: int | None = None
+    images: int | None = None
+    subjects: int | None = None
+    splits: dict[str, int] = Field({}, description="samples by split")
+    modalities: dict[str, int] = Field({}, description="samples by modality")
+    labels: dict[str, int] = Field({}, description="samples by label")
+    licences: list[str] = Field([], description="as the sources state them")
+    consent: str = ""
+
+
+class TrainingFacts(Part):
+    """One training run: its verb, the hash of its recipe and the values worth naming."""
+
+    verb: str
+    recipe: str = Field("", description="name of the recipe")
+    recipe_hash: str = ""
+    facts: dict[str, str | int | float] = Field({}, description="steps, epochs, batch …")
+
+
+class MetricFacts(Part):
+    """One measured number with what it needs to be read rightly."""
+
+    name: str
+    value: float
+    low: float | None = Field(None, description="lower end of the 95 % interval")
+    high: float | None = Field(None, description="upper end of the 95 % interval")
+    n: int | None = Field(None, description="number of images")
+    subjects: int | None = Field(None, description="number of people")
+    of: str = Field("", description="which model or baseline the number belongs to")
+    protocol: str = Field("", description="split and protocol it was measured by")
+
+
+class CardFacts(Part):
+    """All that run records say for the card. Every field may be missing."""
+
+    intended_use: str = ""
+    data: list[DataFacts] = Field([], description="in the order they were used")
+    training: list[TrainingFacts] = Field([], description="in the order they were run")
+    metrics: list[MetricFacts] = Field([], description="of the model and its baselines")
+    limitations: list[str] = Field([], description="one sentence each")
+
+
+def data_facts(card: DatasetCard, *, use: str) -> DataFacts:
+    """What the card says about a dataset, taken from the dataset's own card.
+
+    Args:
+        card: `Dataset.card`.
+        use: what the data were used for: "pretrain", "finetune", "eval".
+    """
+    counts = card.counts
+    return DataFacts(
+        use=use,
+        name=card.name,
+        version=card.version,
+        samples=counts.samples,
+        images=counts.images,
+        subjects=counts.subjects,
+        splits={name: split.samples for name, split in counts.splits.items()},
+        modalities=counts.modalities,
+        labels=counts.labels,
+        licences=card.licences,
+        consent=card.consent,
+    )
+
+
+def render_model_card(config: ModelConfig) -> str:
+    """Write the card of a model directory as Markdown."""
+    facts = config.card
+    parts = [
+        f"# Model card: {config.kind} {config.backbone.name}",
+        _section("Intended use", [facts.intended_use or EMPTY]),
+        _section("Model", _model_lines(config)),
+        _section("Data", _data_lines(facts.data)),
+        _section("Training", _training_lines(facts.training)),
+        _section("Metrics", _metric_lines(facts.metrics)),
+        _section("Preprocessing", _preprocessing_lines(config)),
+        _section("Operating points", _operating_lines(config)),
+        _section("Limitations", _bullets(facts.limitations)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def interval(metric: MetricFacts, *, digits: int = 3) -> str:
+    """`0.912 (0.850 to 0.960)`, or the value and EMPTY for the interval that is not known."""
+    value = f"{metric.value:.{digits}f}"
+    if metric.low is None or metric.high is None:
+        return f"{value} (95 % interval {EMPTY})"
+    return f"{value} ({metric.low:.{digits}f} to {metric.high:.{digits}f})"
+
+
+def _model_lines(config: ModelConfig) -> list[str]:
+    head = config.head
+    return _facts(
+        {
+            "architecture": config.backbone.name,
+            "input": f"{config.backbone.channels} × {config.backbone.image_size}²",
+            "patch size": config.backbone.patch,
+            "head": f"{head.kind}, {head.classes} outputs" if head else "none",
+            "classes": ", ".join(config.label_schema.classes) if head else "none",
+            "parameters": f"{config.parameters:,}" if config.parameters else None,
+            "weights sha256": config.weights_sha256,
+            "written by": f"medfm {config.medfm}" if config.medfm else None,
+        }
+    )
+
+
+def _data_lines(data: Sequence[DataFacts]) -> list[str]:
+    lines: list[str] = []
+    for item in data:
+        lines += [f"### {item.use or 'data'}: {item.name or EMPTY}", "", *_one_dataset(item), ""]
+    return lines[:-1] or [EMPTY]
+
+
+def _one_dataset(item: DataFacts) -> list[str]:
+    return _facts(
+        {
+            "version": item.version,
+            "subjects": item.subjects,
+            "images": item.images,
+            "samples": item.samples,
+            "samples by split": _counts(item.splits),
+            "samples by modality": _counts(item.modalities),
+            "samples by label": _counts(item.labels),
+            "licences": ", ".join(item.licences),
+            "consent": item.consent,
+        }
+    )
+
+
+def _training_lines(training: Sequence[TrainingFacts]) -> list[str]:
+    lines: list[str] = []
+    for step in training:
+        title = f"### {step.verb} {step.recipe}".rstrip()
+        lines += [title, "", *_facts({"recipe hash": step.recipe_hash, **step.facts}), ""]
+    return lines[:-1] or [EMPTY]
+
+
+def _metric_lines(metrics: Sequence[MetricFacts]) -> list[str]:
+    if not metrics:
+        return [EMPTY]
+    head = ["| model | metric | value (95 % interval) | n | subjects | protocol |"]
+    rule = ["|---|---|---|---|---|---|"]
+    return head + rule + [_metric_row(metric) for metric in metrics]
+
+
+def _metric_row(metric: MetricFacts) -> str:
+    cells = (
+        metric.of or EMPTY,
+        metric.name,
+        interval(metric),
+        _shown(metric.n),
+        _shown(metric.subjects),
+        metric.protocol or EMPTY,
+    )
+    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+
+
+def _preprocessing_lines(config: ModelConfig) -> list[str]:
+    return _facts(config.preprocessing.model_dump())
+
+
+def _operating_lines(config: ModelConfig) -> list[str]:
+    lines = [
+        f"{point.label}: probability ≥ {point.threshold:.3f} ({point.rule}, "
+        f"reached {_shown(point.value)} on {_shown(point.n)} images)"
+        for point in config.operating_points
+    ]
+    return _bullets(lines)
+
+
+def _section(title: str, lines: Iterable[str]) -> str:
+    return "\n".join([f"## {title}", "", *lines])
+
+
+def _facts(values: Mapping[str, object]) -> list[str]:
+    return [f"- {name}: {_shown(value)}" for name, value in values.items()]
+
+
+def _bullets(lines: Iterable[str]) -> list[str]:
+    return [f"- {line}" for line in lines] or [EMPTY]
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def _shown(value: object) -> str:
+    """A value in words; what nobody recorded is EMPTY."""
+    if value is None or value in ("", [], {}):
+        return EMPTY
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return ", ".join(_shown(item) for item in value)
+    return str(value)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,91 @@
+"""`config.json` of a model directory: all that a model is, beside its weights. Needs no torch."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from medfm_cli.data.card import LabelSchema
+from medfm_cli.data.preprocess import Preprocessing
+from medfm_cli.errors import DataError
+from medfm_cli.models.card import CardFacts
+from medfm_cli.models.spec import BackboneSpec, HeadSpec
+from medfm_cli.recipe import Part
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "card.md"
+SCHEMA_VERSION = 1
+
+
+class OperatingPoint(Part):
+    """The probability from which on a class is called, and where that number comes from."""
+
+    label: str
+    threshold: float = Field(ge=0, le=1)
+    rule: str = Field("max-mcc", description="how the threshold was chosen")
+    value: float | None = Field(None, description="what the rule reached on those images")
+    n: int | None = Field(None, description="number of images it was chosen on")
+
+
+class ModelConfig(Part):
+    """The contents of config.json. `save_model` fills the last two fields."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    kind: Literal["encoder", "classifier"]
+    backbone: BackboneSpec
+    head: HeadSpec | None = None
+    preprocessing: Preprocessing
+    label_schema: LabelSchema = LabelSchema()
+    operating_points: list[OperatingPoint] = Field([], description="one a class, from val")
+    lineage: dict[str, Any] = Field({}, description="the whole chain of runs back to the files")
+    card: CardFacts = CardFacts()
+    medfm: str = ""
+    parameters: int = 0
+    weights_sha256: str = ""
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if (self.kind == "classifier") != (self.head is not None):
+            raise ValueError("a classifier has a head and an encoder has none")
+        classes = self.label_schema.classes
+        if self.head is not None and self.head.classes != len(classes):
+            raise ValueError(f"the head has {self.head.classes} outputs for {len(classes)} classes")
+        if self.preprocessing.size != self.backbone.image_size:
+            raise ValueError("preprocessing.size differs from backbone.image_size")
+        if self.preprocessing.channels != self.backbone.channels:
+            raise ValueError("preprocessing.channels differs from backbone.channels")
+        return self
+
+
+def read_config(directory: Path | str) -> ModelConfig:
+    """Read and check the config.json of a model directory.
+
+    Raises:
+        DataError: there is none, or it is no config that this version understands.
+    """
+    path = Path(directory) / CONFIG_FILE
+    try:
+        return ModelConfig.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise DataError(
+            f"{directory} is not a model directory: it has no {CONFIG_FILE}",
+            hint="give the 'model' folder of a finished pretrain or finetune run",
+        ) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise DataError(f"{path} is not a valid model config: {where}: {first['msg']}") from None
+
+
+def content_hash(directory: Path | str) -> str:
+    """Hash of a model directory (hex sha256 of its config, which holds that of the weights).
+
+    Raises:
+        DataError: it is not a model directory.
+    """
+    read_config(directory)
+    return hashlib.sha256((Path(directory) / CONFIG_FILE).read_bytes()).hexdigest()

@@ -1,0 +1,165 @@
+"""The model directory: config.json, model.safetensors, card.md. Written whole, loaded whole."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from medfm_cli.errors import DataError
+from medfm_cli.models.backbones import Backbone, build_backbone
+from medfm_cli.models.card import render_model_card
+from medfm_cli.models.classifier import Classifier
+from medfm_cli.models.config import (
+    CARD_FILE,
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    ModelConfig,
+    read_config,
+)
+from medfm_cli.models.heads import build_head
+from medfm_cli.models.weights import (
+    LoadReport,
+    Tensors,
+    load_backbone_weights,
+    load_exactly,
+    read_tensors,
+)
+from medfm_cli.runs.atomic import replace_dir
+from medfm_cli.version import __version__
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model in evaluation mode, its config, and what was loaded."""
+
+    module: Backbone | Classifier
+    config: ModelConfig
+    report: LoadReport
+
+    @property
+    def backbone(self) -> Backbone:
+        """The encoder, with or without a head on it."""
+        return self.module.backbone if isinstance(self.module, Classifier) else self.module
+
+
+def save_model(directory: Path, module: Backbone | Classifier, config: ModelConfig) -> ModelConfig:
+    """Write a model directory in one step: a reader sees the old one or the new one, whole.
+
+    Args:
+        directory: replaced when it exists.
+        module: a Backbone (kind "encoder") or a Classifier (kind "classifier").
+        config: its parameter count, weights hash and medfm version are filled in here.
+
+    Returns:
+        The config as written.
+    """
+    from safetensors.torch import save
+
+    tensors = _to_tensors(module)
+    payload = save(tensors)
+    complete = config.model_copy(
+        update={
+            "medfm": __version__,
+            "parameters": sum(parameter.numel() for parameter in module.parameters()),
+            "weights_sha256": hashlib.sha256(payload).hexdigest(),
+        }
+    )
+    with replace_dir(directory) as staging:
+        (staging / WEIGHTS_FILE).write_bytes(payload)
+        (staging / CONFIG_FILE).write_text(complete.model_dump_json(indent=2) + "\n")
+        (staging / CARD_FILE).write_text(render_model_card(complete))
+    return complete
+
+
+def load_model(
+    directory: Path | str, *, kind: Literal["encoder", "classifier"] | None = None
+) -> LoadedModel:
+    """Load a model directory: every tensor, checked against the hash in its config.
+
+    Args:
+        directory: a model directory.
+        kind: refuse any other kind.
+
+    Raises:
+        DataError: not a model directory, of another kind, damaged, or not complete.
+    """
+    directory = Path(directory)
+    config = read_config(directory)
+    if kind is not None and config.kind != kind:
+        raise DataError(f"{directory} holds {_article(config.kind)}, {_article(kind)} is needed")
+    module = _empty_module(config)
+    tensors = read_tensors(_verified(directory, config))
+    report = load_exactly(_carrier(module), tensors, source=str(directory))
+    module.eval()
+    return LoadedModel(module, config, report)
+
+
+def load_encoder(directory: Path | str, *, image_size: int | None = None) -> LoadedModel:
+    """Load only the encoder, of an encoder's or a classifier's directory.
+
+    With another `image_size` the position embeddings are resized by timm; the config returned
+    then says so in its backbone and preprocessing.
+
+    Raises:
+        DataError: as for `load_model`.
+    """
+    loaded = load_model(directory)
+    config, backbone = loaded.config, loaded.backbone
+    if image_size is not None and image_size != config.backbone.image_size:
+        backbone, config, report = _resized(Path(directory), config, image_size)
+        loaded = LoadedModel(backbone, config, report)
+    return LoadedModel(backbone, config, loaded.report)
+
+
+def _resized(
+    directory: Path, config: ModelConfig, image_size: int
+) -> tuple[Backbone, ModelConfig, LoadReport]:
+    spec = config.backbone.model_copy(update={"image_size": image_size})
+    preprocessing = config.preprocessing.model_copy(update={"size": image_size})
+    backbone = build_backbone(spec.model_copy(update={"pretrained": False}))
+    report = load_backbone_weights(backbone, directory / WEIGHTS_FILE)
+    config = config.model_copy(update={"backbone": spec, "preprocessing": preprocessing})
+    backbone.eval()
+    return backbone, config, report
+
+
+def _empty_module(config: ModelConfig) -> Backbone | Classifier:
+    spec = config.backbone.model_copy(update={"pretrained": False})
+    backbone = build_backbone(spec, seed=0)
+    if config.head is None:
+        return backbone
+    return Classifier(backbone, build_head(config.head, dim=backbone.dim))
+
+
+def _carrier(module: Backbone | Classifier) -> nn.Module:
+    """The module whose tensor names the file has: timm's own names for an encoder."""
+    return module if isinstance(module, Classifier) else module.net
+
+
+def _to_tensors(module: Backbone | Classifier) -> Tensors:
+    state = _carrier(module).state_dict()
+    return {name: value.detach().cpu().contiguous() for name, value in state.items()}
+
+
+def _verified(directory: Path, config: ModelConfig) -> Path:
+    """The weights file, after its bytes were compared with the hash in the config."""
+    path = directory / WEIGHTS_FILE
+    if not path.is_file():
+        raise DataError(f"{directory} has no {WEIGHTS_FILE}")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != config.weights_sha256:
+        raise DataError(
+            f"{path} is not the file its config.json describes: the sha256 differs",
+            hint="copy the model directory again, or run the training again",
+        )
+    return path
+
+
+def _article(kind: str) -> str:
+    return f"an {kind}" if kind == "encoder" else f"a {kind}"
