@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 
 import torch
 from torch import nn
 
 from medfm_cli.errors import EnvironmentProblem, UsageError
 from medfm_cli.models.spec import PRESETS, BackboneSpec
-
-if TYPE_CHECKING:
-    from timm.models.vision_transformer import VisionTransformer
 
 
 class Backbone(nn.Module):
@@ -104,14 +101,14 @@ class Backbone(nn.Module):
         return super().train(mode and not self._frozen)
 
     @property
-    def _vit(self) -> VisionTransformer:
+    def _vit(self) -> Any:
         if not self.maskable:
             raise UsageError(
                 f"the backbone {self.spec.name} is no plain vision transformer: "
                 "its patches cannot be embedded and encoded apart",
                 hint=f"choose one of {', '.join(PRESETS)} or a timm vit_…",
             )
-        return self.net  # type: ignore[return-value]
+        return self.net
 
     def _positions(self, grid: tuple[int, int]) -> torch.Tensor:
         """Position embeddings of the patches, [1,N,D], for a grid of rows and columns."""
@@ -121,7 +118,7 @@ class Backbone(nn.Module):
             positions = positions[:, vit.num_prefix_tokens :]
         if grid == self.grid:
             return positions
-        from timm.layers import resample_abs_pos_embed
+        from timm.layers.pos_embed import resample_abs_pos_embed
 
         resized: torch.Tensor = resample_abs_pos_embed(
             positions, new_size=list(grid), old_size=list(self.grid), num_prefix_tokens=0
@@ -194,14 +191,14 @@ def _build_preset(spec: BackboneSpec) -> nn.Module:
     return net
 
 
-def _start_with_sincos(net: nn.Module) -> None:
+def _start_with_sincos(net: Any) -> None:
     """Fill the position embedding with 2D sines and cosines, as MAE does."""
-    from timm.layers import build_sincos2d_pos_embed
+    from timm.layers.pos_embed_sincos import build_sincos2d_pos_embed
 
     table = net.pos_embed
-    grid = list(net.patch_embed.grid_size)  # type: ignore[union-attr,arg-type]
+    grid = list(net.patch_embed.grid_size)
     with torch.no_grad():
-        table.copy_(build_sincos2d_pos_embed(grid, dim=table.shape[-1]))  # type: ignore
+        table.copy_(build_sincos2d_pos_embed(grid, dim=table.shape[-1]))
 
 
 def _build_timm(spec: BackboneSpec) -> nn.Module:
@@ -210,7 +207,7 @@ def _build_timm(spec: BackboneSpec) -> nn.Module:
     if not timm.is_model(spec.name):
         raise UsageError(f"no backbone is called '{spec.name}'", hint=_suggest(spec.name))
     published = timm.get_pretrained_cfg(spec.name)
-    options: dict[str, object] = {"in_chans": spec.channels, "num_classes": 0}
+    options: dict[str, Any] = {"in_chans": spec.channels, "num_classes": 0}
     if published is not None and published.fixed_input_size:
         options["img_size"] = spec.image_size
     if spec.drop_path:

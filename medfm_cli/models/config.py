@@ -18,7 +18,6 @@ from medfm_cli.recipe import Part
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "card.md"
-SCHEMA_VERSION = 1
 
 
 class OperatingPoint(Part):
@@ -34,7 +33,7 @@ class OperatingPoint(Part):
 class ModelConfig(Part):
     """The contents of config.json. `save_model` fills the last two fields."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     kind: Literal["encoder", "classifier"]
     backbone: BackboneSpec
     head: HeadSpec | None = None

@@ -179,7 +179,7 @@ def _fit_shapes(given: Tensors, backbone: Backbone) -> tuple[Tensors, list[str]]
 
 def _fit_positions(tensors: Tensors, backbone: Backbone) -> None:
     """Bring `pos_embed` [1,P+N,D] to the prefix tokens and the grid of the backbone."""
-    from timm.layers import resample_abs_pos_embed
+    from timm.layers.pos_embed import resample_abs_pos_embed
 
     vit: Any = backbone.net
     table = tensors.get("pos_embed")
