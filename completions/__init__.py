@@ -1,0 +1,1 @@
+"""Shell completions that ship with medfm: generated, data only."""

@@ -1,0 +1,111 @@
+"""From a recipe file and overrides to a typed recipe, or to all of its problems."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from medfm_cli.errors import RecipeError, UsageError
+from medfm_cli.recipe.library import locate, root
+from medfm_cli.recipe.overrides import apply_overrides
+from medfm_cli.recipe.parts import Recipe
+from medfm_cli.recipe.problems import Problem
+from medfm_cli.recipe.tree import Key, Tree, read_file
+from medfm_cli.recipe.validate import problems_of
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A recipe, checked.
+
+    Attributes:
+        name: the recipe's name, from its file.
+        recipe: the typed recipe.
+        tree: the values after `extends` and overrides, as written by the user.
+    """
+
+    name: str
+    recipe: Recipe
+    tree: Tree
+
+
+def load(recipe: str, overrides: list[str], *, verb: str, model: type[Recipe]) -> Loaded:
+    """Read, extend, override and check a recipe.
+
+    Raises:
+        UsageError: there is no such recipe.
+        RecipeError: with every problem found.
+    """
+    path = locate(recipe, verb)
+    tree = read_extended(path, verb)
+    apply_overrides(tree, overrides)
+    return Loaded(path.stem, check(tree, model), tree)
+
+
+def check(tree: Tree, model: type[Recipe]) -> Recipe:
+    """The typed recipe for a tree.
+
+    Raises:
+        RecipeError: with every problem found.
+    """
+    try:
+        specialised = model.specialise(tree.value)
+        return specialised.model_validate(copy.deepcopy(tree.value))
+    except ValidationError as error:
+        raise RecipeError(problems_of(error, tree, specialised)) from None
+
+
+def read_extended(path: Path, verb: str, chain: tuple[Path, ...] = ()) -> Tree:
+    """Read a recipe file with the recipes that it extends underneath."""
+    if path.resolve() in chain:
+        names = " → ".join(p.name for p in (*chain, path))
+        raise UsageError(f"the recipe '{path}' extends itself: {names}", hint="break the circle")
+    tree = read_file(path, shown=_shown(path))
+    return _extend(tree, verb, path.parent, (*chain, path.resolve()))
+
+
+def _extend(tree: Tree, verb: str, folder: Path, chain: tuple[Path, ...]) -> Tree:
+    bases = tree.value.pop("extends", None)
+    place = tree.place(("extends",))
+    tree.forget(("extends",))
+    if bases is None:
+        return tree
+    names = bases if isinstance(bases, list) else [bases]
+    merged = Tree({})
+    for name in names:
+        try:
+            base = locate(str(name), verb, relative_to=folder)
+        except UsageError as error:
+            problem = Problem(place, "extends", error.message, error.hint or "")
+            raise RecipeError([problem]) from None
+        _merge(merged, read_extended(base, verb, chain))
+    _merge(merged, tree)
+    return merged
+
+
+def _merge(base: Tree, over: Tree) -> None:
+    """Lay `over` on `base`: blocks are merged key by key, everything else is replaced."""
+
+    def lay(below: dict[str, Any], above: dict[str, Any], path: Key) -> None:
+        for key, value in above.items():
+            here = (*path, key)
+            if isinstance(value, dict) and isinstance(below.get(key), dict):
+                lay(below[key], value, here)
+            else:
+                base.forget(here)
+                below[key] = value
+
+    lay(base.value, over.value, ())
+    base.adopt(over)
+
+
+def _shown(path: Path) -> str:
+    """Shipped recipes are shown by name: where they are installed helps nobody."""
+    shipped = root()
+    if path.is_relative_to(shipped):
+        return f"{path.relative_to(shipped)}"
+    return str(path)

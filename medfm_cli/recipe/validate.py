@@ -1,0 +1,156 @@
+"""pydantic's errors turned into sentences with a place and a way out."""
+
+from __future__ import annotations
+
+import types
+import typing
+from typing import TYPE_CHECKING, Any
+
+from medfm_cli.recipe.parts import Part
+from medfm_cli.recipe.problems import Problem, did_you_mean
+from medfm_cli.recipe.tree import Key, Tree, dotted
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+_NOUNS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a block of keys",
+    "model_type": "a block of keys",
+    "model_attributes_type": "a block of keys",
+    "none_required": "nothing",
+}
+
+
+def problems_of(error: ValidationError, tree: Tree, model: type[Part]) -> list[Problem]:
+    """Every problem in `error`, in the order of the file; alternatives of one value joined."""
+    groups: dict[Key, list[ErrorDetails]] = {}
+    for detail in error.errors(include_url=False):
+        groups.setdefault(_path(detail, tree), []).append(detail)
+    problems = [_problem(path, details, tree, model) for path, details in groups.items()]
+    return sorted(problems, key=lambda p: (p.place.source, p.place.line, p.place.column))
+
+
+def _path(detail: ErrorDetails, tree: Tree) -> Key:
+    """The path in the recipe: pydantic's location less the names of union members."""
+    path: Key = ()
+    here = tree.value
+    last = len(detail["loc"]) - 1
+    for position, part in enumerate(detail["loc"]):
+        inside = (isinstance(here, dict) and part in here) or (
+            isinstance(here, list) and isinstance(part, int) and part < len(here)
+        )
+        if inside:
+            here = here[part]
+            path = (*path, part)
+        elif position == last and detail["type"] == "missing":
+            path = (*path, part)
+    return path
+
+
+def _problem(path: Key, details: list[ErrorDetails], tree: Tree, model: type[Part]) -> Problem:
+    kinds = {detail["type"] for detail in details}
+    key = dotted(path)
+    if kinds == {"extra_forbidden"}:
+        known = [name for name in fields_at(model, tree.value, path[:-1]) if name != path[-1]]
+        fix = did_you_mean(str(path[-1]), known) or _listing(known)
+        return Problem(tree.place(path, of_key=True), key, "unknown key", fix)
+    if kinds == {"missing"}:
+        place = tree.place(path[:-1], of_key=bool(path[:-1]))
+        return Problem(place, key, "is required and missing", f"add `{path[-1]}: …`")
+    return Problem(tree.place(path), key, _message(details), _fix(details))
+
+
+def _message(details: list[ErrorDetails]) -> str:
+    expected = [noun for detail in details if (noun := _noun(detail))]
+    others = [_plain(detail) for detail in details if not _noun(detail)]
+    if expected and not others:
+        value = details[0]["input"]
+        return f"expected {' or '.join(dict.fromkeys(expected))}, not {_shown(value)}"
+    return "; ".join(dict.fromkeys(others))
+
+
+def _noun(detail: ErrorDetails) -> str:
+    if detail["type"] == "literal_error":
+        return str(detail["ctx"]["expected"])
+    return _NOUNS.get(detail["type"], "")
+
+
+def _plain(detail: ErrorDetails) -> str:
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "union_tag_invalid":
+            return f"there is no '{context['tag']}' here; known: {context['expected_tags']}"
+        case "union_tag_not_found":
+            return "says no `name`, so it is not clear which component is meant"
+        case "value_error" | "assertion_error":
+            return str(context.get("error", detail["msg"]))
+        case _:
+            message = detail["msg"]
+            lowered = message[:1].lower() + message[1:]
+            return lowered.replace("input should be", "must be") + f", not {_shown(detail['input'])}"
+
+
+def _fix(details: list[ErrorDetails]) -> str:
+    for detail in details:
+        context = detail.get("ctx", {})
+        listed = context.get("expected") or context.get("expected_tags")
+        word = context.get("tag") or detail["input"]
+        if listed and isinstance(word, str):
+            known = [part.strip(" '") for part in str(listed).replace(" or ", ",").split(",")]
+            if fix := did_you_mean(word, known):
+                return fix
+    return ""
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a block of keys"
+    if isinstance(value, list):
+        return "a list"
+    if value is None:
+        return "nothing"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _listing(known: list[str]) -> str:
+    return f"known keys: {', '.join(known)}" if known else ""
+
+
+def fields_at(model: type[Part], value: Any, path: Key) -> list[str]:
+    """The keys that the block at `path` may have."""
+    candidates = [model]
+    for part in path:
+        annotations: list[Any] = []
+        for candidate in candidates:
+            if isinstance(part, str) and part in candidate.model_fields:
+                annotations.append(candidate.model_fields[part].annotation)
+        if isinstance(part, int):  # an item of a list: the members are already unwrapped
+            continue
+        value = value.get(part) if isinstance(value, dict) else None
+        candidates = [c for annotation in annotations for c in parts_in(annotation)]
+        named = [c for c in candidates if _is_named(c, value)]
+        candidates = named or candidates
+    return list(dict.fromkeys(name for c in candidates for name in c.model_fields))
+
+
+def parts_in(annotation: Any) -> list[type[Part]]:
+    """Every recipe block that an annotation allows, through unions, lists and dicts."""
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        return [annotation]
+    origin = typing.get_origin(annotation)
+    if origin is None and not isinstance(annotation, types.UnionType):
+        return []
+    return [part for argument in typing.get_args(annotation) for part in parts_in(argument)]
+
+
+def _is_named(part: type[Part], value: Any) -> bool:
+    field = part.model_fields.get("name")
+    return bool(field and isinstance(value, dict) and value.get("name") == field.default)
