@@ -1,0 +1,48 @@
+"""What makes two runs the same run: the recipe and the content of the data it names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from medfm_cli.recipe.parts import Recipe
+
+NOT_PART_OF_IT = {"description"}
+
+
+def identity(verb: str, recipe: Recipe, inputs: dict[str, str]) -> dict[str, Any]:
+    """The JSON value whose hash names the run directory.
+
+    Where the recipe names an input, its content hash stands instead of its path: data that moved
+    are the same data.
+    """
+    values = recipe.model_dump(mode="json", exclude=NOT_PART_OF_IT)
+    for key, content in inputs.items():
+        _replace(values, key.split("."), content)
+    return {"verb": verb, "recipe": values, "inputs": inputs}
+
+
+def digest(value: Any) -> str:
+    """sha256 of a JSON value in canonical form, as 64 hex digits."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def folder_name(verb: str, name: str, hash_: str | None = None) -> str:
+    """`verb-name-hash8`, or without a hash the name of the link to the newest finished run."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "recipe"
+    stem = safe if safe == verb else f"{verb}-{safe}"
+    return f"{stem}-{hash_[:8]}" if hash_ else stem
+
+
+def _replace(values: dict[str, Any], path: list[str], content: str) -> None:
+    for part in path[:-1]:
+        inner = values.get(part)
+        if not isinstance(inner, dict):
+            return
+        values = inner
+    if path[-1] in values:
+        values[path[-1]] = content

@@ -1,0 +1,94 @@
+"""The run directory as an engine sees it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from medfm_cli.runs import stopping
+from medfm_cli.runs.result import finite
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from medfm_cli.console import Console
+
+
+@dataclass
+class Run:
+    """A locked run directory and its records.
+
+    Attributes:
+        dir: the run directory.
+        verb: the verb that runs.
+        name: the recipe's name.
+        hash: the full identity hash.
+        console: where people's text goes.
+        rank: which of `world` processes this is.
+        world: how many processes work together.
+        processes: how many processes the command line asked for.
+        resolved: every `auto` with the value chosen and why.
+    """
+
+    dir: Path
+    verb: str
+    name: str
+    hash: str
+    console: Console
+    rank: int = 0
+    world: int = 1
+    processes: int = 1
+    resolved: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _writing: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def path(self, *parts: str) -> Path:
+        """A path inside the run directory; the folders above it are made."""
+        path = self.dir.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def log(self, event: str, **fields: Any) -> None:
+        """Append an event to log.jsonl. Never pass patient data."""
+        self._append("log.jsonl", {"time": round(time.time(), 3), "event": event, **fields})
+
+    def metric(self, **fields: Any) -> None:
+        """Append numbers to metrics.jsonl."""
+        self._append("metrics.jsonl", fields)
+
+    def resolve(self, key: str, value: Any, why: str) -> None:
+        """Record what an `auto` became, for recipe.resolved.yaml."""
+        self.resolved[key] = {"value": finite(value), "why": why}
+        self.log("resolved", key=key, value=finite(value), why=why)
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether a signal asked this run to stop."""
+        return stopping.requested()
+
+    def check_stop(self) -> None:
+        """Raise `Stopped` when a signal came: call between units of work, after a checkpoint."""
+        stopping.check()
+
+    def _append(self, name: str, record: dict[str, Any]) -> None:
+        if self.rank:
+            return
+        line = json.dumps(finite(record), ensure_ascii=False, default=str) + "\n"
+        # One write of one line: a kill can tear at most the last line, which readers skip.
+        with self._writing, (self.dir / name).open("a", encoding="utf-8") as file:
+            file.write(line)
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """The records of a .jsonl file; a torn last line is left out, a missing file is empty."""
+    if not path.is_file():
+        return []
+    records = []
+    for line in path.read_text("utf-8").splitlines():
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return records

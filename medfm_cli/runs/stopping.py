@@ -1,0 +1,36 @@
+"""Signals: the first asks the run to stop at the next safe point, the second stops it at once."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from medfm_cli.errors import Stopped
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_asked: list[int] = []
+
+
+def install() -> None:
+    """Listen for SIGINT and SIGTERM in this process."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _on_signal)
+
+
+def requested() -> bool:
+    """Whether someone asked this process to stop."""
+    return bool(_asked)
+
+
+def check() -> None:
+    """Raise `Stopped` when asked to stop; called between units of work."""
+    if _asked:
+        raise Stopped(_asked[0])
+
+
+def _on_signal(signum: int, _frame: FrameType | None) -> None:
+    _asked.append(signum)
+    if len(_asked) > 1:
+        raise Stopped(_asked[0])
