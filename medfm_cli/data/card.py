@@ -1,0 +1,127 @@
+"""The dataset's card, `dataset.json`: what is in it, where it came from, how to check it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from medfm_cli.errors import DataError
+from medfm_cli.recipe import Part
+
+FORMAT = 1
+"""The version of the dataset's layout on disk; a reader refuses any other."""
+CARD_FILE = "dataset.json"
+
+
+class LabelSchema(Part):
+    """What a label is: nothing, one of the classes, or any of them."""
+
+    kind: Literal["none", "single", "multi"] = "none"
+    classes: list[str] = Field(default_factory=list)
+
+
+class SplitCounts(Part):
+    """How many samples, images and subjects one split holds."""
+
+    samples: int
+    images: int
+    subjects: int
+
+
+class Counts(Part):
+    """How many there are of everything; the dictionaries count samples."""
+
+    samples: int
+    images: int
+    subjects: int
+    splits: dict[str, SplitCounts] = Field(default_factory=dict)
+    labels: dict[str, int] = Field(default_factory=dict)
+    modalities: dict[str, int] = Field(default_factory=dict)
+    sites: dict[str, int] = Field(default_factory=dict)
+
+
+class ShardInfo(Part):
+    """One file under `shards/`, with what is needed to check it."""
+
+    name: str
+    bytes: int
+    sha256: str
+    samples: int
+
+
+class DatasetLineage(Part):
+    """What the dataset was made from.
+
+    `source_digest` is the sha256 over the sorted sha256s of all files read, one a line.
+    """
+
+    source_count: int = 0
+    source_digest: str = ""
+    recipe: str = Field(default="", description="hash of the recipe that curated it")
+
+
+class DatasetCard(Part):
+    """`dataset.json`. It holds no time, so that curating the same input again gives the same bytes.
+
+    `version` names the content: the labels and all rows of the manifest except where the payloads
+    lie. `manifest_sha256` and the shards' digests name the bytes in this folder.
+    """
+
+    format: int = FORMAT
+    name: str
+    version: str
+    label_schema: LabelSchema
+    counts: Counts
+    tile: int | None = Field(default=None, description="edge of the tiles in pixels; null: untiled")
+    bits: int = 8
+    licences: list[str] = Field(default_factory=list)
+    consent: str = ""
+    medfm: str
+    lineage: DatasetLineage = DatasetLineage()
+    manifest_sha256: str
+    shards: list[ShardInfo]
+
+
+def read_card(root: Path) -> DatasetCard:
+    """Read the card of the dataset folder `root`.
+
+    Raises:
+        DataError: there is none, it is damaged, or another version of medfm wrote it.
+    """
+    path = root / CARD_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DataError(
+            f"{root} is not a dataset: it has no {CARD_FILE}",
+            hint="give the folder that `medfm curate` wrote, or its run directory",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {error}") from None
+    try:
+        return DatasetCard.model_validate_json(text)
+    except ValidationError as error:
+        raise _damaged(path, text, error) from None
+
+
+def _damaged(path: Path, text: str, error: ValidationError) -> DataError:
+    """Tell a card of another format from a broken one."""
+    from pydantic_core import from_json
+
+    try:
+        found = from_json(text).get("format")
+    except (ValueError, AttributeError):
+        found = FORMAT
+    if found != FORMAT:
+        return DataError(
+            f"{path} has the dataset format {found!r}; this medfm reads format {FORMAT}",
+            hint="curate the source again with this version of medfm",
+        )
+    first = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return DataError(
+        f"{path} is damaged: {where + ': ' if where else ''}{first['msg']}",
+        hint="copy the dataset folder again in full, or curate again",
+    )

@@ -1,0 +1,188 @@
+"""The dataset on disk, opened: its manifest as columns, its images by row."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from medfm_cli.data.card import DatasetCard, read_card
+from medfm_cli.data.images import DAMAGED_HINT, ImageStore
+from medfm_cli.data.manifest import (
+    MANIFEST_FILE,
+    QUARANTINE_FILE,
+    SAMPLES_SCHEMA,
+    SPLITS,
+    content_version,
+)
+from medfm_cli.errors import DataError
+from medfm_cli.runs.artefacts import find
+
+SHARDS_FOLDER = "shards"
+
+
+class Dataset:
+    """A dataset that `medfm curate` wrote. Reading is safe in threads, fork and spawn."""
+
+    def __init__(self, root: Path, card: DatasetCard, samples: pa.Table) -> None:
+        self.root = root
+        self.card = card
+        self.samples = samples
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open a dataset folder, or the one in a run directory.
+
+        Checks the manifest against the card, and that every shard is there in its full size;
+        `verify` checks the bytes too.
+
+        Raises:
+            DataError: there is no dataset, it is damaged, or of another format.
+        """
+        root = find(path, "dataset")
+        card = read_card(root)
+        samples = _read_manifest(root, card)
+        _check_shards(root, card, samples)
+        return cls(root, card, samples)
+
+    @property
+    def version(self) -> str:
+        """The sha256 (hex) that names the content."""
+        return self.card.version
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes; a label is an index into them."""
+        return self.card.label_schema.classes
+
+    @property
+    def quarantine(self) -> pa.Table:
+        """What was left out: see `manifest.Quarantined`."""
+        return _read_parquet(self.root / QUARANTINE_FILE)
+
+    def __len__(self) -> int:
+        return int(self.samples.num_rows)
+
+    def column(self, name: str) -> list[Any]:
+        """One column of the manifest, a value for every row."""
+        values: list[Any] = self.samples.column(name).to_pylist()
+        return values
+
+    def rows(self, split: str | None = None, *, labelled: bool = False) -> NDArray[np.int64]:
+        """The row numbers of a split (all rows without one), in the manifest's order."""
+        if split is not None and split not in SPLITS:
+            raise ValueError(f"there is no split {split!r}; there are {', '.join(SPLITS)}")
+        keep = np.ones(len(self), dtype=bool)
+        if split is not None:
+            keep &= np.asarray(self.column("split"), dtype=object) == split
+        if labelled:
+            keep &= self.labels() >= 0
+        return np.flatnonzero(keep)
+
+    def labels(self) -> NDArray[np.int64]:
+        """For every row the index of its label in `classes`, −1 where it has none."""
+        index = {name: number for number, name in enumerate(self.classes)}
+        labels = self.column("label")
+        return np.asarray([index.get(label, -1) for label in labels], dtype=np.int64)
+
+    def image(self, row: int) -> NDArray[np.uint8]:
+        """The pixels of a row: uint8 `[height, width]`, or `[height, width, 3]` for colour.
+
+        Raises:
+            DataError: the shard or the PNG is damaged; the sample is named.
+        """
+        return self.images.image(row)
+
+    def sample_id(self, row: int) -> str:
+        """The id of the sample in this row."""
+        return self.images.sample_id(row)
+
+    def verify(self) -> None:
+        """Read everything and check every hash: the manifest's content and each shard.
+
+        Raises:
+            DataError: names the first file that is not what the card says.
+        """
+        if content_version(self.samples, self.card.label_schema) != self.version:
+            raise DataError(
+                f"the rows of {self.root / MANIFEST_FILE} do not have the version in its card",
+                hint=DAMAGED_HINT,
+            )
+        for shard in self.card.shards:
+            path = self.root / SHARDS_FOLDER / shard.name
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != shard.sha256:
+                raise DataError(
+                    f"{path} is damaged: its sha256 is not the one in the card", hint=DAMAGED_HINT
+                )
+
+    @cached_property
+    def images(self) -> ImageStore:
+        """The images by row, without the rest of the manifest."""
+        names = [shard.name for shard in self.card.shards]
+        number = {name: index for index, name in enumerate(names)}
+        places = [self.samples.column(name).to_numpy() for name in ("offset", "length")]
+        return ImageStore(
+            self.root / SHARDS_FOLDER,
+            names=names,
+            shards=np.asarray([number[name] for name in self.column("shard")], dtype=np.int32),
+            places=np.stack(places, axis=1),
+            ids=np.asarray(self.column("sample_id"), dtype=np.bytes_),
+        )
+
+
+def _read_manifest(root: Path, card: DatasetCard) -> pa.Table:
+    path = root / MANIFEST_FILE
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}", hint=DAMAGED_HINT) from None
+    if found != card.manifest_sha256:
+        raise DataError(
+            f"{path} is damaged or was changed: it is not the manifest that the card describes",
+            hint=DAMAGED_HINT,
+        )
+    table = _read_parquet(path)
+    if not table.schema.equals(SAMPLES_SCHEMA):
+        raise DataError(
+            f"{path} does not have the columns of this version of medfm",
+            hint="curate the source again with this version of medfm",
+        )
+    return table
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path, partitioning=None)
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"cannot read {path}: {reason}", hint=DAMAGED_HINT) from None
+
+
+def _check_shards(root: Path, card: DatasetCard, samples: pa.Table) -> None:
+    """Every shard is there with its size, and every row lies inside its shard."""
+    for shard in card.shards:
+        path = root / SHARDS_FOLDER / shard.name
+        try:
+            size = path.stat().st_size
+        except OSError:
+            raise DataError(f"the dataset lacks its shard {path}", hint=DAMAGED_HINT) from None
+        if size != shard.bytes:
+            raise DataError(
+                f"{path} is cut short or was changed: {size} bytes where the card says "
+                f"{shard.bytes}",
+                hint=DAMAGED_HINT,
+            )
+    if unknown := set(samples.column("shard").unique().to_pylist()) - {s.name for s in card.shards}:
+        raise DataError(
+            f"{root / MANIFEST_FILE} names a shard that the card does not: {min(unknown)}",
+            hint=DAMAGED_HINT,
+        )

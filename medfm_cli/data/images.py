@@ -1,0 +1,83 @@
+"""Images by row, straight from the shards: the part of a dataset that loading workers need."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from medfm_cli.data.shards import ShardReader
+from medfm_cli.errors import DataError
+
+DAMAGED_HINT = "copy the dataset folder again in full, or curate again"
+
+
+class ImageStore:
+    """Decode the PNG of a row. Small to pickle; safe in threads, after fork and in spawned workers.
+
+    Args:
+        folder: where the shards are.
+        names: the shards' file names.
+        shards: for every row its index into `names`, `[N]`.
+        places: for every row its offset and length in bytes, `[N, 2]`.
+        ids: for every row its sample id as bytes, `[N]`; errors name it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        names: Sequence[str],
+        shards: NDArray[np.int32],
+        places: NDArray[np.int64],
+        ids: NDArray[np.bytes_],
+    ) -> None:
+        self.names = list(names)
+        self.shards = shards
+        self.places = places
+        self.ids = ids
+        self._reader = ShardReader(folder)
+
+    def __len__(self) -> int:
+        return len(self.shards)
+
+    def sample_id(self, row: int) -> str:
+        """The id of the sample in this row."""
+        return bytes(self.ids[row]).decode()
+
+    def png(self, row: int) -> bytes:
+        """The encoded image.
+
+        Raises:
+            DataError: the shard is missing, unreadable or cut short; the sample is named.
+        """
+        offset, length = self.places[row].tolist()
+        try:
+            return self._reader.read(self.names[self.shards[row]], offset, length)
+        except DataError as error:
+            raise self._unreadable(row, error.message) from None
+
+    def announce(self, rows: Iterable[int]) -> None:
+        """Let the system fetch these rows' bytes from disk while the first is being decoded."""
+        for row in rows:
+            self._reader.announce(self.names[self.shards[row]], *self.places[row].tolist())
+
+    def image(self, row: int) -> NDArray[np.uint8]:
+        """The pixels: uint8 `[height, width]`, or `[height, width, 3]` for colour.
+
+        Raises:
+            DataError: the shard or the PNG is damaged; the sample is named.
+        """
+        data = self.png(row)
+        try:
+            with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+                return np.asarray(image)
+        except Exception as error:  # a damaged file makes the decoder say almost anything
+            raise self._unreadable(row, f"its PNG is damaged ({error})") from None
+
+    def _unreadable(self, row: int, why: str) -> DataError:
+        return DataError(f"cannot read sample {self.sample_id(row)}: {why}", hint=DAMAGED_HINT)
