@@ -25,6 +25,9 @@ class Text:
 
     text: str
 
+    def __post_init__(self) -> None:
+        _set(self, text=_sound(self.text))
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -43,14 +46,15 @@ class Table:
     strong: Sequence[int] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
-        columns = tuple(str(name) for name in self.columns)
+        columns = tuple(_sound(name) for name in self.columns)
         rows = tuple(tuple(_cell(value) for value in row) for row in self.rows)
         for number, row in enumerate(rows):
             if len(row) != len(columns):
                 raise ValueError(f"row {number} has {len(row)} cells for {len(columns)} columns")
         if unknown := [name for name in self.bars if name not in columns]:
             raise ValueError(f"bars names no column: {', '.join(unknown)}")
-        _set(self, columns=columns, rows=rows, bars=tuple(self.bars), strong=tuple(self.strong))
+        _set(self, columns=columns, rows=rows, caption=_sound(self.caption))
+        _set(self, bars=tuple(self.bars), strong=tuple(self.strong))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,8 @@ class Figure:
         path = PurePosixPath(fspath(self.path).replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts:
             raise ValueError(f"a figure lies inside the run directory, not at {path}")
-        _set(self, path=path.as_posix())
+        caption, alt = _sound(self.caption), _sound(self.alt)
+        _set(self, path=path.as_posix(), caption=caption, alt=alt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ class Facts:
     items: Mapping[str, Cell]
 
     def __post_init__(self) -> None:
-        _set(self, items={str(name): _cell(value) for name, value in self.items.items()})
+        _set(self, items={_sound(name): _cell(value) for name, value in self.items.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,7 @@ class Callout:
     def __post_init__(self) -> None:
         if self.kind not in ("note", "warn", "good"):
             raise ValueError(f"a callout is a note, a warn or a good, not {self.kind!r}")
+        _set(self, text=_sound(self.text))
 
 
 Block = Text | Table | Figure | Facts | Callout
@@ -114,7 +120,7 @@ class Section:
     blocks: Sequence[Block]
 
     def __post_init__(self) -> None:
-        _set(self, blocks=tuple(self.blocks))
+        _set(self, title=_sound(self.title), blocks=tuple(self.blocks))
 
 
 def section_to_json(section: Section) -> dict[str, Any]:
@@ -140,7 +146,10 @@ def block_from_json(data: Mapping[str, Any]) -> Block:
     kind = values.pop("type")
     if kind not in _BLOCKS:
         raise ValueError(f"no report block is called {kind!r}")
-    return _BLOCKS[kind](**values)
+    try:
+        return _BLOCKS[kind](**values)
+    except TypeError as error:
+        raise ValueError(f"not the fields of a {kind}: {error}") from None
 
 
 def _plain(value: Any) -> Any:
@@ -158,7 +167,12 @@ def _cell(value: Any) -> Cell:
         return "yes" if value else "no"
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else "∞" if value > 0 else "-∞"
-    return value if value is None or isinstance(value, str | int | float) else str(value)
+    return value if value is None or isinstance(value, int | float) else _sound(value)
+
+
+def _sound(value: object) -> str:
+    """Give text that UTF-8 can hold: file names on disk may carry bytes that it cannot."""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def _set(block: object, **values: Any) -> None:

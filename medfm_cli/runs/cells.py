@@ -1,0 +1,136 @@
+"""How values are shown to people: numbers rounded for the eye and aligned, the rest as it is.
+
+Shared by the report page and the terminal, so that both show the same figures.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from medfm_cli.runs.blocks import Cell, Table
+
+EMPTY = "–"
+_SMALL, _LARGE = 1e-3, 1e7
+# "0.91 (0.87–0.94)", "3.2 ms", "12 %", "41 / 172": text that reads as a number
+_LIKE_NUMBER = re.compile(r"[-−+<>≤≥~]?\s?\d[\d.,  –−\-+±()\[\]%/×]*[A-Za-zµ²³%/]{0,9}")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column ready to show: its texts, whether it is aligned right, and bars (0–1) or None."""
+
+    name: str
+    texts: list[str]
+    right: bool
+    bars: list[float | None] | None = None
+
+    @property
+    def width(self) -> int:
+        """The length of its longest text."""
+        return max(map(len, self.texts), default=0)
+
+
+def show_columns(table: Table, *, limit: int | None = None) -> list[Column]:
+    """Format the first `limit` rows of a table, one column at a time."""
+    rows = table.rows[:limit]
+    return [
+        _show_column(name, [row[index] for row in rows], bars=name in table.bars)
+        for index, name in enumerate(table.columns)
+    ]
+
+
+def _show_column(name: str, values: list[Cell], *, bars: bool) -> Column:
+    present = [value for value in values if value is not None and value != ""]
+    numeric = bool(present) and all(
+        isinstance(value, int | float) or _LIKE_NUMBER.fullmatch(value) for value in present
+    )
+    return Column(clean(name), show(values), numeric, _bars(values) if bars else None)
+
+
+def show(values: Sequence[Cell]) -> list[str]:
+    """Format the cells of one column; its floats get the same number of decimals where sensible."""
+    decimals = _decimals([value for value in values if isinstance(value, float)])
+    return [_show_one(value, decimals) for value in values]
+
+
+def show_value(value: Cell) -> str:
+    """Format a value that stands alone."""
+    return show([value])[0]
+
+
+def duration(seconds: float) -> str:
+    """Say a length of time as people do: `0.4 s`, `12 s`, `3 min 07 s`, `2 h 05 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def clean(text: str) -> str:
+    """Replace what no page or terminal can show: control characters and half surrogates.
+
+    File names reach reports as they are on disk, where bytes that are not UTF-8 arrive as lone
+    surrogates; writing those would fail, and escape sequences would reach the terminal.
+    """
+    return _CONTROL.sub("\ufffd", text)
+
+
+def _show_one(value: Cell, decimals: int | None) -> str:
+    if value is None:
+        return EMPTY
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, int):
+        return _fixed(value, 0)
+    return _float(value) if decimals is None else _fixed(value, decimals)
+
+
+def _float(value: float) -> str:
+    """Format one float on its own: three significant digits, whole numbers without a point."""
+    size = abs(value)
+    if size != 0 and not _SMALL <= size < _LARGE:
+        return _scientific(value)
+    if value == int(value):
+        return _fixed(value, 0)
+    return _fixed(value, 3 if size < 10 else 2 if size < 100 else 1)
+
+
+def _scientific(value: float) -> str:
+    """Format as people write it: `1.5e-4`, not `1.50e-04`."""
+    mantissa, exponent = f"{value:.2e}".split("e")
+    short = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    return f"{short}e{int(exponent)}".replace("-", "−")
+
+
+def _fixed(value: float, decimals: int) -> str:
+    """Format with a real minus sign (as wide as a digit) and commas from five digits on."""
+    comma = "," if abs(value) >= 10_000 else ""
+    return format(value, f"{comma}.{decimals}f").replace("-", "−")
+
+
+def _decimals(values: list[float]) -> int | None:
+    """Find the decimals shared by a column of floats, or None where one choice hides a value."""
+    sizes = [abs(value) for value in values if value]
+    if len(values) < 2 or not sizes or max(sizes) >= _LARGE:
+        return None
+    if all(value == int(value) for value in values):
+        return 0
+    top = max(sizes)
+    decimals = 3 if top < 10 else 2 if top < 100 else 1 if top < 10_000 else 0
+    return decimals if min(sizes) >= 10**-decimals else None
+
+
+def _bars(values: list[Cell]) -> list[float | None]:
+    numbers = [value if isinstance(value, int | float) else None for value in values]
+    top = max((number for number in numbers if number is not None), default=0.0)
+    if top <= 0:
+        return [None] * len(numbers)
+    return [None if number is None else max(number, 0.0) / top for number in numbers]
