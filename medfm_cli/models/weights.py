@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -116,7 +117,8 @@ def _read_safetensors(path: Path) -> Tensors:
 def _read_torch(path: Path) -> object:
     """Load without running code. MAE's files carry an argparse.Namespace, a bag of values."""
     try:
-        with torch.serialization.safe_globals([Namespace]):
+        with warnings.catch_warnings(), torch.serialization.safe_globals([Namespace]):
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")
             return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, AttributeError, TypeError):
         raise DataError(
