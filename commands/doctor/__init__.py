@@ -1,0 +1,1 @@
+"""`medfm doctor`: what this machine has, and what is missing."""

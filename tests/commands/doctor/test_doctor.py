@@ -1,0 +1,113 @@
+"""`medfm doctor`: it tells what is there, and stops nothing but what is broken."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from medfm_cli.commands.doctor import packages as looked_up
+from medfm_cli.commands.doctor.decoders import decoders
+from medfm_cli.commands.doctor.diagnosis import Diagnosis, diagnose
+from medfm_cli.commands.doctor.machine import machine
+from medfm_cli.commands.doctor.packages import Package, missing_extras, packages
+from medfm_cli.commands.doctor.text import as_text
+
+DOCTOR = [sys.executable, "-c", "from medfm_cli.commands.doctor.cli import command; command({})"]
+
+
+def doctor(arguments: str = "out='.', json=True") -> subprocess.CompletedProcess[str]:
+    code = DOCTOR[2].format(arguments)
+    return subprocess.run([*DOCTOR[:2], code], capture_output=True, text=True, check=False)
+
+
+def test_one_json_document_and_no_torch_in_the_process() -> None:
+    watched = (
+        "import atexit, sys;"
+        "atexit.register(lambda: print('torch' in sys.modules, file=sys.stderr));"
+    )
+    code = watched + DOCTOR[2].format("out='.', json=True")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.strip() == "False"
+    found = json.loads(done.stdout)
+    assert found["exit_code"] == 0
+    assert found["machine"]["usable_cores"] >= 1
+    assert {item["name"]: item["version"] for item in found["packages"]}["numpy"] == version(
+        "numpy"
+    )
+
+
+def test_text_goes_to_stdout_and_ends_in_a_verdict() -> None:
+    done = doctor("out='.', json=False")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1].endswith("medfm can work here")
+    assert max(len(line) for line in done.stdout.splitlines()) <= 100
+
+
+def test_a_folder_that_is_not_there_yet_is_judged_by_its_parent(tmp_path: Path) -> None:
+    done = doctor(f"out={str(tmp_path / 'new' / 'runs')!r}, json=True")
+    assert json.loads(done.stdout)["machine"]["folder"] == str(tmp_path)
+
+
+def test_every_compressed_syntax_can_be_decoded_by_the_base_install() -> None:
+    found = decoders()
+    assert len(found) >= 10
+    assert [decoder.name for decoder in found if not decoder.plugins] == []
+
+
+def test_a_missing_extra_is_a_remark_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ["numpy>=2", "torch-that-is-not-there>=2; extra == 'train'"]
+    monkeypatch.setattr(looked_up, "requires", lambda _: lines)
+    found = packages()
+    assert [(item.name, item.extra, item.usable) for item in found] == [
+        ("numpy", "", True),
+        ("torch-that-is-not-there", "train", False),
+    ]
+    assert missing_extras(found) == {"train": "pip install 'medfm[train]'"}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("no-such-package>=1", "no-such-package is missing"),
+        ("numpy>=999", "numpy >=999 is needed"),
+    ],
+)
+def test_what_the_base_install_lacks_is_broken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str, message: str
+) -> None:
+    monkeypatch.setattr(looked_up, "requires", lambda _: [line])
+    diagnosis = diagnose(tmp_path)
+    assert diagnosis.broken[0].startswith(message)
+    assert "medfm cannot work here" in as_text(diagnosis)
+
+
+def test_a_package_that_cannot_be_imported_is_broken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(looked_up, "requires", lambda _: ["numpy>=2"])
+
+    def broken(_: str) -> None:
+        raise ImportError("libwrong.so: cannot open shared object file")
+
+    monkeypatch.setattr(looked_up.importlib, "import_module", broken)
+    assert "numpy cannot be imported: libwrong.so" in diagnose(tmp_path).broken[0]
+
+
+def test_little_room_and_no_right_to_write_are_remarks(tmp_path: Path) -> None:
+    here = machine(tmp_path, torch_installed=False)
+    assert here.folder_writable
+    assert here.torch_device is None
+    assert 0 < here.memory_free <= here.memory
+
+
+def test_the_text_names_packages_that_are_missing() -> None:
+    here = machine(Path.cwd(), torch_installed=False)
+    shown = as_text(Diagnosis(here, [Package("torch", "train", None)], [], [], ["a remark"]))
+    assert "torch MISSING" in shown
+    assert "note        a remark" in shown
