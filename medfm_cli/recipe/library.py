@@ -40,9 +40,7 @@ def root() -> Path:
 
 def shipped(verb: str | None = None) -> list[Shipped]:
     """All recipes that ship, or those of one verb, by verb and name."""
-    found = (
-        Shipped(path.parent.name, path.stem, path) for path in sorted(root().glob("*/*.yaml"))
-    )
+    found = (Shipped(path.parent.name, path.stem, path) for path in sorted(root().glob("*/*.yaml")))
     return [recipe for recipe in found if verb in (None, recipe.verb)]
 
 

@@ -76,6 +76,7 @@ def _descend(tree: Tree, parts: list[str], place: Place, *, create: bool) -> tup
             if not create:
                 raise _absent((*path, key), holder, place)
             holder[key] = {}
+            tree.keys.setdefault((*path, key), place)
         holder, path = holder[key], (*path, key)
         if not isinstance(holder, dict | list):
             message = f"'{dotted(path)}' is a single value, not a block"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -33,7 +33,13 @@ class Plan:
 
 
 class Recipe(Part):
-    """What a verb is asked to do."""
+    """What a verb is asked to do.
+
+    Attributes:
+        distributed: whether several processes can share the work (`--processes`).
+    """
+
+    distributed: ClassVar[bool] = False
 
     description: str = Field("", description="What this recipe is for, in one sentence.")
     seed: int = Field(0, ge=0, description="Seed of everything random in the run.")

@@ -58,11 +58,11 @@ class Tree:
         self.values.update({path + k: p for k, p in other.values.items()})
 
 
-class _CoreLoader(yaml.SafeLoader):
+class CoreLoader(yaml.SafeLoader):
     """SafeLoader with the scalars of YAML 1.2."""
 
 
-_CoreLoader.yaml_implicit_resolvers = {}
+CoreLoader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -73,7 +73,7 @@ for _tag, _pattern, _first in (
         "-+.0123456789",
     ),
 ):
-    _CoreLoader.add_implicit_resolver(
+    CoreLoader.add_implicit_resolver(
         f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first)
     )
 
@@ -105,7 +105,7 @@ def read_file(path: FilePath, *, shown: str | None = None) -> Tree:
 
 def read_text(text: str, source: str) -> Tree:
     """Parse YAML text (see `read_file`)."""
-    loader = _CoreLoader(text)
+    loader = CoreLoader(text)
     try:
         node = loader.get_single_node()
         tree = Tree(None)
@@ -127,7 +127,7 @@ def scalar(text: str) -> Any:
     """A value from the command line: flow YAML where it starts like one, else one plain scalar."""
     if text[:1] in ("[", "{", '"', "'"):
         return read_text(text, f"override value {text!r}").value
-    loader = _CoreLoader("")
+    loader = CoreLoader("")
     try:
         tag = loader.resolve(yaml.ScalarNode, text, (True, False))
         return _construct(loader, yaml.ScalarNode(tag, text))
@@ -136,7 +136,7 @@ def scalar(text: str) -> Any:
 
 
 class _Builder:
-    def __init__(self, loader: _CoreLoader, tree: Tree, source: str) -> None:
+    def __init__(self, loader: CoreLoader, tree: Tree, source: str) -> None:
         self.loader, self.tree, self.source = loader, tree, source
         self.problems: list[Problem] = []
         self.nodes = 0
@@ -188,7 +188,7 @@ class _Builder:
 
 
 def _construct(
-    loader: _CoreLoader,
+    loader: CoreLoader,
     node: yaml.Node,
     place: Place | None = None,
     problems: list[Problem] | None = None,

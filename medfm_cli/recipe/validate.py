@@ -94,7 +94,9 @@ def _plain(detail: ErrorDetails) -> str:
         case _:
             message = detail["msg"]
             lowered = message[:1].lower() + message[1:]
-            return lowered.replace("input should be", "must be") + f", not {_shown(detail['input'])}"
+            return (
+                lowered.replace("input should be", "must be") + f", not {_shown(detail['input'])}"
+            )
 
 
 def _fix(details: list[ErrorDetails]) -> str:

@@ -31,6 +31,7 @@ class Result:
         headline: one sentence for people.
         lineage: hashes of what went in and what came out.
         gate: why a threshold of the recipe was not met; None when all were.
+        stages: name → run directory (relative) of the stages of a pipeline.
     """
 
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Result:
     headline: str = ""
     lineage: dict[str, Any] = field(default_factory=dict)
     gate: str | None = None
+    stages: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; NaN and infinities become null."""
@@ -49,6 +51,7 @@ class Result:
             "artefacts": self.artefacts,
             "lineage": finite(self.lineage),
             "gate": self.gate,
+            "stages": self.stages,
             "summary": block_to_json(self.summary) if self.summary else None,
             "sections": [section_to_json(section) for section in self.sections],
         }
@@ -65,6 +68,7 @@ class Result:
             headline=data["headline"],
             lineage=data["lineage"],
             gate=data["gate"],
+            stages=data["stages"],
         )
 
 

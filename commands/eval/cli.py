@@ -1,0 +1,9 @@
+"""`medfm eval RECIPE`."""
+
+from medfm_cli.verbs import verb_command
+
+command = verb_command(
+    "eval",
+    summary="Score models beside baselines, with confidence intervals over subjects.",
+    details="Try: medfm eval compare data=DATASET models.mine=MODEL",
+)

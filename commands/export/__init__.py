@@ -1,0 +1,1 @@
+"""`medfm export`: a model directory becomes a bundle that runs without torch."""

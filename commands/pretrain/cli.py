@@ -1,0 +1,9 @@
+"""`medfm pretrain RECIPE`."""
+
+from medfm_cli.verbs import verb_command
+
+command = verb_command(
+    "pretrain",
+    summary="Train an encoder on images without labels.",
+    details="Try: medfm pretrain mae-tiny data=DATASET",
+)

@@ -1,0 +1,1 @@
+"""`medfm recipes`: the recipes that ship."""

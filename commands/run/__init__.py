@@ -1,0 +1,1 @@
+"""`medfm run`: several verbs, one recipe."""

@@ -1,0 +1,72 @@
+"""The stages of a pipeline, one after the other, each an ordinary run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medfm_cli.commands.run.recipe import RunRecipe, resolved
+from medfm_cli.execute import Job, Outcome, execute
+from medfm_cli.runs import Result, Run, Section, Table
+
+if TYPE_CHECKING:
+    from medfm_cli.recipe import Recipe
+
+
+def run(recipe: RunRecipe, run: Run) -> Result:
+    """Run every stage; what is done is not done again."""
+    done: dict[str, Outcome] = {}
+    stages = recipe.stages()
+    for number, (name, stage) in enumerate(stages.items(), start=1):
+        run.check_stop()
+        verb = recipe.verb_of(name)
+        run.console.title(
+            f"[{number}/{len(stages)}] {name}" + ("" if verb == name else f" ({verb})")
+        )
+        outcome = execute(_job(run, name, verb, stage, done))
+        if outcome.result.headline:
+            run.console.info(f"  {outcome.result.headline}")
+        run.log("stage", name=name, status=outcome.status, seconds=round(outcome.seconds, 3))
+        done[name] = outcome
+    return _result(run, recipe, done)
+
+
+def _job(run: Run, name: str, verb: str, stage: Recipe, done: dict[str, Outcome]) -> Job:
+    folders = {stage_name: str(outcome.dir) for stage_name, outcome in done.items()}
+    values = resolved(stage.model_dump(mode="json"), folders)
+    values.pop("verb", None)
+    plain = type(stage).__mro__[1].model_validate(values)
+    processes = run.processes if type(plain).distributed else 1
+    return Job(verb, name, plain, run.dir, run.console, processes=processes, owned=True)
+
+
+def _result(run: Run, recipe: RunRecipe, done: dict[str, Outcome]) -> Result:
+    last = _last_with_summary(done)
+    gates = [f"{name}: {o.result.gate}" for name, o in done.items() if o.result.gate]
+    return Result(
+        metrics={name: outcome.result.metrics for name, outcome in done.items()},
+        artefacts={
+            f"{name}.{kind}": str((outcome.dir / path).relative_to(run.dir))
+            for name, outcome in done.items()
+            for kind, path in outcome.result.artefacts.items()
+        },
+        sections=[_overview(recipe, done)],
+        summary=last.summary if last else None,
+        headline=" ".join(o.result.headline for o in done.values() if o.result.headline),
+        lineage={name: outcome.result.lineage for name, outcome in done.items()},
+        gate="; ".join(gates) or None,
+        stages={name: str(outcome.dir.relative_to(run.dir)) for name, outcome in done.items()},
+    )
+
+
+def _overview(recipe: RunRecipe, done: dict[str, Outcome]) -> Section:
+    rows = [
+        (name, recipe.verb_of(name), round(outcome.seconds, 1), outcome.result.headline)
+        for name, outcome in done.items()
+    ]
+    return Section("The pipeline", [Table(["stage", "verb", "seconds", "outcome"], rows)])
+
+
+def _last_with_summary(done: dict[str, Outcome]) -> Result | None:
+    """The result that a person wants to see: the last evaluation, else the last with a table."""
+    with_table = [o.result for name, o in done.items() if o.result.summary]
+    return with_table[-1] if with_table else None

@@ -1,0 +1,124 @@
+"""The recipe of a pipeline: its stages are recipes of other verbs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, create_model
+
+from medfm_cli.commands import VERBS
+from medfm_cli.errors import RecipeError, UsageError
+from medfm_cli.recipe import Place, Plan, Problem, Recipe
+from medfm_cli.recipe.problems import did_you_mean
+from medfm_cli.verbs import has_recipe, recipe_model
+
+RESERVED = frozenset(Recipe.model_fields)
+
+
+class RunRecipe(Recipe):
+    """A pipeline. Every key besides `description` and `seed` is a stage."""
+
+    def stages(self) -> dict[str, Recipe]:
+        """The recipes of the stages, by name, in their order."""
+        return {
+            name: getattr(self, name) for name in type(self).model_fields if name not in RESERVED
+        }
+
+    def verb_of(self, stage: str) -> str:
+        """The verb that a stage runs."""
+        verb: str = type(self).__pydantic_fields__[stage].json_schema_extra["verb"]  # type: ignore[index,call-overload,assignment]
+        return verb
+
+    @classmethod
+    def specialise(cls, tree: dict[str, Any]) -> type[Recipe]:
+        """A class with one field for each stage, so that stages are checked like any recipe.
+
+        Raises:
+            RecipeError: a stage has no verb that there is, or refers to no earlier stage.
+        """
+        fields: dict[str, Any] = {}
+        problems: list[Problem] = []
+        for name, block in tree.items():
+            if name in RESERVED:
+                continue
+            try:
+                verb = _verb(name, block)
+            except UsageError as error:
+                problems.append(Problem(Place("recipe"), name, error.message, error.hint or ""))
+                continue
+            model = recipe_model(verb)
+            fields[name] = (
+                create_model(model.__name__, __base__=model, verb=(str, verb)),
+                Field(json_schema_extra={"verb": verb}),
+            )
+            problems += _dangling(name, block, list(fields))
+        if not fields and not problems:
+            problems.append(Problem(Place("recipe"), "", "a pipeline has at least one stage"))
+        if problems:
+            raise RecipeError(problems)
+        return create_model(cls.__name__, __base__=cls, **fields)
+
+    def inputs(self) -> dict[str, str]:
+        """What the pipeline reads from outside: the inputs of its first stages."""
+        found = {}
+        for name, stage in self.stages().items():
+            if not references(stage.model_dump()):
+                found |= {f"{name}.{key}": value for key, value in stage.inputs().items()}
+        return found
+
+    def plan(self) -> Plan:
+        """One line a stage; the plan of every stage that needs no earlier one."""
+        lines: list[str] = []
+        disk = memory = 0
+        for name, stage in self.stages().items():
+            verb = self.verb_of(name)
+            after = references(stage.model_dump())
+            lines.append(f"{name} ({verb})" + (f" after {', '.join(after)}" if after else ""))
+            if not after:
+                plan = stage.plan()
+                lines += [f"  {line}" for line in plan.lines]
+                disk, memory = disk + plan.disk_bytes, max(memory, plan.memory_bytes)
+        return Plan(lines, disk, memory)
+
+
+def references(value: Any) -> list[str]:
+    """The names of the stages that `$name` values refer to, each once."""
+    if isinstance(value, str):
+        return [value[1:]] if value.startswith("$") else []
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return list(dict.fromkeys(name for item in items for name in references(item)))
+
+
+def resolved(value: Any, folders: dict[str, str]) -> Any:
+    """The value with every `$name` replaced by that stage's run directory."""
+    if isinstance(value, str):
+        return folders[value[1:]] if value.startswith("$") else value
+    if isinstance(value, dict):
+        return {key: resolved(item, folders) for key, item in value.items()}
+    return [resolved(item, folders) for item in value] if isinstance(value, list) else value
+
+
+def _verb(stage: str, block: Any) -> str:
+    verbs = [verb for verb in VERBS if verb != "run" and has_recipe(verb)]
+    if not isinstance(block, dict):
+        hint = did_you_mean(stage, [*verbs, *RESERVED])
+        raise UsageError(f"'{stage}' is no stage: a stage is a block of keys", hint=hint)
+    verb = block.get("verb", stage)
+    if verb not in verbs:
+        hint = did_you_mean(str(verb), verbs) or f"write verb: {' | '.join(verbs)}"
+        raise UsageError(f"there is no verb '{verb}' for the stage '{stage}'", hint=hint)
+    return str(verb)
+
+
+def _dangling(stage: str, block: dict[str, Any], so_far: list[str]) -> list[Problem]:
+    earlier = [name for name in so_far if name != stage]
+    return [
+        Problem(
+            Place("recipe"),
+            stage,
+            f"'${name}' is no stage that comes before '{stage}'",
+            did_you_mean(name, earlier) or f"earlier stages: {', '.join(earlier) or 'none'}",
+        )
+        for name in references(block)
+        if name not in earlier
+    ]

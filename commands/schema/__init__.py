@@ -1,0 +1,1 @@
+"""`medfm schema`: what a recipe may say, for editors."""

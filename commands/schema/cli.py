@@ -1,0 +1,19 @@
+"""`medfm schema VERB`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def command(
+    verb: Annotated[str, typer.Argument(help="The verb, or verb/name of a pipeline that ships.")],
+) -> None:
+    """Print the JSON Schema of a verb's recipes, for editors.
+
+    For a pipeline name its recipe (run/quickstart): its stages decide what its keys are.
+    """
+    from medfm_cli.commands.schema.actions import print_schema
+
+    print_schema(verb)

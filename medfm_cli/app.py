@@ -1,0 +1,89 @@
+"""The executable: every command by name, exit codes, and the last word on errors."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from medfm_cli.commands import VERBS
+from medfm_cli.version import __version__
+
+WORKER = "MEDFM_WORKER_RUN_DIR"  # as in workers.py, which start-up need not import
+
+HELP = """From raw hospital files to a deployed, documented model.
+
+Each verb reads a YAML recipe: a file, or the name of one that ships (medfm recipes ls).
+"""
+
+
+def build() -> typer.Typer:
+    """The command line, assembled from commands/*/cli.py (none of which imports a library)."""
+    app = typer.Typer(
+        name="medfm",
+        help=HELP,
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(_options)
+    for verb in VERBS:
+        if not importlib.util.find_spec(
+            f"medfm_cli.commands.{verb}"
+        ) or not importlib.util.find_spec(f"medfm_cli.commands.{verb}.cli"):
+            continue
+        command = importlib.import_module(f"medfm_cli.commands.{verb}.cli").command
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=verb)
+        else:
+            app.command(name=verb)(command)
+    return app
+
+
+def main() -> None:
+    """Run the command line; ends the process with one of the documented exit codes."""
+    if WORKER in os.environ:
+        from medfm_cli.command import work_if_worker
+
+        work_if_worker()
+    try:
+        build()(prog_name="medfm")
+    except SystemExit as stop:
+        if stop.code == 2 and "--json" in sys.argv and not _printed():
+            error = {"kind": "usage", "message": "the command line is wrong; stderr says how"}
+            print(json.dumps({"status": "failed", "exit_code": 2, "error": error}))  # noqa: T201
+        raise
+
+
+def _printed() -> bool:
+    """Whether a JSON document has already been printed."""
+    from medfm_cli import envelope
+
+    return envelope.printed
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"medfm {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    _version_wanted: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+_options.__doc__ = HELP

@@ -1,0 +1,126 @@
+"""What a command prints on stdout with --json, and how its errors end the process."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from medfm_cli.errors import EnvironmentProblem, ExitCode, MedfmError, RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from medfm_cli.console import Console
+
+printed = False
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def emit(document: dict[str, Any]) -> None:
+    """Print the one JSON document of this command."""
+    global printed
+    printed = True
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def guarded(console: Console, *, json_wanted: bool) -> Iterator[None]:
+    """Turn every error into a sentence and an exit code; a bug into a report that names no data."""
+    try:
+        yield
+    except MedfmError as error:
+        _end(console, error, json_wanted)
+    except MemoryError:
+        problem = EnvironmentProblem(
+            "the machine ran out of memory", hint="use a smaller batch, or fewer workers"
+        )
+        _end(console, problem, json_wanted)
+    except OSError as error:
+        problem_ = of_os_error(error)
+        if problem_ is None:
+            _bug(console, error, json_wanted)
+        else:
+            _end(console, problem_, json_wanted)
+    except KeyboardInterrupt:
+        from medfm_cli.errors import Stopped
+
+        _end(console, Stopped(2), json_wanted)
+    except Exception as error:
+        _bug(console, error, json_wanted)
+
+
+def of_os_error(error: OSError) -> EnvironmentProblem | None:
+    """The problem behind an operating system error that is no bug of ours, else None."""
+    where = f" at '{error.filename}'" if error.filename else ""
+    if error.errno in _NO_ROOM:
+        return EnvironmentProblem(
+            f"there is no room left to write{where}",
+            hint="free some space, then run the same command again to continue",
+        )
+    if error.errno in _NO_RIGHT:
+        return EnvironmentProblem(
+            f"there is no permission to read or write{where}",
+            hint="choose another --out, or change the permissions",
+        )
+    return None
+
+
+def failure(error: MedfmError) -> dict[str, Any]:
+    """An error as JSON values."""
+    document: dict[str, Any] = {"kind": error.kind, "message": error.message, "hint": error.hint}
+    if isinstance(error, RecipeError):
+        document["problems"] = [
+            {
+                "file": p.place.source,
+                "line": p.place.line or None,
+                "column": p.place.column or None,
+                "key": p.key,
+                "message": p.message,
+                "fix": p.fix or None,
+            }
+            for p in error.problems
+        ]
+    return document
+
+
+def _end(console: Console, error: MedfmError, json_wanted: bool) -> None:
+    if isinstance(error, RecipeError):
+        for problem in error.problems:
+            console.error(str(problem))
+    else:
+        console.error(error.message, error.hint)
+    _leave(json_wanted, int(error.exit_code), failure(error))
+
+
+def _bug(console: Console, error: Exception, json_wanted: bool) -> None:
+    """Write a traceback without local variables or messages that could hold patient data."""
+    import tempfile
+    import traceback
+    from pathlib import Path
+
+    lines = traceback.format_tb(error.__traceback__)
+    text = "".join(lines) + f"{type(error).__name__}: {error}\n"
+    try:
+        home = console.run_dir or Path(tempfile.mkdtemp(prefix="medfm-bug-"))
+        path = home / "traceback.txt"
+        path.write_text(text, "utf-8")
+        where = f"the traceback is in '{path}'"
+    except OSError:
+        where = "the traceback could not be written:\n" + text
+    kind = type(error).__name__
+    hint = "please report it, with that file (it may name files of yours: read it first)"
+    console.error(f"this is a bug in medfm ({kind}); {where}", hint)
+    document = {"kind": "bug", "message": f"{kind}; {where}", "hint": hint}
+    _leave(json_wanted, int(ExitCode.BUG), document)
+
+
+def _leave(json_wanted: bool, code: int, error: dict[str, Any]) -> None:
+    if json_wanted:
+        emit({"status": "failed", "exit_code": code, "error": error})
+    raise SystemExit(code)

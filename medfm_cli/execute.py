@@ -1,0 +1,258 @@
+"""From a checked recipe to a finished run directory: the same way for every verb and stage."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medfm_cli import verbs, workers
+from medfm_cli.errors import EnvironmentProblem, MedfmError, UsageError
+from medfm_cli.recipe.dump import dump, dump_resolved
+from medfm_cli.runs import Result, Run
+from medfm_cli.runs.artefacts import holds
+from medfm_cli.runs.atomic import point, write_json, write_text
+from medfm_cli.runs.environment import environment
+from medfm_cli.runs.identity import digest, folder_name, identity
+from medfm_cli.runs.lock import lock
+from medfm_cli.runs.report import write_report
+from medfm_cli.version import __version__
+
+if TYPE_CHECKING:
+    from medfm_cli.console import Console
+    from medfm_cli.recipe.parts import Plan, Recipe
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run that is done.
+
+    Attributes:
+        status: "done" now, or "up to date" since an earlier run.
+        dir: the run directory.
+        result: what the engine gave back.
+        seconds: how long the run took when it ran.
+    """
+
+    status: str
+    dir: Path
+    result: Result
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """A recipe to be run, and where.
+
+    Attributes:
+        written: the recipe as the user wrote it, for recipe.yaml.
+        owned: made by a pipeline, which reports for it.
+    """
+
+    verb: str
+    name: str
+    recipe: Recipe
+    out: Path
+    console: Console
+    written: dict[str, Any] | None = None
+    force: bool = False
+    processes: int = 1
+    owned: bool = False
+
+
+def execute(job: Job) -> Outcome:
+    """Run a recipe to its end, continue it, or find that it is done.
+
+    Raises:
+        MedfmError: it could not be done; what was done is kept for the next try.
+    """
+    job = curated(job)
+    inputs = job.recipe.inputs()
+    who = identity(job.verb, job.recipe, inputs)
+    hash_ = digest(who)
+    folder = job.out / folder_name(job.verb, job.name, hash_)
+    if not job.force and (done := finished(folder)):
+        _point_to(job, folder)
+        return done
+    check_room(job.recipe.plan(), job.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock(folder):
+        if job.force:
+            _put_away(folder)
+        elif done := finished(folder):  # another process finished it while we waited
+            return done
+        run = Run(folder, job.verb, job.name, hash_, job.console, processes=job.processes)
+        return _carry_out(job, run, inputs)
+
+
+def finished(folder: Path) -> Outcome | None:
+    """The outcome of a run that is done and still whole, else None."""
+    if not (folder / "DONE").is_file():
+        return None
+    try:
+        document = json.loads((folder / "result.json").read_text("utf-8"))
+        result = Result.from_json(document)
+    except (OSError, ValueError, KeyError):
+        return None
+    whole = all((folder / path).exists() for path in result.artefacts.values())
+    return Outcome("up to date", folder, result, document["seconds"]) if whole else None
+
+
+def curated(job: Job) -> Job:
+    """The job with a plain folder, .npz or .csv in `data` curated with defaults on the way."""
+    source = raw_data(job.recipe)
+    if source is None:
+        return job
+    job.console.info(f"'{source}' is no dataset yet: curating it with defaults")
+    model = verbs.recipe_model("curate")
+    recipe = model.model_validate({"source": str(source)})
+    outcome = execute(Job("curate", source.stem, recipe, job.out, job.console))
+    changed = job.recipe.model_copy(update={"data": str(outcome.dir)})
+    return Job(**{**vars(job), "recipe": changed})
+
+
+def raw_data(recipe: Recipe) -> Path | None:
+    """The path in the recipe's `data` when it holds files to be curated, not a dataset."""
+    value = getattr(recipe, "data", None)
+    if not isinstance(value, str) or value.startswith("$"):
+        return None
+    path = Path(value)
+    if holds(path, "dataset") or (path / "recipe.yaml").is_file():
+        return None
+    raw = path.is_dir() or (path.is_file() and path.suffix.lower() in (".npz", ".csv"))
+    return path if raw else None
+
+
+def check_room(plan: Plan, out: Path) -> None:
+    """Refuse to start what cannot fit.
+
+    Raises:
+        EnvironmentProblem: too little disk or memory.
+    """
+    import psutil
+
+    standing = next(
+        folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists()
+    )
+    free = shutil.disk_usage(standing).free
+    if plan.disk_bytes > free:
+        raise EnvironmentProblem(
+            f"the run needs about {plan.disk_bytes / 1e9:.1f} GB of disk at '{out}'; "
+            f"{free / 1e9:.1f} GB are free",
+            hint="free some space or choose another --out",
+        )
+    available = psutil.virtual_memory().available
+    if plan.memory_bytes > available:
+        raise EnvironmentProblem(
+            f"the run needs about {plan.memory_bytes / 1e9:.1f} GB of memory; "
+            f"{available / 1e9:.1f} GB are available",
+            hint="use a smaller batch, model or image size",
+        )
+
+
+def _carry_out(job: Job, run: Run, inputs: dict[str, str]) -> Outcome:
+    job.console.run_dir = run.dir
+    started = time.time()
+    resumed = (run.dir / "recipe.yaml").exists()
+    _mend_logs(run.dir)
+    values = job.recipe.model_dump(mode="json")
+    write_text(run.path("recipe.yaml"), dump(values if job.written is None else job.written))
+    write_json(run.path("environment.json"), environment())
+    run.log("started", verb=job.verb, hash=run.hash, resumed=resumed, medfm=__version__)
+    try:
+        result = _engine(job, run)
+    except MedfmError as error:
+        run.log("ended", status="failed", kind=error.kind)
+        _record_failure(run, error, time.time() - started)
+        raise
+    seconds = time.time() - started + _earlier_seconds(run.dir)
+    write_text(run.path("recipe.resolved.yaml"), dump_resolved(values, run.resolved))
+    document = {
+        "schema": 1,
+        "status": "done",
+        "verb": job.verb,
+        "name": job.name,
+        "hash": run.hash,
+        "medfm": __version__,
+        "inputs": inputs,
+        "seconds": round(seconds, 3),
+        "finished": round(time.time(), 3),
+        **result.to_json(),
+    }
+    write_json(run.path("result.json"), document)
+    write_report(run.dir)
+    run.log("ended", status="done", seconds=round(seconds, 3))
+    write_text(run.path("DONE"), f"{run.hash}\n")
+    _point_to(job, run.dir)
+    return Outcome("done", run.dir, Result.from_json(document), seconds)
+
+
+def _engine(job: Job, run: Run) -> Result:
+    if run.processes == 1 or job.verb == "run":
+        return verbs.engine(job.verb)(job.recipe, run)
+    if type(job.recipe).distributed:
+        return workers.lead(job.verb, job.recipe, run)
+    if job.owned:  # --processes of a pipeline is meant for its training stages
+        return verbs.engine(job.verb)(job.recipe, run)
+    raise UsageError(f"{job.verb} works in one process", hint="leave --processes out")
+
+
+def _record_failure(run: Run, error: MedfmError, seconds: float) -> None:
+    from medfm_cli.envelope import failure
+
+    document = {
+        "schema": 1,
+        "status": "stopped" if error.kind == "stopped" else "failed",
+        "verb": run.verb,
+        "name": run.name,
+        "hash": run.hash,
+        "medfm": __version__,
+        "seconds": round(seconds + _earlier_seconds(run.dir), 3),
+        "exit_code": int(error.exit_code),
+        "error": failure(error),
+    }
+    write_json(run.path("result.json"), document)
+
+
+def _earlier_seconds(folder: Path) -> float:
+    """The time that earlier, stopped tries of this run took."""
+    try:
+        document = json.loads((folder / "result.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return 0.0
+    return float(document["seconds"]) if document.get("status") != "done" else 0.0
+
+
+def _put_away(folder: Path) -> None:
+    """Move everything of an older run aside, into `previous/`; the lock stays where it is."""
+    previous = folder / "previous"
+    shutil.rmtree(previous, ignore_errors=True)
+    entries = [entry for entry in folder.iterdir() if entry.name not in (".lock", "previous")]
+    done = folder / "DONE"
+    if done in entries:  # first, so that a crash half-way leaves no run that looks done
+        entries.remove(done)
+        done.unlink()
+    previous.mkdir()
+    for entry in entries:
+        entry.replace(previous / entry.name)
+
+
+def _mend_logs(folder: Path) -> None:
+    """End a line that a kill tore, so that the next record starts on a line of its own."""
+    for name in ("log.jsonl", "metrics.jsonl"):
+        path = folder / name
+        if path.is_file() and path.stat().st_size:
+            with path.open("rb+") as file:
+                file.seek(-1, 2)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+
+
+def _point_to(job: Job, folder: Path) -> None:
+    try:
+        point(job.out / folder_name(job.verb, job.name), folder)
+    except OSError:
+        job.console.detail("the link to the newest run could not be made on this file system")

@@ -1,0 +1,43 @@
+"""Recipes back to YAML, in a form that YAML 1.1 and 1.2 readers take alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from medfm_cli.recipe.tree import CoreLoader
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every string that either version of YAML would take for something else."""
+
+
+_Dumper.yaml_implicit_resolvers = {
+    first: [
+        *yaml.SafeDumper.yaml_implicit_resolvers.get(first, []),
+        *CoreLoader.yaml_implicit_resolvers.get(first, []),
+    ]
+    for first in {*yaml.SafeDumper.yaml_implicit_resolvers, *CoreLoader.yaml_implicit_resolvers}
+}
+
+
+def dump(value: Any) -> str:
+    """YAML text for plain values, keys in their order."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def dump_resolved(values: dict[str, Any], resolved: dict[str, dict[str, Any]]) -> str:
+    """YAML of a whole recipe with every `auto` replaced; the reasons stand above it."""
+    lines = ["# Every key of the recipe; what was `auto` is shown as chosen, with the reason:"]
+    for key, choice in resolved.items():
+        _replace(values, key.split("."), choice["value"])
+        lines.append(f"#   {key}: {choice['value']} — {choice['why']}")
+    return "\n".join(lines) + "\n" + dump(values)
+
+
+def _replace(values: Any, path: list[str], choice: Any) -> None:
+    for part in path[:-1]:
+        values = values.get(part) if isinstance(values, dict) else None
+    if isinstance(values, dict) and values.get(path[-1]) == "auto":
+        values[path[-1]] = choice

@@ -1,0 +1,80 @@
+"""The report of a run, made from what the run directory holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medfm_cli.runs.page import Stage, write_page
+from medfm_cli.runs.result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from medfm_cli.runs.blocks import Cell
+
+
+def write_report(folder: Path) -> None:
+    """Write report.html of a finished run; a dataset gets a copy of its own beside its shards."""
+    document = read(folder)
+    result = Result.from_json(document)
+    stages = [_stage(folder, name, path) for name, path in result.stages.items()]
+    facts: dict[str, Cell] = {
+        "run": document["hash"][:8],
+        "medfm": document["medfm"],
+        "machine": _machine(folder),
+    }
+    pages = [(folder / "report.html", facts | {"time": _seconds(document["seconds"])})]
+    if "dataset" in result.artefacts and document["verb"] == "curate":
+        # Without the time: curating the same files again gives the same dataset, byte for byte.
+        pages.append((folder / result.artefacts["dataset"] / "report.html", facts))
+    for path, shown in pages:
+        write_page(
+            path,
+            title=f"{document['verb']} · {document['name']}",
+            subtitle=document["headline"],
+            verb=document["verb"],
+            facts=shown,
+            sections=result.sections,
+            stages=stages,
+            appendix=_appendix(folder),
+        )
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The result.json of a run directory."""
+    document: dict[str, Any] = json.loads((folder / "result.json").read_text("utf-8"))
+    return document
+
+
+def _stage(folder: Path, name: str, path: str) -> Stage:
+    document = read(folder / path)
+    result = Result.from_json(document)
+    return Stage(
+        name=name,
+        verb=document["verb"],
+        status="done",
+        root=folder / path,
+        seconds=document["seconds"],
+        summary=document["headline"],
+        sections=result.sections,
+    )
+
+
+def _machine(folder: Path) -> str:
+    environment = json.loads((folder / "environment.json").read_text("utf-8"))
+    return f"{environment['cores']} cores, {environment['memory_bytes'] / 2**30:.0f} GiB"
+
+
+def _seconds(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+
+
+def _appendix(folder: Path) -> Mapping[str, str]:
+    return {
+        "Recipe": (folder / "recipe.yaml").read_text("utf-8"),
+        "Recipe with every choice made": (folder / "recipe.resolved.yaml").read_text("utf-8"),
+        "Environment": (folder / "environment.json").read_text("utf-8"),
+    }
