@@ -1,0 +1,174 @@
+"""From an image to the network's pixels: the same few lines in training, evaluation and predict.
+
+numpy and Pillow only, so that a bundle can be used where no torch is installed.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import Field, model_validator
+
+from medfm_cli.recipe import Part
+
+BLANK_STD = 2.0
+"""A tile whose grey values (0–255) vary less than this shows background only."""
+
+Tile = tuple[int, int, NDArray[np.uint8]]
+"""Row and column of the upper left corner in the image, and the pixels."""
+
+
+class Preprocessing(Part):
+    """How an image becomes the input of a network; part of every model and bundle.
+
+    `mean` and `std` are per channel, for values scaled to 0–1. With `tile`, large images are cut
+    into at most `tile_limit` tiles, each an input of its own.
+    """
+
+    size: int = Field(ge=1, description="edge of the square input in pixels")
+    channels: Literal[1, 3] = 1
+    mean: list[float] = Field(default_factory=list, description="per channel; empty: 0.5")
+    std: list[float] = Field(default_factory=list, description="per channel; empty: 0.5")
+    tile: int | None = Field(None, ge=8, description="edge of the tiles in pixels; null: untiled")
+    tile_limit: int = Field(16, ge=1, description="most tiles taken from one image")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, values: object) -> object:
+        if isinstance(values, dict):
+            channels = values.get("channels", 1)
+            if isinstance(channels, int):
+                for name in ("mean", "std"):
+                    values = {**values, name: values.get(name) or [0.5] * channels}
+        return values
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        for name in ("mean", "std"):
+            if len(getattr(self, name)) != self.channels:
+                raise ValueError(f"{name} has one value a channel, and there are {self.channels}")
+        if min(self.std) <= 0:
+            raise ValueError("std must be above 0")
+        return self
+
+    def inputs(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """All inputs of one image, uint8 `[n, channels, size, size]`: its tiles, or the whole."""
+        if self.tile is None:
+            parts = [image]
+        else:
+            parts = [part for _, _, part in tiles(image, tile=self.tile, limit=self.tile_limit)]
+        return np.stack([fit(part, self.size, self.channels) for part in parts])
+
+
+def fit(image: NDArray[np.uint8], size: int, channels: int) -> NDArray[np.uint8]:
+    """Fit a whole image into a square; uint8 `[H, W]` or `[H, W, 3]` → `[channels, size, size]`.
+
+    The aspect is kept, the image resized bilinearly (with antialiasing when it shrinks), centred,
+    and padded with the median of its corners: black around a scan, white around a slide.
+
+    Raises:
+        ValueError: not a uint8 image of one of these shapes, or not 1 or 3 channels.
+    """
+    _check(image)
+    if channels not in (1, 3):
+        raise ValueError(f"an input has 1 or 3 channels, not {channels}")
+    pixels = _with_channels(image, channels)
+    height, width = pixels.shape[:2]
+    if (height, width) != (size, size):
+        scale = size / max(height, width)
+        shape = (max(1, round(height * scale)), max(1, round(width * scale)))
+        pixels = _padded(resize(pixels, shape), size, background=corner_median(pixels))
+    return np.ascontiguousarray(pixels[None] if channels == 1 else pixels.transpose(2, 0, 1))
+
+
+def resize(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Resize to (height, width), bilinear, with antialiasing when it shrinks."""
+    if image.shape[:2] == shape:
+        return image
+    height, width = shape
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(resized)
+
+
+def corner_median(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The median of the four corner pixels, one value or one a channel."""
+    corners = image[[0, 0, -1, -1], [0, -1, 0, -1]]
+    median: NDArray[np.uint8] = np.median(corners, axis=0).astype(np.uint8)
+    return median
+
+
+def tiles(image: NDArray[np.uint8], *, tile: int, limit: int) -> list[Tile]:
+    """Cut a large image into tiles of `tile` pixels without overlap; smaller ones stay whole.
+
+    Large means that the longer side holds two tiles. The grid is centred, what it does not cover
+    is shared by the margins. Tiles of plain background are left out, and of the others at most
+    `limit` are kept, spread over the image; they come in reading order. An image with nothing but
+    background stays whole.
+
+    Args:
+        image: uint8 `[H, W]` or `[H, W, 3]`.
+        tile: edge in pixels; a side shorter than this gives shorter tiles.
+        limit: most tiles kept.
+    """
+    _check(image)
+    height, width = image.shape[:2]
+    if max(height, width) < 2 * tile:
+        return [(0, 0, image)]
+    corners = [(y, x) for y in _starts(height, tile) for x in _starts(width, tile)]
+    found = [(y, x, image[y : y + tile, x : x + tile]) for y, x in corners]
+    found = [item for item in found if item[2].std() >= BLANK_STD]
+    if not found:
+        return [(0, 0, image)]
+    places = np.array([(y, x) for y, x, _ in found], dtype=np.float64)
+    centre = np.array([height - tile, width - tile]) / 2
+    return [found[index] for index in sorted(_spread(places, centre, limit))]
+
+
+def _check(image: NDArray[np.uint8]) -> None:
+    shape_ok = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
+    if image.dtype != np.uint8 or not shape_ok or 0 in image.shape:
+        raise ValueError(
+            f"an image is uint8 [H, W] or [H, W, 3], not {image.dtype} {list(image.shape)}"
+        )
+
+
+def _with_channels(image: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """Grey to colour by repetition, colour to grey by luma (ITU-R BT.601, Pillow's `L`)."""
+    if channels == 1 and image.ndim == 3:
+        return np.asarray(Image.fromarray(image).convert("L"))
+    if channels == 3 and image.ndim == 2:
+        return np.repeat(image[:, :, None], 3, axis=2)
+    return image
+
+
+def _padded(
+    image: NDArray[np.uint8], size: int, *, background: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    if (height, width) == (size, size):
+        return image
+    canvas = np.empty((size, size, *image.shape[2:]), dtype=np.uint8)
+    canvas[:] = background
+    top, left = (size - height) // 2, (size - width) // 2
+    canvas[top : top + height, left : left + width] = image
+    return canvas
+
+
+def _starts(side: int, tile: int) -> range:
+    """Where the tiles of one side begin."""
+    count = max(1, side // tile)
+    first = max(0, side - count * tile) // 2
+    return range(first, first + count * tile, tile)
+
+
+def _spread(places: NDArray[np.float64], centre: NDArray[np.float64], limit: int) -> list[int]:
+    """Pick up to `limit` points: the most central one, then always the farthest from all picked."""
+    picked = [int(np.argmin(((places - centre) ** 2).sum(axis=1)))]
+    distance = ((places - places[picked[0]]) ** 2).sum(axis=1)
+    while len(picked) < min(limit, len(places)):
+        picked.append(int(np.argmax(distance)))
+        distance = np.minimum(distance, ((places - places[picked[-1]]) ** 2).sum(axis=1))
+    return picked
