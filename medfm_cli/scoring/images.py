@@ -1,0 +1,143 @@
+"""The labelled images of a dataset: the unit that is scored, whatever tiles it was cut into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medfm_cli.errors import DataError
+from medfm_cli.metrics import Cases, codes, make_cases
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from medfm_cli.data import Dataset
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """Images with a single label, and the samples (tiles) they consist of.
+
+    Attributes:
+        rows: int64 [N], the manifest rows of the labelled samples.
+        image: int64 [N], for each of these its image, 0 … M−1.
+        ids, subjects, splits: one entry an image, [M].
+        truth: int64 [M], the class of each image.
+        classes: the names of the K classes.
+    """
+
+    rows: NDArray[np.int64]
+    image: NDArray[np.int64]
+    ids: list[str]
+    subjects: list[str]
+    splits: list[str]
+    truth: NDArray[np.int64]
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def of_split(self, *names: str) -> NDArray[np.int64]:
+        """The images of some splits, int64 [m]."""
+        return np.flatnonzero(np.isin(np.asarray(self.splits, dtype=object), names))
+
+    def samples(self, images: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The positions in `rows` of the samples of some images, int64 [n]."""
+        return np.flatnonzero(np.isin(self.image, images))
+
+    def counts(self, images: NDArray[np.int64] | None = None) -> list[int]:
+        """How many (of some) images each class has, [K]."""
+        truth = self.truth if images is None else self.truth[images]
+        return [int(n) for n in np.bincount(truth, minlength=len(self.classes))]
+
+    def n_subjects(self, images: NDArray[np.int64]) -> int:
+        """How many subjects some images come from."""
+        return len({self.subjects[index] for index in images})
+
+    def weights(self, images: NDArray[np.int64], *, balanced: bool) -> NDArray[np.float32]:
+        """How much each sample of some images counts in a training loss, float32 [n], mean 1.
+
+        Every image counts once, however many tiles it has; with `balanced` every class counts
+        alike too.
+        """
+        of = self.image[self.samples(images)]
+        weight = 1.0 / np.bincount(self.image, minlength=len(self))[of]
+        if balanced:
+            weight = weight / np.maximum(1, self.counts(images))[self.truth[of]]
+        scaled: NDArray[np.float64] = weight / weight.mean()
+        return scaled.astype(np.float32)
+
+    def average(
+        self, images: NDArray[np.int64], probabilities: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Probabilities of samples [n,K] to those of their images [m,K], the mean over tiles."""
+        of = np.searchsorted(images, self.image[self.samples(images)])
+        total = np.zeros((len(images), probabilities.shape[1]))
+        np.add.at(total, of, probabilities)
+        mean: NDArray[np.float64] = total / np.bincount(of, minlength=len(images))[:, None]
+        return mean
+
+    def cases(self, images: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Cases:
+        """Scored cases of some images from their probabilities [m,K]."""
+        return make_cases(
+            self.truth[images],
+            probabilities,
+            subjects=[self.subjects[index] for index in images],
+            classes=self.classes,
+        )
+
+
+def labelled_images(dataset: Dataset) -> LabelledImages:
+    """Group the labelled samples of a dataset by image.
+
+    Raises:
+        DataError: the dataset has no single labels, or images of one class only.
+    """
+    check_labels(dataset)
+    rows = dataset.rows(labelled=True)
+    names = _picked(dataset.column("image_id"), rows)
+    image = codes(names)
+    _, first = np.unique(image, return_index=True)
+    labels = dataset.labels()[rows]
+    if len(np.unique(labels)) < 2:
+        only = dataset.classes[int(labels[0])] if len(labels) else "none"
+        raise DataError(
+            f"the labelled images of dataset '{dataset.card.name}' are all of one class ({only}); "
+            "there is nothing to tell apart",
+            hint="give labels of at least two classes to curate",
+        )
+    return LabelledImages(
+        rows=rows,
+        image=image,
+        ids=[names[index] for index in first],
+        subjects=_picked(dataset.column("subject_id"), rows[first]),
+        splits=_picked(dataset.column("split"), rows[first]),
+        truth=labels[first],
+        classes=tuple(dataset.classes),
+    )
+
+
+def check_labels(dataset: Dataset) -> None:
+    """See that the dataset is one of single-label classification.
+
+    Raises:
+        DataError: it is not.
+    """
+    kind = dataset.card.label_schema.kind
+    if kind == "none":
+        raise DataError(
+            f"dataset '{dataset.card.name}' has no labels",
+            hint="curate it with labels=… (a csv, or labels=folder)",
+        )
+    if kind != "single":
+        raise DataError(
+            f"dataset '{dataset.card.name}' has several labels an image; "
+            "only one label an image can be learnt so far"
+        )
+
+
+def _picked(values: list[str], rows: Iterable[int]) -> list[str]:
+    return [values[int(row)] for row in rows]

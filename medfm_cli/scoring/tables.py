@@ -1,0 +1,74 @@
+"""Scores as report tables: value, 95 % interval, n and subjects in every row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medfm_cli.metrics import SCORERS
+from medfm_cli.runs import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from medfm_cli.metrics import ClassScores, Difference, Estimate
+    from medfm_cli.runs.blocks import Cell
+
+MAIN = ("auc", "accuracy", "balanced_accuracy", "mcc")
+ALL = (*MAIN, "brier", "ece")
+_VERDICTS = {
+    "gain": "gain",
+    "no gain": "no gain",
+    "loss": "worse",
+    "undecided": "cannot be said",
+}
+
+
+def score_table(
+    scores: Mapping[str, Mapping[str, Estimate]],
+    metrics: Sequence[str] = MAIN,
+    *,
+    first: str = "Method",
+    caption: str = "",
+    strong: Sequence[int] = (),
+) -> Table:
+    """One row a method (or split): each metric with its interval, then images and subjects."""
+    columns = [first, *(SCORERS[name].label for name in metrics), "Images", "Subjects"]
+    rows: list[list[Cell]] = []
+    for method, estimates in scores.items():
+        some = next(iter(estimates.values()))
+        cells: list[Cell] = [estimates[name].text() for name in metrics]
+        rows.append([method, *cells, some.n, some.subjects])
+    return Table(columns, rows, caption, strong=strong)
+
+
+def difference_table(differences: Sequence[Difference], *, caption: str = "") -> Table:
+    """One row a comparison, with a plain verdict."""
+    rows: list[list[Cell]] = [
+        [
+            difference.model,
+            difference.baseline,
+            SCORERS[difference.metric].label,
+            difference.text(),
+            _VERDICTS[difference.verdict],
+        ]
+        for difference in differences
+    ]
+    columns = ["Model", "Beside", "Metric", "Difference (95 % interval)", "Verdict"]
+    return Table(columns, rows, caption)
+
+
+def class_table(scores: Sequence[ClassScores], *, caption: str = "") -> Table:
+    """One row a class."""
+    columns = ["Class", "AUC (one against rest)", "Sensitivity", "Specificity"]
+    rows: list[list[Cell]] = [
+        [
+            each.name,
+            each.auc.text(),
+            each.sensitivity.text(),
+            each.specificity.text(),
+            each.n,
+            each.subjects,
+        ]
+        for each in scores
+    ]
+    return Table([*columns, "Images", "Subjects"], rows, caption)

@@ -1,0 +1,110 @@
+"""A small labelled dataset on disk, and a run directory, for tests of what learns from them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from medfm_cli.console import Silence
+from medfm_cli.data import Dataset, LabelSchema, Sample, ShardWriter, write_manifest
+from medfm_cli.runs import Run
+
+
+@dataclass(frozen=True)
+class Toy:
+    """One subject of the toy dataset: its class (None: unlabelled), split, images and tiles."""
+
+    label: str | None
+    split: str
+    images: int = 2
+    tiles: int = 1
+
+
+def toy_run(folder: Path, *, verb: str = "finetune", **values: Any) -> Run:
+    folder.mkdir(parents=True, exist_ok=True)
+    return Run(dir=folder, verb=verb, name="toy", hash="0" * 64, console=Silence(), **values)
+
+
+def balanced(
+    classes: Sequence[str] = ("disc", "ring", "bars"), *, subjects: int = 4, images: int = 2
+) -> list[Toy]:
+    """`subjects` of every class in train, half as many (at least one) in val and in test."""
+    few = max(1, subjects // 2)
+    return [
+        Toy(label, split, images)
+        for split, count in (("train", subjects), ("val", few), ("test", few))
+        for label in classes
+        for _ in range(count)
+    ]
+
+
+def toy_dataset(
+    root: Path, subjects: Sequence[Toy], *, size: int = 32, seed: int = 0, noise: float = 25.0
+) -> Dataset:
+    """Write a dataset of drawn shapes, grey, `size` × `size`; the class is the shape."""
+    generator = np.random.default_rng(seed)
+    classes = sorted({toy.label for toy in subjects if toy.label is not None})
+    samples = []
+    with ShardWriter(root / "shards") as writer:
+        for number, toy in enumerate(subjects):
+            for _ in range(toy.images):
+                parts = [draw(toy.label, generator, size, noise) for _ in range(toy.tiles)]
+                name = hashlib.sha256(b"".join(p.tobytes() for p in parts)).hexdigest()[:16]
+                for index, pixels in enumerate(parts):
+                    key = name if toy.tiles == 1 else f"{name}-t{index:02d}"
+                    place = writer.add(key, {"png": _png(pixels)})
+                    samples.append(
+                        Sample(
+                            sample_id=key,
+                            image_id=name,
+                            subject_id=f"s{number:03d}",
+                            split=toy.split,
+                            modality="XX",
+                            label=toy.label,
+                            height=size,
+                            width=size,
+                            channels=1,
+                            source=f"{name}.png",
+                            source_sha256=hashlib.sha256(pixels.tobytes()).hexdigest(),
+                            shard=place.shard,
+                            offset=place.offset,
+                            length=place.length,
+                        )
+                    )
+    kind = "single" if classes else "none"
+    write_manifest(
+        root,
+        samples,
+        name="toy",
+        label_schema=LabelSchema(kind=kind, classes=classes),
+        shards=writer.close(),
+    )
+    return Dataset.open(root)
+
+
+def draw(label: str | None, generator: np.random.Generator, size: int, noise: float) -> np.ndarray:
+    """One noisy picture of a disc, a ring or bars; a grey field without a label."""
+    y, x = np.mgrid[:size, :size]
+    cy, cx = generator.uniform(0.35, 0.65, 2) * size
+    radius = np.hypot(y - cy, x - cx) / size
+    shapes = {
+        "disc": radius < 0.25,
+        "ring": (radius > 0.2) & (radius < 0.33),
+        "bars": (x // max(2, size // 8)) % 2 == 0,
+    }
+    shape = shapes.get(label or "", np.zeros((size, size), bool))
+    pixels = 60 + 120 * shape + generator.normal(0, noise, (size, size))
+    return np.clip(pixels, 0, 255).astype(np.uint8)
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    sink = io.BytesIO()
+    Image.fromarray(pixels).save(sink, "PNG")
+    return sink.getvalue()
