@@ -6,6 +6,7 @@ Pillow alone. No global state of matplotlib is changed: figures are made through
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from io import BytesIO, StringIO
@@ -85,7 +86,10 @@ def _styled(draw: Callable[_P, _R]) -> Callable[_P, _R]:
 
     @wraps(draw)
     def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        with require("matplotlib", extra="train").rc_context(_STYLE):
+        style = require("matplotlib", extra="train").rc_context(_STYLE)
+        with style, warnings.catch_warnings():
+            # a letter that the measuring font lacks; the page's fonts may well have it
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
             return draw(*args, **kwargs)
 
     return wrapper
@@ -102,7 +106,7 @@ def _panels(
     width: float, height: float, *, rows: int = 1, columns: int = 1, **options: Any
 ) -> tuple[Figure, NDArray[Any]]:
     figures = require("matplotlib.figure", extra="train")
-    layout = require("matplotlib.layout_engine", extra="train").ConstrainedLayoutEngine(wspace=0.06)
+    layout = require("matplotlib.layout_engine", extra="train").ConstrainedLayoutEngine(wspace=0.14)
     drawing: Figure = figures.Figure(figsize=(width, height), layout=layout)
     return drawing, drawing.subplots(rows, columns, squeeze=False, **options)
 
@@ -168,8 +172,16 @@ def line_chart(
             axes.plot(xs, ys, color=colour, linewidth=0.8, alpha=0.3)
             bold = _running_mean(ys, smooth)
         marker = "o" if len(xs) < 12 else ""
-        axes.plot(xs, bold, color=colour, linewidth=1.8, marker=marker, markersize=4, label=name)
-    axes.set(xlabel=x, ylabel=y)
+        axes.plot(
+            xs,
+            bold,
+            color=colour,
+            linewidth=1.8,
+            marker=marker,
+            markersize=4,
+            label=_short(name, 40),
+        )
+    axes.set(xlabel=_short(x, 90), ylabel=_short(y, 60))
     axes.margins(x=0.02)
     axes.grid(axis="x", visible=False)
     if log_y:
@@ -203,7 +215,7 @@ def bar_chart(
     _rows(axes, list(values), strong)
     axes.set_xlim(left=0)
     axes.margins(x=0.14)
-    axes.set_xlabel(x)
+    axes.set_xlabel(_short(x, 90))
     return drawing
 
 
@@ -231,7 +243,7 @@ def forest(
             if metric in estimates[model]:
                 colour = COLOURS[0] if strong in (None, model) else COLOURS[5]
                 _whisker(axes, estimates[model][metric], row=row, colour=colour)
-        axes.set_title(metric, fontsize=9.5, loc="left", color=INK)
+        axes.set_title(_short(metric, 30), fontsize=9.5, loc="left", color=INK)
         axes.locator_params(axis="x", nbins=4)
         axes.margins(x=0.1)
         axes.grid(axis="y", visible=False)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -121,12 +122,14 @@ class _Anchors:
     """Hands out readable element ids, each once."""
 
     def __init__(self) -> None:
-        self._taken: dict[str, int] = {}
+        self._taken: set[str] = set()
 
     def next(self, title: str) -> str:
         slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40] or "part"
-        count = self._taken[slug] = self._taken.get(slug, 0) + 1
-        return slug if count == 1 else self.next(f"{slug}-{count}")
+        free = (f"{slug}-{number}" if number > 1 else slug for number in count(1))
+        anchor = next(name for name in free if name not in self._taken)
+        self._taken.add(anchor)
+        return anchor
 
 
 @cache

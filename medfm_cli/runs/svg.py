@@ -35,7 +35,7 @@ _FONT: Final = "system-ui, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', A
 
 def adapt(svg: str) -> str:
     """Give the SVG the page's fonts and a dark variant of every colour named above."""
-    svg = re.sub(r"(font: [^;\"']*px )'?DejaVu Sans'?[^;\"]*", rf"\g<1>{_FONT}", svg)
+    svg = re.sub(r"(style=\"[^\"]*)'DejaVu Sans'", rf"\g<1>{_FONT}", svg)
     rules = "".join(
         f'[style*="{kind}: {light}"]{{{kind}:{dark}!important}}'
         for light, dark in _DARK.items()
