@@ -10,9 +10,13 @@ import sys
 from typing import Annotated
 
 import typer
+import typer.core
 
 from medfm_cli.commands import VERBS
 from medfm_cli.version import __version__
+
+# Plain help and errors: they start in half the time and read the same in a cron mail.
+typer.core.HAS_RICH = False
 
 WORKER = "MEDFM_WORKER_RUN_DIR"  # as in workers.py, which start-up need not import
 

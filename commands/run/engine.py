@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from medfm_cli.commands.run.recipe import RunRecipe, resolved
 from medfm_cli.execute import Job, Outcome, execute
 from medfm_cli.runs import Result, Run, Section, Table
+from medfm_cli.verbs import recipe_model
 
 if TYPE_CHECKING:
     from medfm_cli.recipe import Recipe
@@ -34,7 +35,7 @@ def _job(run: Run, name: str, verb: str, stage: Recipe, done: dict[str, Outcome]
     folders = {stage_name: str(outcome.dir) for stage_name, outcome in done.items()}
     values = resolved(stage.model_dump(mode="json"), folders)
     values.pop("verb", None)
-    plain = type(stage).__mro__[1].model_validate(values)
+    plain = recipe_model(verb).model_validate(values)
     processes = run.processes if type(plain).distributed else 1
     return Job(verb, name, plain, run.dir, run.console, processes=processes, owned=True)
 
@@ -68,5 +69,5 @@ def _overview(recipe: RunRecipe, done: dict[str, Outcome]) -> Section:
 
 def _last_with_summary(done: dict[str, Outcome]) -> Result | None:
     """The result that a person wants to see: the last evaluation, else the last with a table."""
-    with_table = [o.result for name, o in done.items() if o.result.summary]
+    with_table = [o.result for o in done.values() if o.result.summary]
     return with_table[-1] if with_table else None

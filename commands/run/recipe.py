@@ -26,7 +26,7 @@ class RunRecipe(Recipe):
 
     def verb_of(self, stage: str) -> str:
         """The verb that a stage runs."""
-        verb: str = type(self).__pydantic_fields__[stage].json_schema_extra["verb"]  # type: ignore[index,call-overload,assignment]
+        verb: str = type(self).__pydantic_fields__[stage].json_schema_extra["verb"]  # type: ignore[index,assignment]
         return verb
 
     @classmethod
@@ -60,7 +60,7 @@ class RunRecipe(Recipe):
 
     def inputs(self) -> dict[str, str]:
         """What the pipeline reads from outside: the inputs of its first stages."""
-        found = {}
+        found: dict[str, str] = {}
         for name, stage in self.stages().items():
             if not references(stage.model_dump()):
                 found |= {f"{name}.{key}": value for key, value in stage.inputs().items()}

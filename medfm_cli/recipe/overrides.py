@@ -69,7 +69,8 @@ def _remove(tree: Tree, parts: list[str], place: Place) -> None:
 
 
 def _descend(tree: Tree, parts: list[str], place: Place, *, create: bool) -> tuple[Any, Key]:
-    holder, path = tree.value, ()
+    holder: Any = tree.value
+    path: Key = ()
     for part in parts:
         key = _index(holder, part, (*path, part), place)
         if isinstance(holder, dict) and (key not in holder or holder[key] is None):

@@ -110,7 +110,7 @@ def read_text(text: str, source: str) -> Tree:
         node = loader.get_single_node()
         tree = Tree(None)
         if node is not None:
-            tree.value = _Builder(loader, tree, source).build(node, ())
+            tree.value = _Builder(tree, source).build(node, ())
         return tree
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -129,15 +129,15 @@ def scalar(text: str) -> Any:
         return read_text(text, f"override value {text!r}").value
     loader = CoreLoader("")
     try:
-        tag = loader.resolve(yaml.ScalarNode, text, (True, False))
-        return _construct(loader, yaml.ScalarNode(tag, text))
+        tag = loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+        return _construct(yaml.ScalarNode(tag, text))
     finally:
         loader.dispose()
 
 
 class _Builder:
-    def __init__(self, loader: CoreLoader, tree: Tree, source: str) -> None:
-        self.loader, self.tree, self.source = loader, tree, source
+    def __init__(self, tree: Tree, source: str) -> None:
+        self.tree, self.source = tree, source
         self.problems: list[Problem] = []
         self.nodes = 0
         self.open: set[int] = set()
@@ -159,7 +159,7 @@ class _Builder:
                 return self._mapping(node, path)
             if isinstance(node, yaml.SequenceNode):
                 return [self._value(child, (*path, i)) for i, child in enumerate(node.value)]
-            return _construct(self.loader, node, self._place(node), self.problems, path)
+            return _construct(node, self._place(node), self.problems, path)
         finally:
             self.open.discard(id(node))
 
@@ -188,7 +188,6 @@ class _Builder:
 
 
 def _construct(
-    loader: CoreLoader,
     node: yaml.Node,
     place: Place | None = None,
     problems: list[Problem] | None = None,
