@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -12,6 +12,7 @@ from medfm_cli.data.card import LabelSchema
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.errors import DataError
 from medfm_cli.models.card import CardFacts
+from medfm_cli.models.lineage import Lineage
 from medfm_cli.models.spec import BackboneSpec, HeadSpec
 from medfm_cli.recipe import Part
 
@@ -31,7 +32,10 @@ class OperatingPoint(Part):
 
 
 class ModelConfig(Part):
-    """The contents of config.json. `save_model` fills the last two fields."""
+    """The contents of config.json. `save_model` fills the last three fields.
+
+    `lineage` is made by `medfm_cli.models.lineage.extend`, `card` from run records alone.
+    """
 
     schema_version: Literal[1] = 1
     kind: Literal["encoder", "classifier"]
@@ -40,7 +44,7 @@ class ModelConfig(Part):
     preprocessing: Preprocessing
     label_schema: LabelSchema = LabelSchema()
     operating_points: list[OperatingPoint] = Field([], description="one a class, from val")
-    lineage: dict[str, Any] = Field({}, description="the whole chain of runs back to the files")
+    lineage: Lineage = Lineage()
     card: CardFacts = CardFacts()
     medfm: str = ""
     parameters: int = 0

@@ -53,7 +53,8 @@ def save_model(directory: Path, module: Backbone | Classifier, config: ModelConf
     Args:
         directory: replaced when it exists.
         module: a Backbone (kind "encoder") or a Classifier (kind "classifier").
-        config: its parameter count, weights hash and medfm version are filled in here.
+        config: its parameter count, weights hash and medfm version are filled in here, and the
+            output of the last step of its lineage.
 
     Returns:
         The config as written.
@@ -62,11 +63,13 @@ def save_model(directory: Path, module: Backbone | Classifier, config: ModelConf
 
     tensors = _to_tensors(module)
     payload = save(tensors)
+    weights = hashlib.sha256(payload).hexdigest()
     complete = config.model_copy(
         update={
+            "lineage": config.lineage.ended_by(weights),
             "medfm": __version__,
             "parameters": sum(parameter.numel() for parameter in module.parameters()),
-            "weights_sha256": hashlib.sha256(payload).hexdigest(),
+            "weights_sha256": weights,
         }
     )
     with replace_dir(directory) as staging:

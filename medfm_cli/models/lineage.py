@@ -1,0 +1,100 @@
+"""The chain of runs behind a model, from the source files on. Needs no torch.
+
+Every model directory holds its whole chain, so that a model alone, copied anywhere, still says
+where it comes from.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from medfm_cli.recipe import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from medfm_cli.data.card import DatasetCard
+    from medfm_cli.runs import Run
+
+
+class DatasetOrigin(Part):
+    """A dataset in the chain, and the files it was curated from."""
+
+    name: str
+    version: str = Field(description="sha256 that names its content")
+    source_count: int = Field(description="number of source files")
+    source_digest: str = Field(description="sha256 over their sorted sha256s, one a line")
+    recipe: str = Field("", description="hash of the recipe that curated it")
+
+
+class Step(Part):
+    """One run: what it was, what it read, and what came out."""
+
+    verb: str
+    recipe: str = Field(description="name of the recipe")
+    run: str = Field(description="hash of the recipe and the content it names")
+    inputs: dict[str, str] = Field({}, description="content hashes by the recipe's key")
+    output: str = Field("", description="sha256 of the weights it wrote")
+    medfm: str = ""
+    versions: dict[str, str] = Field({}, description="of the packages that can change a result")
+
+
+class Lineage(Part):
+    """Datasets and runs, each once, the oldest first."""
+
+    datasets: list[DatasetOrigin] = Field([], description="all that was learnt or chosen from")
+    steps: list[Step] = Field([], description="the runs, in the order they were made")
+
+    def ended_by(self, output: str) -> Lineage:
+        """The chain with the output of its last step filled in."""
+        if not self.steps:
+            return self
+        last = self.steps[-1].model_copy(update={"output": output})
+        return self.model_copy(update={"steps": [*self.steps[:-1], last]})
+
+
+def extend(
+    run: Run,
+    *,
+    inputs: Mapping[str, str],
+    datasets: Sequence[DatasetCard] = (),
+    parents: Sequence[Lineage] = (),
+) -> Lineage:
+    """The chain of what `run` makes: those of the models it reads, its datasets, and itself.
+
+    Args:
+        run: the run that is going on.
+        inputs: `recipe.inputs()`.
+        datasets: cards of the datasets it reads.
+        parents: `config.lineage` of the models it starts from.
+    """
+    from medfm_cli.runs.environment import versions
+    from medfm_cli.version import __version__
+
+    step = Step(
+        verb=run.verb,
+        recipe=run.name,
+        run=run.hash,
+        inputs=dict(inputs),
+        medfm=__version__,
+        versions=versions(),
+    )
+    origins = [origin for parent in parents for origin in parent.datasets]
+    origins += [_origin(card) for card in datasets]
+    steps = [*(earlier for parent in parents for earlier in parent.steps), step]
+    return Lineage(
+        datasets=list({origin.version: origin for origin in origins}.values()),
+        steps=list({item.run: item for item in steps}.values()),
+    )
+
+
+def _origin(card: DatasetCard) -> DatasetOrigin:
+    return DatasetOrigin(
+        name=card.name,
+        version=card.version,
+        source_count=card.lineage.source_count,
+        source_digest=card.lineage.source_digest,
+        recipe=card.lineage.recipe,
+    )

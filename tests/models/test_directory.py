@@ -1,0 +1,188 @@
+"""The model directory: whole or not at all, and checked when it is read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from medfm_cli.data.card import LabelSchema
+from medfm_cli.data.preprocess import Preprocessing
+from medfm_cli.errors import DataError
+from medfm_cli.models.backbones import build_backbone
+from medfm_cli.models.classifier import Classifier
+from medfm_cli.models.config import ModelConfig, content_hash, read_config
+from medfm_cli.models.directory import load_encoder, load_model, save_model
+from medfm_cli.models.heads import build_head
+from medfm_cli.models.inputs import normalise
+from medfm_cli.models.spec import BackboneSpec, HeadSpec
+
+SPEC = BackboneSpec(name="vit_xxs", image_size=32)
+PREPROCESSING = Preprocessing(size=32)
+CLASSES = ["CT", "MR", "US"]
+
+
+def save_encoder(directory: Path, seed: int = 1) -> Path:
+    config = ModelConfig(kind="encoder", backbone=SPEC, preprocessing=PREPROCESSING)
+    save_model(directory, build_backbone(SPEC, seed=seed), config)
+    return directory
+
+
+def a_classifier(head: HeadSpec | None = None) -> tuple[Classifier, ModelConfig]:
+    head = head or HeadSpec(kind="probe", classes=3)
+    backbone = build_backbone(SPEC, seed=2)
+    config = ModelConfig(
+        kind="classifier",
+        backbone=SPEC,
+        head=head,
+        preprocessing=PREPROCESSING,
+        label_schema=LabelSchema(kind="single", classes=CLASSES[: head.classes]),
+    )
+    return Classifier(backbone, build_head(head, dim=backbone.dim)).eval(), config
+
+
+def test_an_encoder_round_trips_under_timms_own_names(tmp_path: Path) -> None:
+    directory = save_encoder(tmp_path / "model")
+    assert sorted(path.name for path in directory.iterdir()) == [
+        "card.md",
+        "config.json",
+        "model.safetensors",
+    ]
+    assert "blocks.0.attn.qkv.weight" in load_file(directory / "model.safetensors")
+    loaded = load_model(directory, kind="encoder")
+    assert loaded.report.coverage == 1.0
+    assert not loaded.module.training
+    images = torch.randn(2, 1, 32, 32)
+    torch.testing.assert_close(loaded.module(images), build_backbone(SPEC, seed=1).eval()(images))
+
+
+def test_a_classifier_round_trips_with_the_statistics_of_its_head(tmp_path: Path) -> None:
+    classifier, config = a_classifier()
+    classifier.train()(torch.randn(8, 1, 32, 32))  # moves the running mean
+    classifier.eval()
+    written = save_model(tmp_path / "model", classifier, config)
+    loaded = load_model(tmp_path / "model")
+    images = torch.randn(2, 1, 32, 32)
+    torch.testing.assert_close(loaded.module(images), classifier(images))
+    assert loaded.config == written == read_config(tmp_path / "model")
+    assert written.parameters == sum(p.numel() for p in classifier.parameters())
+
+
+def test_the_encoder_of_a_classifier_can_be_taken_alone_and_resized(tmp_path: Path) -> None:
+    classifier, config = a_classifier()
+    save_model(tmp_path / "model", classifier, config)
+    same = load_encoder(tmp_path / "model", image_size=32)
+    assert same.module is same.backbone
+    larger = load_encoder(tmp_path / "model", image_size=64)
+    assert larger.report.resized == ["pos_embed"]
+    assert larger.config.backbone.image_size == larger.config.preprocessing.size == 64
+    assert larger.module(torch.randn(1, 1, 64, 64)).shape == (1, 64)
+
+
+def test_saving_twice_gives_the_same_bytes_and_the_same_hash(tmp_path: Path) -> None:
+    one, two = save_encoder(tmp_path / "one"), save_encoder(tmp_path / "two")
+    assert content_hash(one) == content_hash(two)
+    assert content_hash(one) != content_hash(save_encoder(tmp_path / "three", seed=3))
+    for name in ("config.json", "model.safetensors", "card.md"):
+        assert (one / name).read_bytes() == (two / name).read_bytes()
+
+
+def test_a_failed_save_leaves_the_old_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = save_encoder(tmp_path / "model")
+    before = content_hash(directory)
+
+    def full(_: ModelConfig) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("medfm_cli.models.directory.render_model_card", full)
+    with pytest.raises(OSError, match="No space"):
+        save_encoder(directory, seed=4)
+    assert content_hash(directory) == before
+    assert load_model(directory).report.coverage == 1.0
+
+
+def test_weights_that_were_changed_are_refused(tmp_path: Path) -> None:
+    directory = save_encoder(tmp_path / "model")
+    weights = directory / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(DataError, match="the sha256 differs"):
+        load_model(directory)
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
+    directory = save_encoder(tmp_path / "model")
+    config = json.loads((directory / "config.json").read_text())
+    config["backbone"]["name"] = "vit_xs"
+    (directory / "config.json").write_text(json.dumps(config))
+    with pytest.raises(DataError, match="do not belong to this architecture"):
+        load_model(directory)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "is not a model directory: it has no config.json"),
+        ("{", "is not a valid model config"),
+        ('{"kind": "encoder"}', "backbone: Field required"),
+        ('{"kind": "encoder", "surprise": 1}', "is not a valid model config"),
+    ],
+)
+def test_a_directory_without_a_right_config_is_refused(
+    tmp_path: Path, content: str | None, message: str
+) -> None:
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    with pytest.raises(DataError, match=message):
+        load_model(tmp_path)
+
+
+def test_missing_weights_and_the_wrong_kind_are_refused(tmp_path: Path) -> None:
+    directory = save_encoder(tmp_path / "model")
+    with pytest.raises(DataError, match="holds an encoder, a classifier is needed"):
+        load_model(directory, kind="classifier")
+    (directory / "model.safetensors").unlink()
+    with pytest.raises(DataError, match=r"has no model\.safetensors"):
+        load_model(directory)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"head": None},
+        {"kind": "encoder"},
+        {"label_schema": LabelSchema(kind="single", classes=["CT"])},
+        {"preprocessing": Preprocessing(size=64)},
+        {"preprocessing": Preprocessing(size=32, channels=3)},
+    ],
+)
+def test_a_config_that_contradicts_itself_is_refused(change: dict[str, object]) -> None:
+    _, config = a_classifier()
+    with pytest.raises(ValueError, match="1 validation error"):
+        ModelConfig.model_validate(dict(config) | change)
+
+
+@pytest.mark.parametrize("kind", ["linear", "probe"])
+def test_heads_start_as_the_papers_do(kind: str) -> None:
+    """FACTS §13.1: weight ~ truncated normal of 0.01, bias 0, BatchNorm without weights."""
+    torch.manual_seed(0)
+    head = build_head(HeadSpec.model_validate({"kind": kind, "classes": 50}), dim=400)
+    names = dict(head.named_parameters())
+    weight = next(value for name, value in names.items() if name.endswith("weight"))
+    assert len(names) == 2
+    assert abs(float(weight.detach().std()) - 0.01) < 5e-4
+    assert all(not value.any() for name, value in names.items() if name.endswith("bias"))
+
+
+def test_normalisation_is_scale_mean_std_a_channel() -> None:
+    images = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(1, 3, 1, 1)
+    preprocessing = Preprocessing(size=1, channels=3, mean=[0.0, 0.2, 0.5], std=[1.0, 0.1, 0.25])
+    found = normalise(images, preprocessing)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.flatten(), torch.tensor([0.0, 0.0, 2.0]))
