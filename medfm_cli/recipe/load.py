@@ -14,7 +14,7 @@ from medfm_cli.recipe.library import locate, root
 from medfm_cli.recipe.overrides import apply_overrides
 from medfm_cli.recipe.parts import Recipe
 from medfm_cli.recipe.problems import Problem
-from medfm_cli.recipe.tree import Key, Tree, read_file
+from medfm_cli.recipe.tree import Key, Tree, dotted, read_file
 from medfm_cli.recipe.validate import problems_of
 
 
@@ -65,26 +65,33 @@ def read_extended(path: Path, verb: str, chain: tuple[Path, ...] = ()) -> Tree:
         names = " → ".join(p.name for p in (*chain, path))
         raise UsageError(f"the recipe '{path}' extends itself: {names}", hint="break the circle")
     tree = read_file(path, shown=_shown(path))
-    return _extend(tree, verb, path.parent, (*chain, path.resolve()))
+    chain = (*chain, path.resolve())
+    if verb == "run":
+        for stage, block in list(tree.value.items()):
+            if isinstance(block, dict) and "extends" in block:
+                _extend(tree, (stage,), str(block.get("verb", stage)), path.parent, chain)
+    _extend(tree, (), verb, path.parent, chain)
+    return tree
 
 
-def _extend(tree: Tree, verb: str, folder: Path, chain: tuple[Path, ...]) -> Tree:
-    bases = tree.value.pop("extends", None)
-    place = tree.place(("extends",))
-    tree.forget(("extends",))
+def _extend(tree: Tree, at: Key, verb: str, folder: Path, chain: tuple[Path, ...]) -> None:
+    """Lay the block of `tree` at `at` on the recipes that its `extends` names."""
+    block = tree.value[at[0]] if at else tree.value
+    bases = block.pop("extends", None)
+    place = tree.place((*at, "extends"))
+    tree.forget((*at, "extends"))
     if bases is None:
-        return tree
-    names = bases if isinstance(bases, list) else [bases]
+        return
     merged = Tree({})
-    for name in names:
+    for name in bases if isinstance(bases, list) else [bases]:
         try:
             base = locate(str(name), verb, relative_to=folder)
         except UsageError as error:
-            problem = Problem(place, "extends", error.message, error.hint or "")
+            problem = Problem(place, dotted((*at, "extends")), error.message, error.hint or "")
             raise RecipeError([problem]) from None
         _merge(merged, read_extended(base, verb, chain))
-    _merge(merged, tree)
-    return merged
+    _merge(merged, tree.part(at))
+    tree.replace(at, merged)
 
 
 def _merge(base: Tree, over: Tree) -> None:

@@ -52,6 +52,28 @@ class Tree:
             for known in [k for k in places if k[: len(path)] == path]:
                 del places[known]
 
+    def part(self, path: Key) -> Tree:
+        """The block at `path` as a tree of its own."""
+        value = self.value
+        for step in path:
+            value = value[step]
+        keys, values = (
+            {key[len(path) :]: place for key, place in places.items() if key[: len(path)] == path}
+            for places in (self.keys, self.values)
+        )
+        return Tree(value, keys, values)
+
+    def replace(self, path: Key, other: Tree) -> None:
+        """Put `other` at `path`, where a block or the whole tree was."""
+        if path:
+            place = self.place(path, of_key=True)
+            self.part(path[:-1]).value[path[-1]] = other.value
+            self.forget(path)
+            self.keys[path] = place
+        else:
+            self.value, self.keys, self.values = other.value, {}, {}
+        self.adopt(other, path)
+
     def adopt(self, other: Tree, path: Key = ()) -> None:
         """Take over the places of `other`, put under `path`."""
         self.keys.update({path + k: p for k, p in other.keys.items()})
