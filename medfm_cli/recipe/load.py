@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +54,18 @@ def check(tree: Tree, model: type[Recipe]) -> Recipe:
     """
     try:
         specialised = model.specialise(tree.value)
+    except RecipeError as error:
+        raise RecipeError([_placed(problem, tree) for problem in error.problems]) from None
+    try:
         return specialised.model_validate(copy.deepcopy(tree.value))
     except ValidationError as error:
         raise RecipeError(problems_of(error, tree, specialised)) from None
+
+
+def _placed(problem: Problem, tree: Tree) -> Problem:
+    """A problem that knows its key only, with the place where that key is written."""
+    path = tuple(problem.key.split(".")) if problem.key else ()
+    return replace(problem, place=tree.place(path, of_key=True))
 
 
 def read_extended(path: Path, verb: str, chain: tuple[Path, ...] = ()) -> Tree:
