@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medfm_cli import verbs, workers
+from medfm_cli import verbs
 from medfm_cli.console import Console
 from medfm_cli.envelope import emit, guarded
 from medfm_cli.errors import GateNotMet
@@ -46,6 +46,8 @@ def run_verb(verb: str, recipe: str, overrides: list[str], options: Options) -> 
 
 def work_if_worker() -> None:
     """Do a worker's part when this process was started as one (`--processes`)."""
+    from medfm_cli import workers
+
     folder = os.environ.pop(workers.RUN_DIR, None)
     if folder:
         console = Console()
