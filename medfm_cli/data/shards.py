@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
 
 from medfm_cli.errors import DataError
+from medfm_cli.runs.atomic import sync_folder
 
 BLOCK = tarfile.BLOCKSIZE
 OPEN_SHARDS = 128
@@ -136,7 +137,7 @@ class ShardWriter:
         file.close()
         name = shard_name(self._index)
         self._temporary.replace(self.folder / name)
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
         digest = self._digest.hexdigest()
         self.finished.append(Shard(name, self._size + len(end), digest, self._samples))
         self._file = None
@@ -260,12 +261,3 @@ def _remove_leftovers(folder: Path, start: int) -> None:
     for path in folder.glob("shard-*.tar*"):
         if path.name not in known and path.suffix in {".tar", ".tmp"}:
             path.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in this folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,0 +1,128 @@
+"""Worker processes that decode batches ahead of training."""
+
+from __future__ import annotations
+
+import atexit
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+from weakref import WeakSet
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from medfm_cli.data.fitted import FittedImages
+from medfm_cli.data.samplers import BatchPlan
+from medfm_cli.errors import DataError, EnvironmentProblem
+
+PREFETCH = 2
+"""Batches that each worker prepares ahead."""
+GRACE = 30
+"""Seconds that a worker outlives a SIGTERM."""
+StartMethod = Literal["fork", "spawn", "forkserver"]
+
+
+class WorkerPool:
+    """Worker processes that decode whole batches, kept from one pass to the next."""
+
+    def __init__(
+        self, images: FittedImages, workers: int, start_method: StartMethod | None
+    ) -> None:
+        self._steps = _Steps()
+        self._loader: DataLoader[torch.Tensor | DataError] | None = DataLoader(
+            _WorkerImages(images),
+            batch_size=None,
+            sampler=self._steps,
+            num_workers=workers,
+            prefetch_factor=PREFETCH,
+            persistent_workers=True,
+            collate_fn=_unchanged,
+            worker_init_fn=_outlive_signals,
+            multiprocessing_context=start_method,
+            generator=torch.Generator(),  # or each pass would draw from the global one
+        )
+        _open_pools.add(self)
+
+    def read(self, plan: BatchPlan, start: int, stop: int) -> Iterator[torch.Tensor]:
+        """The images of this rank's batches, uint8 `[b, C, S, S]`, in order.
+
+        Raises:
+            DataError: an image cannot be read.
+            EnvironmentProblem: the system killed a worker.
+        """
+        if self._loader is None:
+            raise ValueError("the loader was closed")
+        self._steps.now = (plan, start, stop)
+        with _worker_deaths_explained():
+            for images in self._loader:
+                if isinstance(images, DataError):
+                    raise images
+                yield images
+
+    def close(self) -> None:
+        """End the workers."""
+        self._loader = None
+
+
+_open_pools: WeakSet[WorkerPool] = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Before multiprocessing, at the end of the program, waits for workers nobody ended."""
+    for pool in list(_open_pools):
+        pool.close()
+
+
+class _Steps:
+    """What the workers shall do: torch asks for an iterator at the start of every pass."""
+
+    now: tuple[BatchPlan, int, int]
+
+    def __iter__(self) -> Iterator[NDArray[np.int64]]:
+        plan, start, stop = self.now
+        return plan.steps(start, stop)
+
+
+class _WorkerImages(TorchDataset[Any]):
+    """A batch as one item. Errors travel as values: torch would bury them in a traceback."""
+
+    def __init__(self, images: FittedImages) -> None:
+        self._images = images
+
+    def __getitem__(self, positions: NDArray[np.int64]) -> torch.Tensor | DataError:
+        try:
+            return torch.from_numpy(self._images.read(positions))
+        except DataError as error:
+            return error
+
+
+def _unchanged(item: Any) -> Any:
+    return item
+
+
+def _outlive_signals(_worker: int) -> None:
+    """Ctrl-C and SIGTERM often reach every process of a run; the parent still needs batches.
+
+    It finishes its step and writes a checkpoint. So a worker ignores the first and takes the
+    second as notice: it goes `GRACE` seconds later, should the parent not have ended it by then.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(GRACE))
+
+
+@contextmanager
+def _worker_deaths_explained() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise EnvironmentProblem(
+            "a data loading worker was killed, most likely for lack of memory or of /dev/shm",
+            hint="use fewer workers (0 loads in the main process) or a smaller batch",
+        ) from error
