@@ -17,7 +17,7 @@ class Decoder:
 def decoders() -> list[Decoder]:
     """Every compressed transfer syntax that pydicom knows a decoder for; [] without pydicom."""
     try:
-        from pydicom.pixels import get_decoder
+        from pydicom.pixels.decoders.base import get_decoder
         from pydicom.uid import AllTransferSyntaxes
     except ImportError:
         return []

@@ -1,0 +1,196 @@
+"""Export: graph, parity, latency, bundle."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medfm_cli.commands.export import report
+from medfm_cli.commands.export.evaluation import evaluation_metrics
+from medfm_cli.commands.export.graph import Graph, write_onnx
+from medfm_cli.commands.export.latency import Latency, measure_latency
+from medfm_cli.commands.export.parity import Parity, measure_parity
+from medfm_cli.commands.export.sources import Sources, list_sources
+from medfm_cli.commands.export.write import write_bundle
+from medfm_cli.data import Dataset
+from medfm_cli.data.fitted import FittedImages
+from medfm_cli.errors import DataError
+from medfm_cli.inference.bundle import CARD_FILE, MODEL_FILE, file_sha256
+from medfm_cli.inference.session import Session
+from medfm_cli.models.directory import load_model
+from medfm_cli.models.lineage import extend
+from medfm_cli.runs import Result
+from medfm_cli.runs.artefacts import find
+from medfm_cli.runs.atomic import replace_dir
+from medfm_cli.runs.environment import cores
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from medfm_cli.commands.export.recipe import ExportRecipe
+    from medfm_cli.models.card import MetricFacts
+    from medfm_cli.models.config import ModelConfig
+    from medfm_cli.runs import Run
+
+BATCH = 32
+FEW_SUBJECTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What the work gave: all that the result is made of."""
+
+    config: ModelConfig
+    parity: Parity
+    latency: list[Latency]
+    sources: Sources
+    size: int
+    sha256: str
+
+
+def run(recipe: ExportRecipe, run: Run) -> Result:
+    """Write the bundle of a model, after ONNX Runtime was seen to answer as PyTorch does.
+
+    Raises:
+        RunFailed: it does not; no bundle is left then.
+        DataError: the model, the data or the evaluation cannot be used.
+    """
+    loaded = load_model(find(recipe.model, "model"))
+    datasets = [Dataset.open(path) for path in (recipe.data, *recipe.datasets)]
+    images = _images(recipe, run, datasets[0], loaded.config)
+    multi_label = loaded.config.label_schema.kind == "multi"
+    graph = Graph(loaded.module, loaded.config.preprocessing, multi_label=multi_label)
+    config = _filled(recipe, run, loaded.config)
+    with replace_dir(run.path("bundle")) as folder:
+        exported = _export(recipe, run, graph, images, config, datasets, folder)
+    return _result(run.path("bundle"), exported)
+
+
+def _export(
+    recipe: ExportRecipe,
+    run: Run,
+    graph: Graph,
+    images: NDArray[np.uint8],
+    config: ModelConfig,
+    datasets: list[Dataset],
+    folder: Path,
+) -> Exported:
+    model = folder / MODEL_FILE
+    write_onnx(graph, model, opset=recipe.opset)
+    run.log("exported", bytes=model.stat().st_size, opset=recipe.opset)
+    run.check_stop()
+    batches = (images[i : i + BATCH] for i in range(0, len(images), BATCH))
+    parity = measure_parity(graph, Session(model), batches, tolerance=recipe.parity.tolerance)
+    run.metric(**parity.to_json())
+    run.check_stop()
+    latency = _latency(recipe, run, graph, model, images)
+    sha256 = file_sha256(model)
+    config = config.model_copy(update={"lineage": config.lineage.ended_by(sha256)})
+    sources = list_sources(config.lineage, datasets)
+    write_bundle(
+        folder, config, lineage=config.lineage, sources=sources, parity=parity, opset=recipe.opset
+    )
+    for gap in sources.gaps:
+        run.console.warn(f"sources.txt is not complete: {gap}")
+    return Exported(config, parity, latency, sources, model.stat().st_size, sha256)
+
+
+def _images(
+    recipe: ExportRecipe, run: Run, dataset: Dataset, config: ModelConfig
+) -> NDArray[np.uint8]:
+    """The images to compare on, uint8 [N,C,S,S]: up to `parity.samples`, evenly spaced."""
+    rows = _rows(recipe, run, dataset)
+    count = min(recipe.parity.samples, len(rows))
+    chosen = rows[np.linspace(0, len(rows) - 1, count).round().astype(np.int64)]
+    fitted = FittedImages(
+        store=dataset.images,
+        rows=chosen,
+        size=config.preprocessing.size,
+        channels=config.preprocessing.channels,
+    )
+    return fitted.read(np.arange(count, dtype=np.int64))
+
+
+def _rows(recipe: ExportRecipe, run: Run, dataset: Dataset) -> NDArray[np.int64]:
+    splits = ("test", "val", "all") if recipe.split == "auto" else (recipe.split,)
+    for split in splits:
+        rows = dataset.rows(None if split == "all" else split)
+        if len(rows):
+            if recipe.split == "auto":
+                run.resolve("split", split, "the first of test, val, all that has images")
+            return rows
+    raise DataError(
+        f"the dataset {dataset.card.name} has no images in its split '{recipe.split}'",
+        hint="choose another split, or split: auto",
+    )
+
+
+def _latency(
+    recipe: ExportRecipe, run: Run, graph: Graph, model: Path, images: NDArray[np.uint8]
+) -> list[Latency]:
+    threads = recipe.latency.threads
+    if threads == "auto":
+        threads = cores()
+        run.resolve("latency.threads", threads, "the cores this process may use")
+    latency = measure_latency(
+        graph,
+        model,
+        images,
+        batch_sizes=recipe.latency.batch_sizes,
+        repeats=recipe.latency.repeats,
+        threads=threads,
+    )
+    for item in latency:
+        run.metric(**asdict(item))
+    return latency
+
+
+def _filled(recipe: ExportRecipe, run: Run, config: ModelConfig) -> ModelConfig:
+    """The config with the chain up to this run, and all that records say for its card."""
+    card = config.card
+    metrics = [*card.metrics, *(evaluation_metrics(recipe.eval) if recipe.eval else [])]
+    limits = [*card.limitations, *recipe.limitations, *_small(metrics)]
+    card = card.model_copy(
+        update={
+            "intended_use": recipe.intended_use or card.intended_use,
+            "metrics": metrics,
+            "limitations": list(dict.fromkeys(limits)),
+        }
+    )
+    lineage = extend(run, inputs=recipe.inputs(), parents=[config.lineage])
+    return config.model_copy(update={"card": card, "lineage": lineage})
+
+
+def _small(metrics: list[MetricFacts]) -> list[str]:
+    """A caveat, where the records show that few people were measured on."""
+    subjects = [metric.subjects for metric in metrics if metric.subjects is not None]
+    if not subjects or min(subjects) >= FEW_SUBJECTS:
+        return []
+    return [
+        f"Numbers were measured on as few as {min(subjects)} subjects: they show that the method "
+        "runs, and say little about other patients."
+    ]
+
+
+def _result(bundle: Path, exported: Exported) -> Result:
+    parity, latency = exported.parity, exported.latency
+    card = (bundle / CARD_FILE).read_text("utf-8")
+    return Result(
+        metrics={
+            "parity": parity.to_json(),
+            "latency": [asdict(item) for item in latency],
+            "onnx_bytes": exported.size,
+            "sources": exported.sources.count,
+        },
+        artefacts={"bundle": "bundle"},
+        sections=report.sections(
+            exported.config, parity, latency, exported.sources, card=card, size=exported.size
+        ),
+        summary=report.summary(parity, latency),
+        headline=report.headline(parity, latency, size=exported.size),
+        lineage={**exported.config.lineage.model_dump(), "model.onnx": exported.sha256},
+    )

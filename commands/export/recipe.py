@@ -1,0 +1,92 @@
+"""The recipe of `medfm export`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from medfm_cli.recipe import Auto, Part, Plan, Recipe
+
+COPIES = 3
+"""Room for the weights, the graph and the graph being written, as multiples of the weights."""
+
+
+class ParityOptions(Part):
+    """How ONNX Runtime is compared with PyTorch."""
+
+    samples: int = Field(256, ge=1, description="most images compared, evenly spaced")
+    tolerance: float = Field(
+        1e-3, gt=0, description="largest difference of a logit (of a feature, for an encoder)"
+    )
+
+
+class LatencyOptions(Part):
+    """How both are timed."""
+
+    batch_sizes: list[Annotated[int, Field(ge=1)]] = Field(
+        [1, 32], min_length=1, description="images in a batch"
+    )
+    repeats: int = Field(30, ge=1, description="timed runs; the median counts")
+    threads: Annotated[int, Field(ge=1)] | Auto = Field(
+        "auto", description="threads of both; auto: every core this process may use"
+    )
+
+
+class ExportRecipe(Recipe):
+    """Turn a model into a bundle that predicts without torch."""
+
+    model: str = Field(description="a model folder, a run directory that wrote one, or $stage")
+    data: str = Field(description="the dataset on whose images ONNX is compared with PyTorch")
+    datasets: list[str] = Field(
+        [], description="further datasets the model was made from, for the list of source files"
+    )
+    split: Literal["auto", "test", "val", "train", "all"] = Field(
+        "auto", description="whose images are compared; auto: test, else val, else all"
+    )
+    formats: list[Literal["onnx"]] = Field(["onnx"], min_length=1, max_length=1)
+    opset: int = Field(20, ge=18, le=23, description="version of the ONNX operators")
+    parity: ParityOptions = ParityOptions()
+    latency: LatencyOptions = LatencyOptions()
+    eval: str | None = Field(
+        None, description="an eval run (or $stage) whose measured numbers go into the card"
+    )
+    intended_use: str = Field("", description="for the card; EMPTY when nobody says")
+    limitations: list[str] = Field([], description="for the card, beside what records say")
+
+    def inputs(self) -> dict[str, str]:
+        """Hashes of the model, the datasets and the evaluation."""
+        from medfm_cli.data.card import read_card
+        from medfm_cli.models.config import content_hash
+        from medfm_cli.runs.artefacts import find
+
+        found = {
+            "model": content_hash(find(self.model, "model")),
+            "data": read_card(find(self.data, "dataset")).version,
+        }
+        for number, dataset in enumerate(self.datasets):
+            found[f"datasets.{number}"] = read_card(find(dataset, "dataset")).version
+        if self.eval is not None:
+            from medfm_cli.commands.export.evaluation import evaluation_hash
+
+            found["eval"] = evaluation_hash(self.eval)
+        return found
+
+    def plan(self) -> Plan:
+        """What would be exported and compared."""
+        from medfm_cli.models.config import WEIGHTS_FILE, read_config
+        from medfm_cli.runs.artefacts import find
+
+        folder = find(self.model, "model")
+        config = read_config(folder)
+        weights = (folder / WEIGHTS_FILE).stat().st_size
+        return Plan(
+            [
+                f"export the {config.kind} {config.backbone.name} "
+                f"({config.parameters:,} parameters) to ONNX, opset {self.opset}",
+                f"compare it with PyTorch on up to {self.parity.samples} images of {self.data}",
+                f"time both for batches of {', '.join(map(str, self.latency.batch_sizes))}",
+            ],
+            disk_bytes=COPIES * weights,
+            memory_bytes=2 * COPIES * weights,
+        )

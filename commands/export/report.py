@@ -1,0 +1,124 @@
+"""What an export has to show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medfm_cli.runs import Callout, Facts, Section, Table, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from medfm_cli.commands.export.latency import Latency
+    from medfm_cli.commands.export.parity import Parity
+    from medfm_cli.commands.export.sources import Sources
+    from medfm_cli.models.config import ModelConfig
+    from medfm_cli.runs.blocks import Block
+
+ONNX, TORCH = "ONNX Runtime", "PyTorch"
+
+
+def headline(parity: Parity, latency: Sequence[Latency], *, size: int) -> str:
+    """The outcome in one sentence."""
+    first = latency[0]
+    return (
+        f"model.onnx ({size / 1e6:.1f} MB) answers as PyTorch does on {parity.images} images "
+        f"(largest difference {parity.difference:.1e}); {_speed(first)} at batch {first.batch}."
+    )
+
+
+def summary(parity: Parity, latency: Sequence[Latency]) -> Table:
+    """The table at the end of the command."""
+    rows: list[list[str]] = [["images compared", str(parity.images)]]
+    rows.append([f"largest difference of a {parity.output[:-1]}", f"{parity.difference:.1e}"])
+    if parity.agreement is not None:
+        rows.append(["same label", f"{parity.agreement:.2%}"])
+    rows += [
+        [f"batch {item.batch}: {ONNX} / {TORCH}", f"{_ms(item.onnxruntime)} / {_ms(item.pytorch)}"]
+        for item in latency
+    ]
+    return Table(["export", "value"], rows)
+
+
+def sections(
+    config: ModelConfig,
+    parity: Parity,
+    latency: Sequence[Latency],
+    sources: Sources,
+    *,
+    card: str,
+    size: int,
+) -> list[Section]:
+    """The report: parity, latency, lineage, and the card as it stands in the bundle."""
+    return [
+        Section("The exported graph", _graph(config, parity, size=size)),
+        Section("Latency", [_latency_table(latency)]),
+        Section("Lineage", _lineage(config, sources)),
+        Section("Model card", [Text(card)]),
+    ]
+
+
+def _graph(config: ModelConfig, parity: Parity, *, size: int) -> list[Block]:
+    facts: dict[str, str | int] = {
+        "size": f"{size / 1e6:.2f} MB",
+        "parameters": f"{config.parameters:,}",
+        "images compared": parity.images,
+        f"largest difference of a {parity.output[:-1]}": f"{parity.difference:.1e}",
+        "allowed": f"{parity.tolerance:.0e}",
+    }
+    if parity.agreement is not None:
+        facts["same label"] = f"{parity.agreement:.2%}"
+    text = (
+        f"{ONNX} and {TORCH} were given the same {parity.images} real images; every output of "
+        "every image was compared. Normalisation is part of the graph."
+    )
+    return [Text(text), Facts(facts), Callout("good", "Both give the same answers.")]
+
+
+def _latency_table(latency: Sequence[Latency]) -> Table:
+    columns = ["batch", f"{ONNX}, ms", f"{TORCH}, ms", "ratio", "images/s"]
+    rows: list[list[float]] = [
+        [
+            item.batch,
+            round(1e3 * item.onnxruntime, 3),
+            round(1e3 * item.pytorch, 3),
+            round(item.pytorch / item.onnxruntime, 2),
+            round(item.batch / item.onnxruntime, 1),
+        ]
+        for item in latency
+    ]
+    first = latency[0]
+    caption = (
+        f"Median of {first.repeats} runs, turn by turn, {first.threads} threads each, CPU. "
+        f"Ratio: {TORCH} time over {ONNX} time. images/s: {ONNX}."
+    )
+    return Table(columns, rows, caption, bars=columns[1:3])
+
+
+def _lineage(config: ModelConfig, sources: Sources) -> list[Block]:
+    steps = [
+        [step.verb, step.recipe, step.run[:12], step.medfm, step.output[:12] or "-"]
+        for step in config.lineage.steps
+    ]
+    origins: list[list[str | int]] = [
+        [item.name, item.version[:12], item.source_count, item.source_digest[:12]]
+        for item in config.lineage.datasets
+    ]
+    blocks: list[Block] = [
+        Table(["dataset", "version", "source files", "digest of their sha256s"], origins),
+        Table(["run", "recipe", "hash", "medfm", "output sha256"], steps),
+        Text(f"sources.txt in the bundle lists the sha256 of {sources.count} source files."),
+    ]
+    return blocks + [Callout("warn", f"Source files not all listed. {gap}") for gap in sources.gaps]
+
+
+def _speed(latency: Latency) -> str:
+    """How the two compare, in words that fit both directions."""
+    ratio = latency.pytorch / latency.onnxruntime
+    if ratio >= 1:
+        return f"{ONNX} takes {_ms(latency.onnxruntime)}, {ratio:.1f} times faster than {TORCH},"
+    return f"{ONNX} takes {_ms(latency.onnxruntime)}, {1 / ratio:.1f} times slower than {TORCH},"
+
+
+def _ms(seconds: float) -> str:
+    return f"{1e3 * seconds:.2f} ms"

@@ -1,0 +1,1 @@
+"""`medfm predict`: labels for files from an exported bundle, without torch."""

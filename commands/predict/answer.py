@@ -1,0 +1,89 @@
+"""From files to a table or a JSON document on stdout."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from medfm_cli.envelope import emit
+from medfm_cli.errors import DataError, ExitCode
+from medfm_cli.inference.bundle import MODEL_FILE, Bundle, open_bundle
+from medfm_cli.inference.predictor import Prediction, Predictor
+from medfm_cli.runs.artefacts import find
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from medfm_cli.console import Console
+
+MOST_CLASSES = 8
+"""Up to this many classes the table has a column for each; --json always has all."""
+
+
+def answer(
+    reference: str,
+    files: Sequence[str],
+    console: Console,
+    *,
+    as_json: bool,
+    batch: int,
+    threads: int,
+) -> int:
+    """Answer every file and print the answers; gives the exit code.
+
+    Raises:
+        DataError: the bundle is none, damaged, or an encoder's.
+    """
+    bundle = open_bundle(find(reference, "bundle"))
+    predictor = Predictor(bundle, batch=batch, threads=threads)
+    with console.progress("predict", total=len(files), unit="files") as meter:
+        found = []
+        for prediction in predictor.predict(files):
+            found.append(prediction)
+            meter.advance()
+    failed = sum(prediction.error is not None for prediction in found)
+    code = int(ExitCode.DATA if failed else ExitCode.DONE)
+    if as_json:
+        emit(_document(bundle, reference, found, code))
+    else:
+        typer.echo(_table(found, bundle.card.label_schema.classes))
+    if failed:
+        error = DataError(f"{failed} of {len(found)} files could not be read")
+        console.error(error.message, "the others were answered; the reasons stand beside them")
+    return code
+
+
+def _document(
+    bundle: Bundle, reference: str, found: Sequence[Prediction], code: int
+) -> dict[str, Any]:
+    card = bundle.card
+    return {
+        "status": "failed" if code else "done",
+        "exit_code": code,
+        "bundle": reference,
+        "model_sha256": card.files[MODEL_FILE],
+        "classes": card.label_schema.classes,
+        "files": [asdict(prediction) for prediction in found],
+    }
+
+
+def _table(found: Sequence[Prediction], classes: Sequence[str]) -> str:
+    """Plain aligned text, one line a file."""
+    shown = list(classes) if len(classes) <= MOST_CLASSES else []
+    rows = [["file", "label", "probability", *shown, "note"]]
+    rows += [_row(prediction, shown) for prediction in found]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _row(prediction: Prediction, classes: Sequence[str]) -> list[str]:
+    file = "".join(char if char.isprintable() else "�" for char in prediction.file)
+    if prediction.error is not None:
+        return [file, "-", "-", *("-" for _ in classes), f"not read: {prediction.error}"]
+    each = [f"{prediction.probabilities[name]:.3f}" for name in classes]
+    return [file, prediction.label or "-", f"{prediction.probability:.3f}", *each, prediction.note]

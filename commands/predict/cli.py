@@ -1,0 +1,46 @@
+"""`medfm predict BUNDLE FILE…`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def command(
+    bundle: Annotated[str, typer.Argument(help="The bundle of an export run, or the run itself.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Images: DICOM, PNG, JPEG, TIFF, NPY or NIfTI."),
+    ],
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document with every probability.")
+    ] = False,
+    batch: Annotated[
+        int, typer.Option("--batch", min=1, help="Most images in one run of the model.")
+    ] = 32,
+    threads: Annotated[
+        int, typer.Option("--threads", min=0, help="Threads of the model; 0 takes every core.")
+    ] = 0,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")
+    ] = False,
+) -> None:
+    """Label image files with an exported bundle. Needs no torch.
+
+    Frames and tiles of a file are averaged as in training. Files that cannot be read are told
+    beside the answers to all others, and the exit code is then 3.
+    """
+    from medfm_cli.console import Console
+    from medfm_cli.envelope import guarded
+
+    console = Console(0 if quiet else 1)
+    with guarded(console, json_wanted=json):
+        from medfm_cli.commands.predict.answer import answer
+
+        code = answer(bundle, files, console, as_json=json, batch=batch, threads=threads)
+        if code:
+            raise SystemExit(code)
+
+
+command.__name__ = "predict"

@@ -1,0 +1,1 @@
+"""Running exported bundles: numpy, the readers and ONNX Runtime. Nothing here needs torch."""

@@ -1,0 +1,127 @@
+"""The bundle: a folder that holds a model and all that is needed to use and to judge it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from medfm_cli.data.card import LabelSchema
+from medfm_cli.data.preprocess import Preprocessing
+from medfm_cli.errors import DataError
+from medfm_cli.models.config import OperatingPoint
+from medfm_cli.recipe import Part
+
+BUNDLE_FILE = "bundle.json"
+MODEL_FILE = "model.onnx"
+CARD_FILE = "card.md"
+LINEAGE_FILE = "lineage.json"
+SOURCES_FILE = "sources.txt"
+
+
+class Reading(Part):
+    """How much is taken from a file with many images (`ReadOptions` of the readers)."""
+
+    frames: int = Field(4, ge=1, description="most frames of a multi-frame file")
+    slices: int = Field(8, ge=1, description="most slices of a volume")
+
+
+class BundleCard(Part):
+    """`bundle.json`: how to feed the model, what its outputs mean, how to check the files.
+
+    The graph takes uint8 images [N,C,S,S] and gives float32 `features` [N,D] and, for a
+    classifier, `logits` and `probabilities` [N,K]. Images are cut and fitted as `preprocessing`
+    says; normalisation is inside the graph. A file's probabilities are the mean over the tiles of
+    a frame, then the mean over the frames.
+    """
+
+    schema_version: Literal[1] = 1
+    kind: Literal["encoder", "classifier"]
+    architecture: str
+    parameters: int
+    reading: Reading = Reading()
+    preprocessing: Preprocessing
+    label_schema: LabelSchema
+    operating_points: list[OperatingPoint] = Field([], description="one a class, from val")
+    aggregation: Literal["mean-probability"] = "mean-probability"
+    opset: int
+    weights_sha256: str = Field(description="of the model.safetensors it was exported from")
+    files: dict[str, str] = Field(description="sha256 of every other file of the bundle")
+    medfm: str
+
+    def threshold(self, label: str) -> float | None:
+        """The operating point of a class, if it has one."""
+        points = {point.label: point.threshold for point in self.operating_points}
+        return points.get(label)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose files were all checked."""
+
+    root: Path
+    card: BundleCard
+
+    @property
+    def model(self) -> Path:
+        """The ONNX file."""
+        return self.root / MODEL_FILE
+
+
+def open_bundle(root: Path | str) -> Bundle:
+    """Open a bundle and compare every file with its hash.
+
+    Raises:
+        DataError: it is no bundle, a file is missing, or a file is not the one exported.
+    """
+    root = Path(root)
+    card = _read_card(root)
+    if MODEL_FILE not in card.files:
+        raise DataError(f"{root / BUNDLE_FILE} names no {MODEL_FILE}")
+    for name, expected in sorted(card.files.items()):
+        _check_file(root, name, expected)
+    return Bundle(root, card)
+
+
+def file_sha256(path: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_card(root: Path) -> BundleCard:
+    path = root / BUNDLE_FILE
+    try:
+        return BundleCard.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(
+            f"{root} is not a bundle: it has no {BUNDLE_FILE}",
+            hint="give the 'bundle' folder of a finished export run",
+        ) from None
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise DataError(f"{path} is damaged: {where}: {first['msg']}") from None
+
+
+def _check_file(root: Path, name: str, expected: str) -> None:
+    if Path(name).name != name:
+        raise DataError(f"{root / BUNDLE_FILE} names a file outside the bundle: {name}")
+    try:
+        found = file_sha256(root / name)
+    except OSError as error:
+        raise DataError(f"the bundle lacks {name}: {error.strerror}", hint=_AGAIN) from None
+    if found != expected:
+        raise DataError(
+            f"{root / name} is not the file that was exported: its sha256 is not the one in "
+            f"{BUNDLE_FILE}",
+            hint=_AGAIN,
+        )
+
+
+_AGAIN = "copy the bundle again in full, or export it again"
