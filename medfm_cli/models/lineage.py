@@ -29,6 +29,20 @@ class DatasetOrigin(Part):
     recipe: str = Field("", description="hash of the recipe that curated it")
 
 
+class Seen(Part):
+    """Images that a run learnt or chose from: an evaluation can then tell whether it knows them."""
+
+    dataset: str = Field(description="version of the dataset")
+    splits: list[str] = Field(description="the splits that were used")
+    labels: bool = Field(description="whether their labels were used, or the pixels only")
+    count: int = Field(description="number of images")
+    images: str | None = Field(
+        None,
+        description="first digits of their ids (hashes of pixels), separated by blanks; "
+        "null where they are too many",
+    )
+
+
 class Step(Part):
     """One run: what it was, what it read, and what came out."""
 
@@ -36,6 +50,7 @@ class Step(Part):
     recipe: str = Field(description="name of the recipe")
     run: str = Field(description="hash of the recipe and the content it names")
     inputs: dict[str, str] = Field({}, description="content hashes by the recipe's key")
+    seen: list[Seen] = Field([], description="the images that shaped the weights")
     output: str = Field("", description="sha256 of the weights it wrote")
     medfm: str = ""
     versions: dict[str, str] = Field({}, description="of the packages that can change a result")
@@ -61,6 +76,7 @@ def extend(
     inputs: Mapping[str, str],
     datasets: Sequence[DatasetCard] = (),
     parents: Sequence[Lineage] = (),
+    seen: Sequence[Seen] = (),
 ) -> Lineage:
     """The chain of what `run` makes: those of the models it reads, its datasets, and itself.
 
@@ -69,6 +85,7 @@ def extend(
         inputs: `recipe.inputs()`.
         datasets: cards of the datasets it reads.
         parents: `config.lineage` of the models it starts from.
+        seen: the images that shape its weights, where it tells them.
     """
     from medfm_cli.runs.environment import versions
     from medfm_cli.version import __version__
@@ -78,6 +95,7 @@ def extend(
         recipe=run.name,
         run=run.hash,
         inputs=dict(inputs),
+        seen=list(seen),
         medfm=__version__,
         versions=versions(),
     )
