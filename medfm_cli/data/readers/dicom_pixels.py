@@ -1,0 +1,188 @@
+"""From DICOM pixel data to what a workstation shows: PS3.3 C.7.6.3, C.11.1 and C.11.2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from medfm_cli.data.readers.dicom_header import text
+from medfm_cli.data.readers.greys import plain, scale, stretch
+from medfm_cli.data.readers.item import Unreadable
+
+if TYPE_CHECKING:
+    from pydicom.uid import UID
+
+_COLOUR_TABLE = "PALETTE COLOR"
+_FLAT = 1.0
+"""A window after which grey values vary less than this (of 255) shows nothing."""
+
+
+class Decoder:
+    """The frames of one file, decoded one at a time.
+
+    Args:
+        dataset: the parsed file.
+        path: given for a large file whose pixel data was not read.
+
+    Raises:
+        Unreadable: the header of the image makes no sense.
+    """
+
+    def __init__(self, dataset: Dataset, path: Path | None) -> None:
+        self.dataset = dataset
+        self._source = dataset if path is None else path
+        self.rows = self._number("Rows")
+        self.columns = self._number("Columns")
+        self.frames = max(1, self._number("NumberOfFrames", default=1))
+        self.bits = self._number("BitsStored", default=self._number("BitsAllocated"))
+        self.photometric = text(dataset, "PhotometricInterpretation").upper()
+        self.syntax: UID = dataset.file_meta.TransferSyntaxUID
+
+    def picture(self, frame: int) -> tuple[NDArray[np.uint8], str]:
+        """One frame as uint8 `[H, W]` or `[H, W, 3]`, and how its greys were chosen.
+
+        Raises:
+            Unreadable: it cannot be decoded.
+        """
+        values = self._decode(frame)
+        try:
+            if self.photometric == _COLOUR_TABLE:
+                return plain(self._by_palette(values)), "palette"
+            if values.ndim == 3:
+                return plain(_to_bytes(values, self.bits)), "colour"
+            pixels, display = self._greys(values, frame)
+        except Unreadable:
+            raise
+        except Exception:  # tables of the header that contradict each other
+            raise Unreadable("its greys or colours cannot be made from its header") from None
+        return (255 - pixels if self.photometric == "MONOCHROME1" else pixels), display
+
+    def facts(self) -> dict[str, Any]:
+        """Technical facts of the file."""
+        facts: dict[str, Any] = {
+            "format": "DICOM",
+            "transfer_syntax": str(self.syntax.name),
+            "photometric": self.photometric,
+            "bits": self.bits,
+            "rows": self.rows,
+            "columns": self.columns,
+        }
+        return facts | {"frames": self.frames} if self.frames > 1 else facts
+
+    def _number(self, name: str, *, default: int = 0) -> int:
+        value = text(self.dataset, name)
+        if not value:
+            return default
+        try:
+            return int(value)
+        except ValueError:
+            raise Unreadable(f"its header has no number for {name}") from None
+
+    def _decode(self, frame: int) -> NDArray[Any]:
+        from pydicom.pixels.utils import iter_pixels
+
+        if self._source is self.dataset and "PixelData" not in self.dataset:
+            raise Unreadable("a DICOM object without pixel data", step="quality")
+        try:
+            return next(iter(iter_pixels(self._source, indices=[frame])))
+        except Exception as error:  # every decoder fails in its own way
+            raise Unreadable(_reason(error, str(self.syntax.name))) from None
+
+    def _by_palette(self, values: NDArray[Any]) -> NDArray[np.uint8]:
+        from pydicom.pixels.processing import apply_color_lut
+
+        colours = apply_color_lut(values, self.dataset)[..., :3]
+        return _to_bytes(colours, 16 if colours.dtype.itemsize > 1 else 8)
+
+    def _greys(self, values: NDArray[Any], frame: int) -> tuple[NDArray[np.uint8], str]:
+        """Modality LUT or rescale, then VOI LUT or window, else percentiles."""
+        from pydicom.pixels.processing import apply_modality_lut
+
+        transform = self._group(frame, "PixelValueTransformationSequence")
+        real = apply_modality_lut(values, transform)
+        if "VOILUTSequence" in self.dataset:
+            pixels = self._by_table(real)
+            if pixels.std() >= _FLAT:
+                return pixels, "VOI LUT"
+        window = _window(self._group(frame, "FrameVOILUTSequence"))
+        if window:
+            centre, width, shape = window
+            pixels = _windowed(real, centre, width, shape)
+            if pixels.std() >= _FLAT:
+                return pixels, f"window {centre:g}/{width:g}"
+        if real is values and values.dtype == np.uint8 and self.bits == 8:
+            return values, "as stored"
+        return stretch(real, of=self._without_padding(values, real)), "percentiles"
+
+    def _group(self, frame: int, name: str) -> Dataset:
+        """The functional group of a frame that enhanced objects have, else the file itself."""
+        for place in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
+            groups = self.dataset.get(place) or []
+            index = frame if place.startswith("Per") else 0
+            if len(groups) > index and name in groups[index] and groups[index][name].value:
+                group: Dataset = groups[index][name].value[0]
+                return group
+        return self.dataset
+
+    def _by_table(self, real: NDArray[Any]) -> NDArray[np.uint8]:
+        from pydicom.pixels.processing import apply_voi
+
+        table = self.dataset.VOILUTSequence[0]
+        shown = apply_voi(real, self.dataset)
+        top = max(2 ** int(table.LUTDescriptor[2]) - 1, 1)
+        return scale(shown, low=0.0, high=float(top))
+
+    def _without_padding(self, values: NDArray[Any], real: NDArray[Any]) -> NDArray[Any]:
+        """The values that are image, where the file says which value only fills the frame."""
+        padding = text(self.dataset, "PixelPaddingValue")
+        if not padding.lstrip("-").isdigit():
+            return real
+        image = real[values != int(padding)]
+        return image if image.size else real
+
+
+def _to_bytes(values: NDArray[Any], bits: int) -> NDArray[np.uint8]:
+    """Colours of any depth to 0…255."""
+    if values.dtype == np.uint8 and bits <= 8:
+        return values
+    return scale(values.astype(np.float64), low=0.0, high=float(2**bits - 1))
+
+
+def _window(group: Dataset) -> tuple[float, float, str] | None:
+    """The first window of the file: centre, width and function."""
+    try:
+        centre, width = (float(text(group, f"Window{name}")) for name in ("Center", "Width"))
+    except ValueError:
+        return None
+    shape = text(group, "VOILUTFunction").upper() or "LINEAR"
+    return (centre, width, shape) if width > 0 else None
+
+
+def _windowed(real: NDArray[Any], centre: float, width: float, shape: str) -> NDArray[np.uint8]:
+    """Window of PS3.3 C.11.2.1.2 (linear) and C.11.2.1.3 (exact, sigmoid)."""
+    values = real.astype(np.float64)
+    if shape == "SIGMOID":
+        return scale(1 / (1 + np.exp(-4 * (values - centre) / width)), low=0.0, high=1.0)
+    if shape == "LINEAR_EXACT" or width <= 1:
+        return scale(values, low=centre - width / 2, high=centre + width / 2)
+    return scale(values, low=centre - 0.5 - (width - 1) / 2, high=centre - 0.5 + (width - 1) / 2)
+
+
+def _reason(error: Exception, syntax: str) -> str:
+    """What went wrong, in words that quote nothing from the file."""
+    message = str(error)
+    if "less than expected" in message or "not enough" in message.lower():
+        return "its pixel data is shorter than its header says"
+    if isinstance(error, MemoryError):
+        return "the image needs more memory than there is"
+    if "missing dependencies" in message or "No decoding plugins" in message:
+        return f"no decoder is installed for {syntax}"
+    if isinstance(error, NotImplementedError) or "no pixel data decoders" in message:
+        return f"its encoding is not supported ({syntax})"
+    if isinstance(error, AttributeError):
+        return "its header lacks what is needed to decode the pixel data"
+    return f"its pixel data is damaged or cannot be decoded ({syntax})"

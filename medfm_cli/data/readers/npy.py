@@ -1,0 +1,69 @@
+"""NumPy's `.npy`: one image, or a stack of them. Never a pickle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medfm_cli.data.readers.greys import stretch
+from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable, evenly
+
+
+def sniff(head: bytes) -> bool:
+    """Whether the file begins as NumPy's format does."""
+    return head.startswith(b"\x93NUMPY")
+
+
+def read(path: Path, options: ReadOptions) -> Iterator[Item]:
+    """One item for `[H, W]`, `[H, W, 1 or 3]` and `[3, H, W]`; up to `options.frames` of a stack.
+
+    uint8 is taken as it is; other numbers are stretched between their percentiles.
+    """
+    array = _load(path)
+    stack = _as_stack(array)
+    if stack is None:
+        shape = " × ".join(str(side) for side in array.shape) or "a single number"
+        raise Unreadable(f"an array of this shape is no image: {shape}")
+    if stack.shape[1] * stack.shape[2] > options.max_pixels:
+        raise Unreadable(f"an image of more than {options.max_pixels / 1e6:.0f} megapixels")
+    for index in evenly(len(stack), options.frames):
+        frame = np.asarray(stack[index])
+        facts = {"format": "NPY", "dtype": str(array.dtype), "frames": len(stack)}
+        yield Item(frame if frame.dtype == np.uint8 else stretch(frame), facts, frame=index)
+
+
+def _load(path: Path) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        if "allow_pickle" in str(error) or "Python objects" in str(error):
+            raise Unreadable("it holds pickled Python objects, which are never opened") from None
+        raise Unreadable("a damaged or truncated .npy file") from None
+    except (OSError, EOFError, SyntaxError):
+        raise Unreadable("a damaged or truncated .npy file") from None
+    return array
+
+
+def _as_stack(array: NDArray[Any]) -> NDArray[Any] | None:
+    """The array as `[N, H, W]` or `[N, H, W, 3]`, None when it is neither."""
+    if array.size == 0:
+        return None
+    if array.ndim == 2:
+        return array[None]
+    if array.ndim == 3 and array.shape[2] == 1:
+        return array[None, :, :, 0]
+    if array.ndim == 3 and array.shape[2] == 3:
+        return array[None]
+    if array.ndim == 3 and array.shape[0] == 3:
+        return array.transpose(1, 2, 0)[None]
+    if array.ndim == 3:
+        return array
+    if array.ndim == 4 and array.shape[3] == 1:
+        return array[..., 0]
+    if array.ndim == 4 and array.shape[3] == 3:
+        return array
+    return None
