@@ -102,13 +102,27 @@ class Callout:
         _set(self, text=_sound(self.text))
 
 
-Block = Text | Table | Figure | Facts | Callout
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A Markdown text with a life of its own, such as a model card.
+
+    Headings, lists, tables and emphasis are drawn; HTML, links and pictures in it stay text.
+    """
+
+    markdown: str
+
+    def __post_init__(self) -> None:
+        _set(self, markdown=_sound(self.markdown))
+
+
+Block = Text | Table | Figure | Facts | Callout | Document
 _BLOCKS: dict[str, type[Block]] = {
     "text": Text,
     "table": Table,
     "figure": Figure,
     "facts": Facts,
     "callout": Callout,
+    "document": Document,
 }
 
 

@@ -22,6 +22,7 @@ from medfm_cli.runs.cells import clean, duration, show_columns, show_value
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 StageStatus = Literal["done", "up to date", "running", "failed", "stopped", "not run"]
 
@@ -145,6 +146,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["paragraphs"] = _paragraphs
+    environment.filters["markdown"] = _markdown
     environment.filters["value"] = show_value
     environment.filters["duration"] = duration
     environment.globals["picture"] = _picture
@@ -155,6 +157,21 @@ def _environment() -> Environment:
 
 def _paragraphs(text: str) -> list[str]:
     return [part.strip() for part in re.split(r"\n\s*\n", text) if part.strip()]
+
+
+def _markdown(text: str) -> Markup:
+    """Turn Markdown into HTML below the page's own headings; HTML inside it is escaped."""
+    from markdown_it import MarkdownIt
+    from markupsafe import Markup
+
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    reader.disable(["image", "link", "autolink", "reference"])
+    tokens = reader.parse(clean(text))
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, int(token.tag[1]) + 3)}"
+    # safe: markdown-it escapes every text, and html and links are off
+    return Markup(reader.renderer.render(tokens, reader.options, {}))  # noqa: S704
 
 
 def _picture(figure: Figure, root: Path) -> str | None:

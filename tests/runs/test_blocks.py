@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from medfm_cli.runs.blocks import (
     Block,
     Callout,
+    Document,
     Facts,
     Figure,
     Section,
@@ -41,6 +42,7 @@ BLOCKS: st.SearchStrategy[Block] = st.one_of(
     st.builds(Figure, st.just("figures/a.png"), ANY_TEXT, ANY_TEXT, wide=st.booleans()),
     st.builds(Facts, st.dictionaries(ANY_TEXT, CELLS, max_size=4)),
     st.builds(Callout, st.sampled_from(["note", "warn", "good"]), ANY_TEXT),
+    st.builds(Document, ANY_TEXT),
 )
 
 

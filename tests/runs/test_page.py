@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from medfm_cli.runs import page
-from medfm_cli.runs.blocks import Callout, Facts, Figure, Section, Table, Text
+from medfm_cli.runs.blocks import Callout, Document, Facts, Figure, Section, Table, Text
 from medfm_cli.runs.page import Stage, render_page, write_page
 
 HOSTILE = "<script>alert(1)</script>\n🫁 \"'&\u202egpj.exe\x1b[31m \udcff"
@@ -167,6 +167,17 @@ def test_long_tables_scroll_and_are_cut(run_dir: Path) -> None:
     assert 'class="scroll tall" tabindex="0" role="region"' in html
     assert "The first 400 of 1234 rows." in html
     assert html.count("<tr>") == 401
+
+
+def test_documents_are_drawn_and_hold_no_html_links_or_pictures(run_dir: Path) -> None:
+    text = f"# Card\n\n- *a* `b`\n\n|x|y|\n|-|-|\n|1|{HOSTILE.split()[0]}|\n\n<b>raw</b>\n\n"
+    text += "[link](javascript:alert(1)) ![p](http://example.org/p.png) <http://example.org>"
+    html = render(run_dir, sections=[Section("s", [Document(text)])])
+    reader = read(html)
+    assert "<h4>Card</h4>" in html
+    assert {"ul", "li", "em", "code", "td"} <= set(reader.tags)
+    assert not {"b", "img", "script"} & set(reader.tags)
+    assert all(target.startswith("#") for target in reader.values("href"))
 
 
 def test_numbers_are_right_aligned_and_marked_rows_stand_out(run_dir: Path) -> None:
