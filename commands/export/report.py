@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from medfm_cli.runs import Callout, Facts, Section, Table, Text
+from medfm_cli.runs import Callout, Document, Facts, Section, Table, Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,15 +29,15 @@ def headline(parity: Parity, latency: Sequence[Latency], *, size: int) -> str:
 
 def summary(parity: Parity, latency: Sequence[Latency]) -> Table:
     """The table at the end of the command."""
-    rows: list[list[str]] = [["images compared", str(parity.images)]]
-    rows.append([f"largest difference of a {parity.output[:-1]}", f"{parity.difference:.1e}"])
+    rows: list[list[str]] = [["Images compared", str(parity.images)]]
+    rows.append([f"Largest difference of a {parity.output[:-1]}", f"{parity.difference:.1e}"])
     if parity.agreement is not None:
-        rows.append(["same label", f"{parity.agreement:.2%}"])
+        rows.append(["Same label", f"{parity.agreement:.2%}"])
     rows += [
-        [f"batch {item.batch}: {ONNX} / {TORCH}", f"{_ms(item.onnxruntime)} / {_ms(item.pytorch)}"]
+        [f"Batch {item.batch}: {ONNX} / {TORCH}", f"{_ms(item.onnxruntime)} / {_ms(item.pytorch)}"]
         for item in latency
     ]
-    return Table(["export", "value"], rows)
+    return Table(["Export", "Value"], rows)
 
 
 def sections(
@@ -54,20 +54,20 @@ def sections(
         Section("The exported graph", _graph(config, parity, size=size)),
         Section("Latency", [_latency_table(latency)]),
         Section("Lineage", _lineage(config, sources)),
-        Section("Model card", [Text(card)]),
+        Section("Model card", [Document(card)]),
     ]
 
 
 def _graph(config: ModelConfig, parity: Parity, *, size: int) -> list[Block]:
     facts: dict[str, str | int] = {
-        "size": f"{size / 1e6:.2f} MB",
-        "parameters": f"{config.parameters:,}",
-        "images compared": parity.images,
-        f"largest difference of a {parity.output[:-1]}": f"{parity.difference:.1e}",
-        "allowed": f"{parity.tolerance:.0e}",
+        "Size": f"{size / 1e6:.2f} MB",
+        "Parameters": config.parameters,
+        "Images compared": parity.images,
+        f"Largest difference of a {parity.output[:-1]}": f"{parity.difference:.1e}",
+        "Allowed": f"{parity.tolerance:.0e}",
     }
     if parity.agreement is not None:
-        facts["same label"] = f"{parity.agreement:.2%}"
+        facts["Same label"] = f"{parity.agreement:.2%}"
     text = (
         f"{ONNX} and {TORCH} were given the same {parity.images} real images; every output of "
         "every image was compared. Normalisation is part of the graph."
@@ -76,7 +76,7 @@ def _graph(config: ModelConfig, parity: Parity, *, size: int) -> list[Block]:
 
 
 def _latency_table(latency: Sequence[Latency]) -> Table:
-    columns = ["batch", f"{ONNX}, ms", f"{TORCH}, ms", "ratio", "images/s"]
+    columns = ["Batch", f"{ONNX}, ms", f"{TORCH}, ms", "Ratio", "Images/s"]
     rows: list[list[float]] = [
         [
             item.batch,
@@ -90,7 +90,7 @@ def _latency_table(latency: Sequence[Latency]) -> Table:
     first = latency[0]
     caption = (
         f"Median of {first.repeats} runs, turn by turn, {first.threads} threads each, CPU. "
-        f"Ratio: {TORCH} time over {ONNX} time. images/s: {ONNX}."
+        f"Ratio: {TORCH} time over {ONNX} time. Images/s: {ONNX}."
     )
     return Table(columns, rows, caption, bars=columns[1:3])
 
@@ -105,8 +105,8 @@ def _lineage(config: ModelConfig, sources: Sources) -> list[Block]:
         for item in config.lineage.datasets
     ]
     blocks: list[Block] = [
-        Table(["dataset", "version", "source files", "digest of their sha256s"], origins),
-        Table(["run", "recipe", "hash", "medfm", "output sha256"], steps),
+        Table(["Dataset", "Version", "Source files", "Digest of their sha256s"], origins),
+        Table(["Run", "Recipe", "Hash", "medfm", "Output sha256"], steps),
         Text(f"sources.txt in the bundle lists the sha256 of {sources.count} source files."),
     ]
     return blocks + [Callout("warn", f"Source files not all listed. {gap}") for gap in sources.gaps]
