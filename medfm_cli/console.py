@@ -72,7 +72,8 @@ class Console:
             return
         from medfm_cli.runs.tables import show
 
-        show(table, self.rich)
+        with _if_seen():
+            show(table, self.rich)
 
     @contextmanager
     def progress(self, label: str, *, total: float | None, unit: str = "") -> Iterator[Meter]:
@@ -93,15 +94,37 @@ class Console:
         if self._rich is None:
             from rich.console import Console as RichConsole
 
-            width = None if sys.stderr.isatty() else int(os.environ.get("COLUMNS", WIDTH))
-            self._rich = RichConsole(stderr=True, highlight=False, soft_wrap=True, width=width)
+            class Patient(RichConsole):
+                """Rich ends the process when nobody reads any more; the work matters more."""
+
+                def on_broken_pipe(self) -> None:
+                    raise  # to where it is caught, as any other failure to write
+
+            columns = os.environ.get("COLUMNS", "")
+            width = int(columns) if columns.isdigit() else WIDTH
+            self._rich = Patient(
+                stderr=True,
+                highlight=False,
+                soft_wrap=True,
+                width=None if sys.stderr.isatty() else width,
+            )
         return self._rich
 
     def _write(self, text: str, style: str | None = None) -> None:
-        if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
-            self.rich.print(text, style=style, markup=False)
-        else:
-            print(text, file=sys.stderr, flush=True)  # noqa: T201
+        with _if_seen():
+            if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+                self.rich.print(text, style=style, markup=False)
+            else:
+                print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+@contextmanager
+def _if_seen() -> Iterator[None]:
+    """Write to a terminal that may be gone by now: what cannot be shown is lost, no more."""
+    try:
+        yield
+    except OSError:  # nor may Python fail on it when it flushes at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 class Silence(Console):

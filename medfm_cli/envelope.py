@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ def guarded(console: Console, *, json_wanted: bool) -> Iterator[None]:
     """Turn every error into a sentence and an exit code; a bug into a report that names no data."""
     try:
         yield
+        sys.stdout.flush()
     except MedfmError as error:
         _end(console, error, json_wanted)
     except MemoryError:
@@ -43,7 +45,9 @@ def guarded(console: Console, *, json_wanted: bool) -> Iterator[None]:
         _end(console, problem, json_wanted)
     except OSError as error:
         problem_ = of_os_error(error)
-        if problem_ is None:
+        if isinstance(error, BrokenPipeError) and _reader_gone():
+            _leave(False, int(ExitCode.READER_GONE), {})
+        elif problem_ is None:
             _bug(console, error, json_wanted)
         else:
             _end(console, problem_, json_wanted)
@@ -112,7 +116,7 @@ def _bug(console: Console, error: Exception, json_wanted: bool) -> None:
         path.write_text(text, "utf-8")
         where = f"the traceback is in '{path}'"
     except OSError:
-        where = "the traceback could not be written:\n" + text
+        where = "the traceback could not be written:\n" + "".join(lines)
     kind = type(error).__name__
     hint = "please report it, with that file (it may name files of yours: read it first)"
     console.error(f"this is a bug in medfm ({kind}); {where}", hint)
@@ -121,6 +125,20 @@ def _bug(console: Console, error: Exception, json_wanted: bool) -> None:
 
 
 def _leave(json_wanted: bool, code: int, error: dict[str, Any]) -> None:
-    if json_wanted:
-        emit({"status": "failed", "exit_code": code, "error": error})
+    status = "stopped" if error.get("kind") == "stopped" else "failed"
+    try:
+        if json_wanted:
+            emit({"status": status, "exit_code": code, "error": error})
+        sys.stdout.flush()
+    except OSError:  # nobody reads it, or there is no room for it; Python must not try again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise SystemExit(code)
+
+
+def _reader_gone() -> bool:
+    """Whether the process that read our stdout went away, as in `medfm recipes ls | head -1`."""
+    import select
+
+    watch = select.poll()
+    watch.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in watch.poll(0))

@@ -27,6 +27,7 @@ class ExitCode(IntEnum):
     BUG = 70
     LOCKED = 75
     INTERRUPTED = 130
+    READER_GONE = 141
     TERMINATED = 143
 
 

@@ -58,9 +58,9 @@ def follow(folder: Path) -> int:
     from medfm_cli.training.launch import follow_parent
 
     follow_parent()
-    stopping.install()
-    order = json.loads((folder / "worker.json").read_text("utf-8"))
     rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    stopping.install(silent=rank > 0)
+    order = json.loads((folder / "worker.json").read_text("utf-8"))
     console = Console(order["level"]) if rank == 0 else Silence()
     run = Run(folder, order["verb"], order["name"], order["hash"], console, rank, world, world)
     recipe = verbs.recipe_model(order["verb"]).model_validate(order["recipe"])

@@ -72,7 +72,7 @@ class Executable:
             capture_output=True,
             text=True,
             timeout=timeout,
-            preexec_fn=before,  # noqa: PLW1509
+            preexec_fn=before,
             check=False,
         )
         return Ended(done.returncode, done.stdout, done.stderr)

@@ -1,0 +1,1 @@
+"""A verb for tests: it counts, and ends in whichever way its recipe asks for."""
