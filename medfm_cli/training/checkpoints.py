@@ -1,0 +1,133 @@
+"""Checkpoints on disk: safetensors and JSON, written whole or not at all.
+
+A checkpoint is a folder `step-00000120/` with one safetensors file for each group of tensors,
+`state.json`, and `complete.json`: the sha256 of every other file. It is built under a temporary
+name, flushed to disk and renamed. A folder without a marker that fits is torn, and is passed over.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from medfm_cli.errors import EnvironmentProblem
+from medfm_cli.runs.atomic import replace_dir
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_MARKER = "complete.json"
+_STATE = "state.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was found whole."""
+
+    path: Path
+    step: int
+    state: dict[str, Any]
+
+    def tensors(self, group: str) -> dict[str, Tensor]:
+        """Read a group of tensors, on the CPU; empty when there is no such group."""
+        file = self.path / f"{group}.safetensors"
+        return dict(load_file(file)) if file.exists() else {}
+
+
+def save_checkpoint(
+    root: Path,
+    *,
+    step: int,
+    tensors: Mapping[str, Mapping[str, Tensor]],
+    state: Mapping[str, Any],
+    keep: int,
+) -> Path:
+    """Write the checkpoint of `step` under `root` and remove all but the newest `keep`.
+
+    Raises:
+        EnvironmentProblem: the disk is full or may not be written; older checkpoints are intact.
+    """
+    path = root / f"step-{step:08d}"
+    with _disk_problems(root), replace_dir(path) as fresh:
+        for group, values in tensors.items():
+            save_file(_plain(values), fresh / f"{group}.safetensors")
+        (fresh / _STATE).write_text(json.dumps({"step": step, **state}, indent=1))
+        hashes = {file.name: _sha256(file) for file in sorted(fresh.iterdir())}
+        (fresh / _MARKER).write_text(json.dumps(hashes, indent=1))
+    _remove_old(root, keep)
+    return path
+
+
+def latest_checkpoint(root: Path) -> Checkpoint | None:
+    """Find the newest checkpoint under `root` that is whole; None when there is none."""
+    for path in sorted(root.glob("step-*"), reverse=True):
+        if _is_whole(path):
+            state = json.loads((path / _STATE).read_text())
+            return Checkpoint(path, int(state["step"]), state)
+    return None
+
+
+def clear_leftovers(root: Path) -> list[str]:
+    """Remove what an interrupted write left behind; give the names of torn checkpoints removed."""
+    for path in root.glob(".step-*"):
+        shutil.rmtree(path, ignore_errors=True)
+    torn = [path for path in sorted(root.glob("step-*")) if not _is_whole(path)]
+    for path in torn:
+        shutil.rmtree(path, ignore_errors=True)
+    return [path.name for path in torn]
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        hashes = json.loads((path / _MARKER).read_text())
+        return _STATE in hashes and all(
+            _sha256(path / name) == digest for name, digest in hashes.items()
+        )
+    except (OSError, ValueError, TypeError, AttributeError):
+        return False
+
+
+def _remove_old(root: Path, keep: int) -> None:
+    for path in sorted(root.glob("step-*"))[:-keep]:
+        (path / _MARKER).unlink(missing_ok=True)  # from here on it is torn, however far this comes
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _plain(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Bring tensors to the CPU, each with memory of its own: safetensors refuses tied ones."""
+    seen: set[int] = set()
+    result = {}
+    for name, value in values.items():
+        plain = value.detach().cpu().contiguous()
+        result[name] = plain.clone() if plain.data_ptr() in seen and plain.numel() else plain
+        seen.add(plain.data_ptr())
+    return result
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _disk_problems(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        full = getattr(error, "errno", None) == errno.ENOSPC or "os error 28" in str(error)
+        why = "the disk is full" if full else str(error)
+        raise EnvironmentProblem(
+            f"the checkpoint could not be written to {root}: {why}",
+            hint="free space (or the permission) and run the same command again; "
+            "it continues from the last checkpoint",
+        ) from error

@@ -1,0 +1,112 @@
+"""Checks on a training run: finite numbers, features that have not collapsed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from medfm_cli.errors import RunFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from medfm_cli.data.loader import Batch
+    from medfm_cli.training.session import Session
+
+_SKIPS_ALLOWED = 40  # fp16 starts with a scale of 2^16 and halves it at every overflow
+
+
+class FiniteGuard:
+    """Aborts before a broken update is made; all processes come to the same decision."""
+
+    def __init__(self, sample_id: Callable[[int], str], session: Session) -> None:
+        self._sample_id = sample_id
+        self._session = session
+        self._skips = 0
+
+    def check(
+        self,
+        values: Mapping[str, float],
+        parts: Sequence[Mapping[str, Tensor]],
+        batch: Batch,
+        *,
+        step: int,
+    ) -> None:
+        """Look at the loss and the gradient's norm of step `step`, averaged over the processes.
+
+        With fp16 an overflowing gradient is no failure until it happens many times in a row: the
+        gradient scaler skips such a step.
+
+        Raises:
+            RunFailed: names the step and the samples: those of the parts of the batch whose loss
+                is not finite, or else the whole batch.
+        """
+        if math.isfinite(values["loss"]):
+            if math.isfinite(values["gradient_norm"]):
+                self._skips = 0
+                return
+            self._skips += 1
+            if self._session.scaler is not None and self._skips <= _SKIPS_ALLOWED:
+                return
+        what = "gradient" if math.isfinite(values["loss"]) else "loss"
+        ids = [self._sample_id(row) for row in self._suspects(parts, batch)]
+        shown = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
+        raise RunFailed(
+            f"the {what} is not a finite number at step {step}; samples: {shown}",
+            hint="look at these samples; lower optimiser.learning_rate, or set "
+            "optimiser.clip=1.0 or precision=fp32",
+        )
+
+    def _suspects(self, parts: Sequence[Mapping[str, Tensor]], batch: Batch) -> list[int]:
+        device = self._session.device
+        broken = torch.stack([~scalars["loss"].isfinite() for scalars in parts]).to(device)
+        flags = self._session.gather(broken.repeat_interleave(len(batch.rows) // len(parts)))
+        rows = self._session.gather(batch.rows.to(device))
+        chosen: list[int] = (rows[flags] if flags.any() else rows).tolist()
+        return chosen
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How much the features of different images differ.
+
+    Attributes:
+        images: how many images were looked at (n).
+        std: mean over dimensions of the standard deviation over images of the L2-normalised
+            features, times √D: about 1 when directions are spread evenly, 0 when all look alike.
+        effective_rank: exp of the entropy of the normalised singular values of the centred
+            features, from 1 to min(n − 1, D) (Roy & Vetterli 2007, definition 1).
+        dimensions: D.
+    """
+
+    images: int
+    std: float
+    effective_rank: float
+    dimensions: int
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether (nearly) one direction is left to tell images apart; thresholds of our own."""
+        return not (self.std > 0.01 and self.effective_rank > 2.0)
+
+    def metrics(self, prefix: str) -> dict[str, float]:
+        """Give the values under `prefix`, for result metrics."""
+        return {f"{prefix}_{name}": value for name, value in asdict(self).items()}
+
+
+@torch.no_grad()
+def feature_spread(features: Tensor) -> Spread:
+    """Measure the spread of features [n, D] of n different images."""
+    values = features.detach().double().cpu()
+    count, dimensions = values.shape
+    directions = torch.nn.functional.normalize(values, dim=1)
+    std = directions.std(dim=0, correction=0).mean().item() * math.sqrt(dimensions)
+    singular = torch.linalg.svdvals(values - values.mean(dim=0))
+    total = singular.sum()
+    weights = singular / total if total > 0 else torch.ones_like(singular[:1])
+    entropy = -(weights * weights.clamp_min(1e-30).log()).sum().item()
+    return Spread(count, std, math.exp(entropy), dimensions)

@@ -1,0 +1,207 @@
+"""The training loop, for every verb that trains. Read `fit` from top to bottom."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from medfm_cli.errors import Stopped
+from medfm_cli.training.ema import Ema
+from medfm_cli.training.guards import FiniteGuard
+from medfm_cli.training.meter import Meter
+from medfm_cli.training.optimisers import build_optimiser, set_learning_rate
+from medfm_cli.training.randomness import StepRandom, seed_model_noise
+from medfm_cli.training.schedules import cosine
+from medfm_cli.training.session import Session, open_session
+from medfm_cli.training.state import TrainingState
+
+if TYPE_CHECKING:
+    from medfm_cli.data.loader import Batch, Loader
+    from medfm_cli.runs import Run
+    from medfm_cli.training.options import FitOptions
+    from medfm_cli.training.task import Task
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """How a training went. Times include those before an interruption."""
+
+    steps: int
+    resumed_from: int | None
+    samples: int
+    seconds: float
+    samples_per_second: float
+    waiting: float
+    precision: str
+    device: str
+    best_step: int | None
+
+
+def fit(
+    task: Task,
+    loader: Loader,
+    options: FitOptions,
+    run: Run,
+    *,
+    sample_id: Callable[[int], str] = str,
+    validate: Callable[[nn.Module], dict[str, float]] | None = None,
+) -> FitReport:
+    """Train `task` on the batches of `loader`; continue where an earlier call was interrupted.
+
+    The global batch, the order of the samples and every random number depend on the recipe and
+    the step alone, so that the result does not depend on interruptions (bit for bit on the CPU),
+    nor, up to rounding, on the number of processes and of parts a batch is worked through in.
+
+    Args:
+        task: trained in place; afterwards in evaluation mode, holding the moving average where
+            there is one, and the best weights where there is a `validate`.
+        loader: gives each process its share of every global batch.
+        sample_id: names a sample by its row (`Dataset.sample_id`), for error messages.
+        validate: measures a model; its `loss` decides which weights are best. Called every
+            `options.validate_steps` steps and after the last.
+
+    Raises:
+        RunFailed: the loss or the gradient is no longer finite.
+        Stopped: a signal came; a checkpoint was written.
+        EnvironmentProblem: disk full, or a precision this machine does not have.
+    """
+    with open_session(options.precision, run) as session:
+        task.to(session.device).train()
+        optimiser = build_optimiser(task, options)
+        ema = Ema(task, options.ema) if options.ema else None
+        state = TrainingState(
+            task=task, optimiser=optimiser, ema=ema, options=options, session=session, run=run
+        )
+        state.restore()
+        model, stepper = session.accelerator.prepare(task, optimiser)
+        parameters = [p for group in optimiser.param_groups for p in group["params"]]
+        guard = FiniteGuard(sample_id, session)
+        with run.console.progress("training", total=options.steps, unit="steps") as bar:
+            meter = Meter(run, options, state, bar)
+            for batch in meter.watch(loader.steps(state.step, options.steps)):
+                rate = options.learning_rate * cosine(
+                    state.step,
+                    steps=options.steps,
+                    warmup=options.warmup_steps,
+                    final=options.final,
+                )
+                set_learning_rate(optimiser, rate)
+                seed_model_noise(options.seed, state.step, session.rank)
+                outputs = _gradients(task, model, batch, options, session, step=state.step)
+                norm = _clip(parameters, session, stepper, options.clip)
+                values, stop = _agree(outputs, norm, session, run)
+                guard.check(values, outputs, batch, step=state.step + 1)
+                stepper.step()
+                optimiser.zero_grad()
+                if ema is not None:
+                    ema.update(task, state.step)
+                state.step += 1
+                meter.count(values, rate=rate)
+                if validate is not None and _validation_due(state.step, options):
+                    _validate(validate, task, ema, state, run)
+                if stop or state.due():
+                    state.save(loader.steps_per_epoch)
+                if stop:
+                    run.check_stop()
+                    raise Stopped(signal.SIGTERM)  # the signal came to another process
+        session.accelerator.wait_for_everyone()
+        session.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+        _settle(task, ema, state)
+        overall = meter.overall()
+        return FitReport(
+            steps=state.step,
+            resumed_from=state.resumed_from,
+            samples=state.step * options.batch,
+            seconds=state.seconds,
+            samples_per_second=overall["samples_per_second"],
+            waiting=overall["waiting"],
+            precision=session.precision,
+            device=session.device.type,
+            best_step=state.best.step if state.best.weights else None,
+        )
+
+
+def _gradients(
+    task: Task,
+    model: nn.Module,
+    batch: Batch,
+    options: FitOptions,
+    session: Session,
+    *,
+    step: int,
+) -> list[dict[str, Tensor]]:
+    """Add up the gradients of the parts of this process's share of the batch."""
+    batch = type(batch)(*(t.to(session.device, non_blocking=True) for t in batch))
+    share = options.batch // session.world
+    size = share // options.accumulate
+    random = StepRandom(seed=options.seed, step=step, batch=options.batch, device=session.device)
+    outputs = []
+    for start in range(0, share, size):
+        first = session.rank * share + start
+        part = type(batch)(*(tensor[start : start + size] for tensor in batch))
+        with torch.no_grad():
+            inputs = task.inputs(part, random.part(first, first + size))
+        with session.without_sync(model, when=start + size < share):
+            scalars: dict[str, Tensor] = model(**inputs)
+            session.accelerator.backward(scalars["loss"] / options.accumulate)
+        outputs.append({name: value.detach() for name, value in scalars.items()})
+    return outputs
+
+
+def _clip(
+    parameters: list[nn.Parameter], session: Session, stepper: Any, clip: float | None
+) -> Tensor:
+    """Shorten the gradient to `clip`; give its norm before."""
+    if clip is not None:
+        norm: Tensor = session.accelerator.clip_grad_norm_(parameters, clip)
+        return norm
+    session.accelerator.unscale_gradients(stepper)
+    return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+
+
+def _agree(
+    outputs: list[dict[str, Tensor]], norm: Tensor, session: Session, run: Run
+) -> tuple[dict[str, float], bool]:
+    """Average the scalars over parts and processes; stop together or not at all."""
+    names = list(outputs[0])
+    means = [torch.stack([scalars[name] for scalars in outputs]).mean() for name in names]
+    stop = torch.tensor(float(run.stop_requested), device=session.device)
+    # One transfer from the device, and one exchange between processes, for all of them.
+    numbers = session.mean(torch.stack([*(m.float() for m in means), norm.float(), stop]))
+    values = dict(zip([*names, "gradient_norm", "stop"], numbers.tolist(), strict=True))
+    return values, values.pop("stop") > 0
+
+
+def _validation_due(step: int, options: FitOptions) -> bool:
+    every = options.validate_steps or options.steps
+    return step % every == 0 or step == options.steps
+
+
+def _validate(
+    validate: Callable[[nn.Module], dict[str, float]],
+    task: Task,
+    ema: Ema | None,
+    state: TrainingState,
+    run: Run,
+) -> None:
+    task.eval()
+    with ema.applied(task) if ema is not None else nullcontext(), torch.no_grad():
+        values = validate(task)
+        state.best.offer(values["loss"], state.step, task)
+    task.train()
+    run.metric(step=state.step, **{f"val_{name}": value for name, value in values.items()})
+
+
+def _settle(task: Task, ema: Ema | None, state: TrainingState) -> None:
+    """Put the weights that the run is for into the task."""
+    if state.best.weights:
+        task.load_state_dict(state.best.weights)
+    elif ema is not None:
+        ema.copy_to(task)
+    task.eval()

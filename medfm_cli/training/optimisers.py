@@ -1,0 +1,60 @@
+"""The optimiser, and which parameters decay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from medfm_cli.training.options import FitOptions
+
+
+def build_optimiser(module: nn.Module, options: FitOptions) -> torch.optim.AdamW:
+    """Build AdamW (Loshchilov & Hutter 2019) over the trainable parameters of `module`.
+
+    Every group carries `scale`, the factor on the run's learning rate. On the CPU and on CUDA the
+    fused implementation is used: the same equations in one pass over memory.
+    """
+    groups = [
+        {"params": parameters, "weight_decay": decay, "scale": 1.0}
+        for parameters, decay in zip(decay_groups(module), (options.weight_decay, 0.0), strict=True)
+        if parameters
+    ]
+    return torch.optim.AdamW(
+        groups, lr=options.learning_rate, betas=(options.betas[0], options.betas[1]), fused=True
+    )
+
+
+def decay_groups(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Split the trainable parameters into those that decay and those that do not.
+
+    Weight decay is for matrices and kernels. Biases and norm scales (one dimension or none), and
+    what the module or one of its children names in `no_weight_decay()` (timm's habit: position
+    embeddings, tokens), do not decay.
+    """
+    spared = _spared_names(module)
+    decaying: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            plain = parameter.ndim <= 1 or name in spared
+            (free if plain else decaying).append(parameter)
+    return decaying, free
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Set the rate of every group, times the group's own `scale`."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["scale"]
+
+
+def _spared_names(module: nn.Module) -> set[str]:
+    names: set[str] = set()
+    for prefix, child in module.named_modules():
+        rule = getattr(child, "no_weight_decay", None)
+        if callable(rule):
+            names |= {f"{prefix}.{name}" if prefix else name for name in rule()}
+    return names

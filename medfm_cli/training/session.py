@@ -1,0 +1,156 @@
+"""Where the work runs: device, precision, processes, and what makes a run repeatable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState, GradientState
+from torch import Tensor, nn
+
+from medfm_cli.data.machine import usable_cpus
+from medfm_cli.errors import EnvironmentProblem, RunFailed
+from medfm_cli.training.launch import follow_parent
+
+if TYPE_CHECKING:
+    from medfm_cli.recipe import Auto
+    from medfm_cli.runs import Run
+    from medfm_cli.training.options import Precision
+
+
+@dataclass(frozen=True)
+class Session:
+    """An open accelerator."""
+
+    accelerator: Accelerator
+    precision: Precision
+
+    @property
+    def device(self) -> torch.device:
+        """Where tensors belong."""
+        device: torch.device = self.accelerator.device
+        return device
+
+    @property
+    def rank(self) -> int:
+        """The number of this process, from 0."""
+        return int(self.accelerator.process_index)
+
+    @property
+    def world(self) -> int:
+        """How many processes there are."""
+        return int(self.accelerator.num_processes)
+
+    @property
+    def scaler(self) -> Any:
+        """The fp16 gradient scaler, or None."""
+        return self.accelerator.scaler
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Average over the processes; every process gets the same."""
+        if self.world == 1:
+            return values
+        averaged: Tensor = self.accelerator.reduce(values, reduction="mean")
+        return averaged
+
+    def gather(self, values: Tensor) -> Tensor:
+        """Join the rows of all processes, in the order of their numbers."""
+        gathered: Tensor = self.accelerator.gather(values)
+        return gathered
+
+    def without_sync(self, model: nn.Module, *, when: bool) -> AbstractContextManager[Any]:
+        """Keep gradients local for parts of a batch before the last."""
+        if when and self.world > 1:
+            quiet: AbstractContextManager[Any] = self.accelerator.no_sync(model)
+            return quiet
+        return nullcontext()
+
+
+@contextmanager
+def open_session(precision: Precision | Auto, run: Run) -> Iterator[Session]:
+    """Open the accelerator for one training; several may follow one another in a process.
+
+    On the CPU algorithms are deterministic and the number of threads fixed, so that equal runs
+    end with equal bits.
+
+    Raises:
+        EnvironmentProblem: the precision is not to be had on this machine.
+        RunFailed: another process of this run went away.
+    """
+    follow_parent()
+    gpu = torch.cuda.is_available()
+    chosen = _choose_precision(precision, run, gpu=gpu)
+    before = torch.are_deterministic_algorithms_enabled()
+    threads = torch.get_num_threads()
+    try:
+        torch.use_deterministic_algorithms(not gpu)
+        # The default also fills every fresh tensor, which costs time and decides nothing here.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        torch.set_num_threads(_choose_threads(run, world=max(1, run.world)))
+        with _lost_processes(run):
+            yield Session(_open_accelerator(chosen, gpu=gpu), chosen)
+    finally:
+        torch.use_deterministic_algorithms(before)
+        torch.set_num_threads(threads)
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+        _forget_accelerator()
+
+
+def _open_accelerator(precision: Precision, *, gpu: bool) -> Accelerator:
+    _forget_accelerator()
+    if gpu:
+        torch.set_float32_matmul_precision("high")
+    mixed = "no" if precision == "fp32" else precision
+    return Accelerator(cpu=not gpu, mixed_precision=mixed)
+
+
+def _forget_accelerator() -> None:
+    """Let the next training choose anew: Accelerate keeps its settings for the whole process."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
+
+
+def _choose_precision(wanted: Precision | Auto, run: Run, *, gpu: bool) -> Precision:
+    if wanted == "auto":
+        if gpu and torch.cuda.is_bf16_supported():
+            run.resolve("precision", "bf16", "the GPU computes in bf16")
+            return "bf16"
+        run.resolve("precision", "fp32", "no GPU with bf16")
+        return "fp32"
+    if wanted == "fp16" and not gpu:
+        raise EnvironmentProblem(
+            "precision fp16 needs a GPU, and torch sees none",
+            hint="set precision to bf16, fp32 or auto",
+        )
+    return wanted
+
+
+def _choose_threads(run: Run, *, world: int) -> int:
+    """Give each process its share of the cores, unless OMP_NUM_THREADS says otherwise."""
+    if os.environ.get("OMP_NUM_THREADS"):
+        return torch.get_num_threads()
+    threads = max(1, usable_cpus() // world)
+    run.resolve("threads", threads, f"the cores of this machine over {world} processes")
+    return threads
+
+
+@contextmanager
+def _lost_processes(run: Run) -> Iterator[None]:
+    """Say in one sentence that another process went away; gloo says it in ten."""
+    try:
+        yield
+    except RuntimeError as error:
+        lost = ("Connection closed by peer", "Connection reset by peer", "Broken pipe")
+        if run.world > 1 and any(text in str(error) for text in lost):
+            raise RunFailed(
+                f"training process {run.rank} lost contact with the others",
+                hint="the process that ended first says why; "
+                "the same command continues from the last checkpoint",
+            ) from error
+        raise

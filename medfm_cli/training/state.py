@@ -1,0 +1,205 @@
+"""Everything a training run must remember, to and from checkpoints."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from medfm_cli.errors import RunFailed, UsageError
+from medfm_cli.training.checkpoints import (
+    Checkpoint,
+    clear_leftovers,
+    latest_checkpoint,
+    save_checkpoint,
+)
+
+if TYPE_CHECKING:
+    from medfm_cli.runs import Run
+    from medfm_cli.training.ema import Ema
+    from medfm_cli.training.options import FitOptions
+    from medfm_cli.training.session import Session
+    from medfm_cli.training.task import Task
+
+
+@dataclass
+class Best:
+    """The weights with the lowest validation loss so far."""
+
+    loss: float = math.inf
+    step: int = 0
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def offer(self, loss: float, step: int, module: nn.Module) -> None:
+        """Keep a copy of the weights when `loss` is lower than what is held."""
+        if loss < self.loss:
+            self.loss, self.step = loss, step
+            self.weights = {k: v.detach().cpu().clone() for k, v in module.state_dict().items()}
+
+
+class TrainingState:
+    """The moving parts of a run and their way to disk and back.
+
+    Random numbers need no place here: they follow from seed and step (see `randomness`).
+    """
+
+    def __init__(
+        self,
+        *,
+        task: Task,
+        optimiser: torch.optim.Optimizer,
+        ema: Ema | None,
+        options: FitOptions,
+        session: Session,
+        run: Run,
+    ) -> None:
+        self.task = task
+        self.optimiser = optimiser
+        self.ema = ema
+        self.best = Best()
+        self.step = 0
+        self.resumed_from: int | None = None
+        self.seconds_before = 0.0
+        self.window: dict[str, float] = {}
+        self._options = options
+        self._session = session
+        self._run = run
+        self._root = run.path("checkpoints")
+        self._started = self._saved_at = time.monotonic()
+        self._saved_step = -1
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training, those before an interruption included."""
+        return self.seconds_before + time.monotonic() - self._started
+
+    def due(self) -> bool:
+        """Whether a checkpoint should be written after this step."""
+        return (
+            self.step % self._options.checkpoint_steps == 0
+            or self.step == self._options.steps
+            or time.monotonic() - self._saved_at > self._options.checkpoint_seconds
+        )
+
+    def save(self, steps_per_epoch: int) -> None:
+        """Write a checkpoint; only the first process does, and only once a step."""
+        if self._session.rank != 0 or self._saved_step == self.step:
+            return
+        groups: dict[str, Mapping[str, Tensor]] = {
+            "model": self.task.state_dict(),
+            "optimiser": optimiser_tensors(self.task, self.optimiser),
+        }
+        if self.ema is not None:
+            groups["ema"] = self.ema.state()
+        if self.best.weights:
+            groups["best"] = self.best.weights
+        save_checkpoint(
+            self._root,
+            step=self.step,
+            tensors=groups,
+            state=self._facts(steps_per_epoch),
+            keep=self._options.keep,
+        )
+        self._saved_step = self.step
+        self._saved_at = time.monotonic()
+        self._run.log("checkpoint", step=self.step)
+
+    def restore(self) -> None:
+        """Go on from the newest whole checkpoint, if there is one.
+
+        Raises:
+            UsageError: it belongs to a run with another batch size.
+            RunFailed: its tensors do not fit the model.
+        """
+        if self._session.rank == 0:
+            for name in clear_leftovers(self._root):
+                self._run.log("checkpoint_torn", name=name)
+        self._session.accelerator.wait_for_everyone()
+        checkpoint = latest_checkpoint(self._root)
+        if checkpoint is None:
+            return
+        self._check_fits(checkpoint)
+        try:
+            self._take(checkpoint)
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise RunFailed(
+                f"the checkpoint {checkpoint.path.name} does not fit the model of this recipe",
+                hint="run again with --force to start anew",
+            ) from error
+        self._run.log("resumed", step=self.step)
+
+    def _take(self, checkpoint: Checkpoint) -> None:
+        facts = checkpoint.state
+        self.task.load_state_dict(checkpoint.tensors("model"))
+        load_optimiser_tensors(self.task, self.optimiser, checkpoint.tensors("optimiser"))
+        if self.ema is not None:
+            self.ema.load(checkpoint.tensors("ema"))
+        if facts["best"] is not None:
+            self.best = Best(**facts["best"], weights=checkpoint.tensors("best"))
+        if self._session.scaler is not None and facts["scaler"] is not None:
+            self._session.scaler.load_state_dict(facts["scaler"])
+        if self._session.device.type == "cpu":
+            torch.set_num_threads(int(facts["threads"]))  # sums depend on how they are split
+        self.step = self.resumed_from = self._saved_step = checkpoint.step
+        self.seconds_before = float(facts["seconds"])
+        self.window = dict(facts["window"])
+
+    def _facts(self, steps_per_epoch: int) -> dict[str, Any]:
+        epoch, position = divmod(self.step, steps_per_epoch)
+        scaler = self._session.scaler
+        best = {"loss": self.best.loss, "step": self.best.step} if self.best.weights else None
+        return {
+            "sampler": {"epoch": epoch, "position": position},
+            "random": {"seed": self._options.seed, "step": self.step},
+            "batch": self._options.batch,
+            "processes": self._session.world,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "seconds": self.seconds,
+            "scaler": scaler.state_dict() if scaler is not None else None,
+            "best": best,
+            "window": self.window,
+        }
+
+    def _check_fits(self, checkpoint: Checkpoint) -> None:
+        batch = checkpoint.state["batch"]
+        if batch != self._options.batch:
+            raise UsageError(
+                f"the run was begun with batches of {batch}, now they would be "
+                f"{self._options.batch}",
+                hint=f"set batch={batch}, or use --processes {checkpoint.state['processes']} "
+                "as before, or start anew with --force",
+            )
+
+
+def optimiser_tensors(module: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Give the optimiser's state as tensors named `exp_avg:blocks.0.weight` and so on."""
+    return {
+        f"{key}:{name}": torch.as_tensor(value)
+        for name, parameter in module.named_parameters()
+        for key, value in optimiser.state.get(parameter, {}).items()
+    }
+
+
+def load_optimiser_tensors(
+    module: nn.Module, optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
+) -> None:
+    """Take over what `optimiser_tensors` gave; the groups stay as they were built.
+
+    Raises:
+        KeyError: a tensor belongs to no parameter of the module.
+    """
+    names = {parameter: name for name, parameter in module.named_parameters()}
+    ordered = [names[p] for group in optimiser.param_groups for p in group["params"]]
+    index = {name: number for number, name in enumerate(ordered)}
+    state: dict[int, dict[str, Tensor]] = {}
+    for full_name, value in tensors.items():
+        key, _, name = full_name.partition(":")
+        state.setdefault(index[name], {})[key] = value
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})
