@@ -1,0 +1,140 @@
+"""`run` trains an encoder and writes it as a model directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from medfm_cli.commands.pretrain.objectives import OBJECTIVES
+from medfm_cli.commands.pretrain.planning import Survey, settle_backbone, survey
+from medfm_cli.commands.pretrain.quality import Probe, Quality
+from medfm_cli.commands.pretrain.report import metrics, sections, summary
+from medfm_cli.data import Dataset, Loader
+from medfm_cli.data.preprocess import Preprocessing
+from medfm_cli.models.backbones import build_backbone
+from medfm_cli.models.card import CardFacts, TrainingFacts, data_facts
+from medfm_cli.models.config import ModelConfig
+from medfm_cli.models.directory import save_model
+from medfm_cli.models.lineage import extend
+from medfm_cli.runs import Result
+from medfm_cli.training.loop import FitReport, fit
+from medfm_cli.training.options import FitOptions, resolve_options
+from medfm_cli.training.randomness import derive
+
+if TYPE_CHECKING:
+    from medfm_cli.commands.pretrain.objectives.base import Objective
+    from medfm_cli.commands.pretrain.recipe import PretrainRecipe
+    from medfm_cli.models.spec import BackboneSpec
+    from medfm_cli.runs import Run
+
+
+@dataclass(frozen=True)
+class Trained:
+    """All that the report tells about."""
+
+    recipe: PretrainRecipe
+    dataset: Dataset
+    survey: Survey
+    task: Objective
+    options: FitOptions
+    report: FitReport
+    probe: Probe
+    before: Quality
+    after: Quality
+
+
+def run(recipe: PretrainRecipe, run: Run) -> Result:
+    """Train the encoder of `recipe`; the model is in `model/`.
+
+    Raises:
+        DataError: the dataset is damaged or has no samples in the split.
+        UsageError: backbone, objective and batch do not fit together.
+        RunFailed: the loss is no longer finite.
+        Stopped: a signal came; a checkpoint was written.
+    """
+    dataset = Dataset.open(recipe.data)
+    found = survey(recipe, dataset)
+    spec = settle_backbone(recipe.backbone, found, run.resolve)
+    options = resolve_options(recipe, run, seed=recipe.seed, samples=len(found.rows))
+    task = build_task(recipe, spec)
+    probe = Probe(dataset, found.rows, seed=recipe.seed)
+    before = probe.measure(task)
+    loader = Loader(
+        dataset,
+        found.rows,
+        size=spec.image_size,
+        channels=spec.channels,
+        global_batch=options.batch,
+        seed=recipe.seed,
+        rank=run.rank,
+        world=run.world,
+        workers=recipe.workers,
+    )
+    for choice in loader.choices:
+        run.resolve(choice.key, choice.value, choice.why)
+    try:
+        report = fit(task, loader, options, run, sample_id=dataset.sample_id)
+    finally:
+        loader.close()
+    if run.rank:
+        return Result()
+    after = probe.measure(task)
+    trained = Trained(recipe, dataset, found, task, options, report, probe, before, after)
+    config = save_model(run.path("model"), task.backbone, describe(trained, run))
+    return Result(
+        metrics=metrics(trained, run),
+        artefacts={"model": "model"},
+        sections=sections(trained, run),
+        summary=summary(trained),
+        headline=f"{spec.name} pretrained with {recipe.objective.name} on "
+        f"{len(found.rows)} images of {found.subjects} subjects",
+        lineage={
+            "inputs": {"data": dataset.version},
+            "outputs": {"model": config.weights_sha256},
+        },
+    )
+
+
+def build_task(recipe: PretrainRecipe, spec: BackboneSpec) -> Objective:
+    """Build encoder and objective; their random weights depend on the recipe's seed alone."""
+    backbone = build_backbone(spec, seed=derive(recipe.seed, "backbone"))
+    implementation = OBJECTIVES.load(recipe.objective)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(recipe.seed, "objective"))
+        task: Objective = implementation(
+            backbone,
+            recipe.objective,
+            preprocessing=Preprocessing(size=spec.image_size, channels=spec.channels),
+            views=recipe.augment,
+        )
+    return task
+
+
+def describe(trained: Trained, run: Run) -> ModelConfig:
+    """Write down what the model is and where it comes from: nothing that a rerun would change."""
+    recipe, options, card = trained.recipe, trained.options, trained.dataset.card
+    facts: dict[str, str | int | float] = {
+        "objective": recipe.objective.name,
+        "samples": len(trained.survey.rows),
+        "subjects": trained.survey.subjects,
+        "steps": options.steps,
+        "batch": options.batch,
+        "learning rate": options.learning_rate,
+        "precision": trained.report.precision,
+        "seed": recipe.seed,
+    }
+    return ModelConfig(
+        kind="encoder",
+        backbone=trained.task.backbone.spec,
+        preprocessing=trained.task.preprocessing,
+        lineage=extend(run, inputs=recipe.inputs(), datasets=[card]),
+        card=CardFacts(
+            intended_use="A starting point for training on few labels; it makes no predictions.",
+            data=[data_facts(card, use="pretrain")],
+            training=[
+                TrainingFacts(verb="pretrain", recipe=run.name, recipe_hash=run.hash, facts=facts)
+            ],
+        ),
+    )

@@ -1,0 +1,118 @@
+"""What can be said about an encoder without labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from medfm_cli.data.loader import Batch, Loader
+from medfm_cli.models.inputs import normalise
+from medfm_cli.training.guards import Spread, feature_spread
+from medfm_cli.training.randomness import StepRandom
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from medfm_cli.commands.pretrain.objectives.base import Objective
+    from medfm_cli.data import Dataset
+
+_MOST = 512
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Measured on images as they are, without augmentation.
+
+    Attributes:
+        split: the split the images are from: `val`, or what was trained on where there is no val.
+        loss: mean loss of the objective, with the same masks each time.
+        spread: of the encoder's features.
+    """
+
+    split: str
+    loss: float
+    spread: Spread
+
+
+class Probe:
+    """A fixed set of images on which an encoder is looked at before and after training."""
+
+    def __init__(self, dataset: Dataset, trained_on: NDArray[np.int64], *, seed: int) -> None:
+        held_out = dataset.rows("val")
+        unseen = np.setdiff1d(held_out, trained_on)
+        self.split = "val" if len(unseen) >= 2 else "train"
+        self.dataset = dataset
+        self.rows = _thin(unseen if self.split == "val" else trained_on, _MOST)
+        self.seed = seed
+
+    @torch.no_grad()
+    def measure(self, task: Objective) -> Quality:
+        """Measure the loss and the spread of the features; the task is left in evaluation mode."""
+        task.eval()
+        device = next(task.parameters()).device
+        losses, features = [], []
+        for step, batch in enumerate(self._batches(task, self.rows, device)):
+            random = self._random(step, len(batch.rows), device)
+            loss = task(**task.plain_inputs(batch, random))["loss"]
+            losses.append(loss.item() * len(batch.rows))
+            features.append(task.backbone(normalise(batch.images, task.preprocessing)))
+        total = sum(losses) / len(self.rows)
+        return Quality(self.split, total, feature_spread(torch.cat(features)))
+
+    def examples(self, task: Objective, count: int) -> tuple[Batch, list[str], StepRandom]:
+        """Give a few images of as many modalities and subjects as there are, with captions."""
+        rows = self._varied(count)
+        device = next(task.parameters()).device
+        batch = next(self._batches(task, rows, device))
+        modality = self.dataset.column("modality")
+        captions = [
+            " · ".join(filter(None, (modality[row], self.dataset.sample_id(int(row)))))
+            for row in rows
+        ]
+        return batch, captions, self._random(0, len(rows), device)
+
+    def _varied(self, count: int) -> NDArray[np.int64]:
+        """One image of each modality first, then of each subject, then any."""
+        everyone = list(range(len(self.dataset)))
+        chosen: list[int] = []
+        for kinds in (self.dataset.column("modality"), self.dataset.column("subject_id"), everyone):
+            seen = {kinds[row] for row in chosen}
+            for row in self.rows.tolist():
+                if len(chosen) < count and row not in chosen and kinds[row] not in seen:
+                    seen.add(kinds[row])
+                    chosen.append(row)
+        return np.asarray(chosen, dtype=np.int64)
+
+    def _batches(
+        self, task: Objective, rows: NDArray[np.int64], device: torch.device
+    ) -> Iterator[Batch]:
+        loader = Loader(
+            self.dataset,
+            rows,
+            size=task.preprocessing.size,
+            channels=task.preprocessing.channels,
+            global_batch=_BATCH,
+            seed=0,
+            workers=0,
+            shuffle=False,
+            drop_last=False,
+            cache=False,
+        )
+        for batch in loader.batches(0):
+            yield Batch(*(tensor.to(device) for tensor in batch))
+
+    def _random(self, step: int, count: int, device: torch.device) -> StepRandom:
+        return StepRandom(seed=self.seed, step=-1 - step, batch=count, device=device)
+
+
+def _thin(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most `most` of the rows, evenly spaced."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]

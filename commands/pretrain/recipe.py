@@ -1,0 +1,72 @@
+"""The recipe of `medfm pretrain`. Torch-free."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from medfm_cli.commands.pretrain.objectives import OBJECTIVES, MaeOptions
+from medfm_cli.data.card import read_card
+from medfm_cli.models.spec import BackboneSpec
+from medfm_cli.recipe import Auto, Plan, Recipe
+from medfm_cli.runs.artefacts import find, holds
+from medfm_cli.training.options import Augment, TrainingKeys
+
+if TYPE_CHECKING:
+    Objective = MaeOptions
+else:
+    Objective = OBJECTIVES.union()
+
+
+class BackboneChoice(BackboneSpec):
+    """An encoder whose input may be left to the data."""
+
+    image_size: Annotated[int, Field(ge=8, le=4096)] | Auto = Field(  # type: ignore[assignment]
+        "auto",
+        description="side of the square input in pixels; auto: the images' own, at most 224",
+    )
+    channels: Literal[1, 3, "auto"] = Field(  # type: ignore[assignment]
+        "auto", description="1 for grey images, 3 for colour; auto: 3 if any image has colour"
+    )
+    patch_size: int | None = Field(
+        None,
+        ge=1,
+        description="side of a patch in pixels; left out: the preset's own, halved until there "
+        "are 36 patches",
+    )
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if self.preset is None:
+            self._check_timm_options()
+        elif self.image_size != "auto":
+            self._check_preset_options()
+        return self
+
+
+class PretrainRecipe(TrainingKeys, Recipe):
+    """Train an encoder on images without looking at labels."""
+
+    distributed: ClassVar[bool] = True
+
+    data: str = Field(description="The dataset: a folder, a run directory or an earlier stage.")
+    split: Literal["train", "all"] = Field(
+        "train",
+        description="Which samples are learnt from; with `all` no split is left to test on.",
+    )
+    backbone: BackboneChoice = Field(BackboneChoice(), description="The encoder to train.")
+    objective: Objective = Field(MaeOptions(), description="What the encoder learns from.")
+    augment: Augment = Field(Augment(), description="Random views of the images.")
+
+    def inputs(self) -> dict[str, str]:
+        """Give the version of the dataset."""
+        return {"data": read_card(find(self.data, "dataset")).version}
+
+    def plan(self) -> Plan:
+        """Say how long the training is and what it needs."""
+        from medfm_cli.commands.pretrain.planning import plan
+
+        if not holds(self.data, "dataset"):
+            return Plan(["pretrain on the curated samples (how many is known after curation)"])
+        return plan(self)

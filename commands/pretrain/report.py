@@ -1,0 +1,161 @@
+"""The numbers, pictures and words of a pretraining's report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from medfm_cli.runs import Callout, Facts, Figure, Run, Section, Table, Text
+from medfm_cli.runs.figures import line_chart, save
+from medfm_cli.runs.run import read_jsonl
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from medfm_cli.commands.pretrain.engine import Trained
+    from medfm_cli.runs.blocks import Block, Cell
+
+_PICTURES = 6
+
+
+def metrics(trained: Trained, run: Run) -> dict[str, Any]:
+    """Give the numbers that scripts read."""
+    report, before, after = trained.report, trained.before, trained.after
+    return {
+        "steps": report.steps,
+        "samples_seen": report.samples,
+        "loss": _last_losses(run),
+        "loss_plain": after.loss,
+        "loss_plain_before": before.loss,
+        "loss_plain_split": after.split,
+        **after.spread.metrics("features"),
+        **before.spread.metrics("features_before"),
+        "collapsed": after.spread.collapsed,
+        "parameters_encoder": count_parameters(trained.task.backbone),
+        "parameters_total": count_parameters(trained.task),
+        "images_per_second": report.samples_per_second,
+        "waiting_for_data": report.waiting,
+        "training_seconds": round(report.seconds, 1),
+        "precision": report.precision,
+        "device": report.device,
+    }
+
+
+def summary(trained: Trained) -> Table:
+    """Give the table shown at the end of the command."""
+    report, before, after = trained.report, trained.before, trained.after
+    split, n = after.split, after.spread.images
+    return Table(
+        ["encoder", "images", "steps", "images/s", f"loss on {split} (n={n})", "effective rank"],
+        [
+            ["random weights", None, 0, None, before.loss, before.spread.effective_rank],
+            [
+                trained.task.backbone.spec.name,
+                len(trained.survey.rows),
+                report.steps,
+                report.samples_per_second,
+                after.loss,
+                after.spread.effective_rank,
+            ],
+        ],
+        strong=[1],
+    )
+
+
+def sections(trained: Trained, run: Run) -> list[Section]:
+    """Tell the pretraining from facts to pictures."""
+    return [
+        Section("Pretraining", [_opening(trained), _facts(trained), *_curve(run)]),
+        Section("What the encoder learnt", [*_pictures(trained, run), *_spread(trained)]),
+    ]
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Count the numbers that are trained."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _opening(trained: Trained) -> Text:
+    spec, found, recipe = trained.task.backbone.spec, trained.survey, trained.recipe
+    return Text(
+        f"The encoder {spec.name} was trained with {recipe.objective.name} on "
+        f"{len(found.rows)} images of {found.subjects} subjects (split: {recipe.split}) of the "
+        f"dataset {trained.dataset.card.name}. Labels were not looked at."
+    )
+
+
+def _facts(trained: Trained) -> Facts:
+    report, spec = trained.report, trained.task.backbone.spec
+    encoder = count_parameters(trained.task.backbone)
+    rest = count_parameters(trained.task) - encoder
+    return Facts(
+        {
+            "input": f"{spec.channels} × {spec.image_size}², patch {spec.patch or 'of timm'}",
+            "encoder parameters": f"{encoder:,}",
+            "thrown away after training": f"{rest:,} parameters",
+            "steps": f"{report.steps:,} of {trained.options.batch} images",
+            "images/s": f"{report.samples_per_second:,.0f}",
+            "waiting for data": f"{report.waiting:.1%}",
+            "training time": f"{report.seconds:.0f} s on {report.device}, {report.precision}",
+        }
+    )
+
+
+def _curve(run: Run) -> list[Block]:
+    steps, losses = _history(run)
+    if len(steps) < 2:
+        return []
+    path = run.path("figures", "loss.svg")
+    smooth = max(1, len(losses) // 25)
+    save(line_chart({"loss": (steps, losses)}, x="step", y="loss", smooth=smooth), path)
+    caption = "Loss on the augmented training images" + (
+        f"; the line is the mean over {smooth} points." if smooth > 1 else "."
+    )
+    return [Figure("figures/loss.svg", caption, "a curve of the training loss over the steps")]
+
+
+def _pictures(trained: Trained, run: Run) -> list[Block]:
+    batch, captions, random = trained.probe.examples(trained.task, _PICTURES)
+    pictures = trained.task.pictures(batch, captions, random, run)
+    seen = "not trained on" if trained.after.split == "val" else "also trained on"
+    return [*pictures, Text(f"The images above are from the split {trained.after.split}: {seen}.")]
+
+
+def _spread(trained: Trained) -> list[Block]:
+    rows: list[list[Cell]] = [
+        [name, quality.loss, quality.spread.effective_rank, quality.spread.std]
+        for name, quality in (("random weights", trained.before), ("pretrained", trained.after))
+    ]
+    spread, split = trained.after.spread, trained.after.split
+    table = Table(
+        ["encoder", "loss", f"effective rank of {spread.dimensions}", "spread"],
+        rows,
+        f"Measured on {spread.images} images of the split {split}, not augmented, with the same "
+        "masks for both. Effective rank: how many directions the features use (Roy & Vetterli "
+        "2007). Spread: 0 when the features of all images are alike. None of these is a quality "
+        "by itself; whether the features serve a task is measured by finetune and eval.",
+    )
+    if spread.collapsed:
+        warning = (
+            "The features have collapsed: they hardly tell one image from another. "
+            "Lower the learning rate, train longer, or look at the data."
+        )
+        return [table, Callout("warn", warning)]
+    return [table]
+
+
+def _history(run: Run) -> tuple[list[int], list[float]]:
+    """Read the loss of each step; steps repeated after an interruption count once."""
+    records = {
+        record["step"]: record["loss"]
+        for record in read_jsonl(run.path("metrics.jsonl"))
+        if record.get("loss") is not None
+    }
+    steps = sorted(records)
+    return steps, [records[step] for step in steps]
+
+
+def _last_losses(run: Run) -> float | None:
+    """Average the training loss over the last twentieth of the run."""
+    _, losses = _history(run)
+    last = losses[-max(1, len(losses) // 20) :]
+    return sum(last) / len(last) if last else None
