@@ -95,9 +95,10 @@ class ShardWriter:
 
     def discard(self) -> None:
         """Drop the unfinished shard; the finished ones stay."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):  # a full disk refuses what is still buffered, too
+                file.close()
             self._temporary.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
@@ -109,9 +110,10 @@ class ShardWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self.close()
-        else:
+        try:
+            if kind is None:
+                self.close()
+        finally:
             self.discard()
 
     @property
