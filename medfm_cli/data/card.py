@@ -111,7 +111,7 @@ def _damaged(path: Path, text: str, error: ValidationError) -> DataError:
     from pydantic_core import from_json
 
     try:
-        found = from_json(text).get("format")
+        found = from_json(text).get("format", FORMAT)
     except (ValueError, AttributeError):
         found = FORMAT
     if found != FORMAT:

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -80,16 +81,14 @@ class Dataset:
             raise ValueError(f"there is no split {split!r}; there are {', '.join(SPLITS)}")
         keep = np.ones(len(self), dtype=bool)
         if split is not None:
-            keep &= np.asarray(self.column("split"), dtype=object) == split
+            keep &= pc.equal(self.samples.column("split"), split).to_numpy()
         if labelled:
             keep &= self.labels() >= 0
         return np.flatnonzero(keep)
 
     def labels(self) -> NDArray[np.int64]:
         """For every row the index of its label in `classes`, −1 where it has none."""
-        index = {name: number for number, name in enumerate(self.classes)}
-        labels = self.column("label")
-        return np.asarray([index.get(label, -1) for label in labels], dtype=np.int64)
+        return _index(self.samples.column("label"), self.classes)
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """The pixels of a row: uint8 `[height, width]`, or `[height, width, 3]` for colour.
@@ -127,13 +126,11 @@ class Dataset:
     def images(self) -> ImageStore:
         """The images by row, without the rest of the manifest."""
         names = [shard.name for shard in self.card.shards]
-        number = {name: index for index, name in enumerate(names)}
-        places = [self.samples.column(name).to_numpy() for name in ("offset", "length")]
         return ImageStore(
             self.root / SHARDS_FOLDER,
             names=names,
-            shards=np.asarray([number[name] for name in self.column("shard")], dtype=np.int32),
-            places=np.stack(places, axis=1),
+            shards=_index(self.samples.column("shard"), names),
+            places=_places(self.samples),
             ids=np.asarray(self.column("sample_id"), dtype=np.bytes_),
         )
 
@@ -181,8 +178,24 @@ def _check_shards(root: Path, card: DatasetCard, samples: pa.Table) -> None:
                 f"{shard.bytes}",
                 hint=DAMAGED_HINT,
             )
-    if unknown := set(samples.column("shard").unique().to_pylist()) - {s.name for s in card.shards}:
+    numbers = _index(samples.column("shard"), [shard.name for shard in card.shards])
+    sizes = np.asarray([shard.bytes for shard in card.shards] + [0])  # the last for the unknown
+    places = _places(samples)
+    outside = (places < 0).any(axis=1) | (places.sum(axis=1) > sizes[numbers])
+    if outside.any():
+        sample = samples.column("sample_id")[int(np.argmax(outside))].as_py()
         raise DataError(
-            f"{root / MANIFEST_FILE} names a shard that the card does not: {min(unknown)}",
+            f"{root / MANIFEST_FILE} and the card disagree: sample {sample} lies in no shard",
             hint=DAMAGED_HINT,
         )
+
+
+def _index(column: pa.ChunkedArray, values: list[str]) -> NDArray[np.int64]:
+    """For every row the index of its value in `values`, −1 where it is none of them."""
+    found = pc.index_in(column, value_set=pa.array(values, type=pa.string()))
+    return found.fill_null(-1).to_numpy().astype(np.int64)  # type: ignore[no-any-return]
+
+
+def _places(samples: pa.Table) -> NDArray[np.int64]:
+    """For every row its offset and length in bytes, `[N, 2]`."""
+    return np.stack([samples.column(name).to_numpy() for name in ("offset", "length")], axis=1)

@@ -15,6 +15,9 @@ from medfm_cli.errors import DataError
 
 DAMAGED_HINT = "copy the dataset folder again in full, or curate again"
 
+MODES = ("L", "RGB")
+"""What shards hold, in Pillow's words: 8-bit grey and 8-bit colour."""
+
 
 class ImageStore:
     """Decode the PNG of a row. Small to pickle; safe in threads, after fork and in spawned workers.
@@ -32,7 +35,7 @@ class ImageStore:
         folder: Path,
         *,
         names: Sequence[str],
-        shards: NDArray[np.int32],
+        shards: NDArray[np.int64],
         places: NDArray[np.int64],
         ids: NDArray[np.bytes_],
     ) -> None:
@@ -75,9 +78,12 @@ class ImageStore:
         data = self.png(row)
         try:
             with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-                return np.asarray(image)
+                mode, pixels = image.mode, np.asarray(image)
         except Exception as error:  # a damaged file makes the decoder say almost anything
             raise self._unreadable(row, f"its PNG is damaged ({error})") from None
+        if mode not in MODES:
+            raise self._unreadable(row, f"its PNG is neither 8-bit grey nor colour, but {mode}")
+        return pixels
 
     def _unreadable(self, row: int, why: str) -> DataError:
         return DataError(f"cannot read sample {self.sample_id(row)}: {why}", hint=DAMAGED_HINT)

@@ -21,6 +21,7 @@ from medfm_cli.data.card import (
 from medfm_cli.data.manifest import (
     MANIFEST_FILE,
     QUARANTINE_FILE,
+    SPLITS,
     Quarantined,
     Sample,
     content_version,
@@ -51,8 +52,13 @@ def write_manifest(
     The order of `samples` is the manifest's order: everything that follows depends on it, so it
     must come from the content. `shards` are those of `ShardWriter.close()`, with the ones of an
     interrupted run before them. The card comes last: a folder with a card is complete.
+
+    Raises:
+        ValueError: a sample id occurs twice, or a split or label is not among the known ones.
+        OSError: the disk refuses.
     """
     table = samples_table(samples)
+    _check(table, label_schema)
     manifest = parquet_bytes(table)
     card = DatasetCard(
         name=name,
@@ -92,6 +98,15 @@ def count(table: pa.Table) -> Counts:
         modalities=_sorted(Counter(column["modality"])),
         sites=_sorted(Counter(column["site"])),
     )
+
+
+def _check(table: pa.Table, label_schema: LabelSchema) -> None:
+    if len(table.column("sample_id").unique()) != table.num_rows:
+        raise ValueError("a sample id occurs twice")
+    for name, known in (("split", SPLITS), ("label", label_schema.classes)):
+        found = set(table.column(name).unique().to_pylist()) - {None}
+        if unknown := sorted(found - set(known)):
+            raise ValueError(f"unknown {name}: {', '.join(unknown)}")
 
 
 def _splits(splits: list[str], images: list[str], subjects: list[str]) -> dict[str, SplitCounts]:
