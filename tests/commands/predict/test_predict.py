@@ -1,0 +1,257 @@
+"""`medfm predict`: the real executable on real files; every file answered, no torch imported."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from executable import Executable
+from PIL import Image
+from pydicom.data import get_testdata_file
+from toy_bundle import toy_export, toy_model, traced_dataset
+
+from medfm_cli.data.readers import read_images
+from medfm_cli.inference.bundle import open_bundle
+from medfm_cli.inference.predictor import Predictor
+from medfm_cli.models.config import OperatingPoint
+from medfm_cli.models.directory import load_model
+from medfm_cli.models.inputs import normalise
+
+POINTS = [OperatingPoint(label=name, threshold=0.999) for name in ("bars", "disc", "ring")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model and its bundle; images of more than 128 pixels are cut into tiles."""
+    folder = tmp_path_factory.mktemp("bundle")
+    dataset = traced_dataset(folder / "data")
+    toy_model(folder / "model", dataset, tile=64, tile_limit=4, points=POINTS)
+    toy_export(folder / "run", folder / "model", dataset)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(folder: Path) -> Path:
+    return folder / "run" / "bundle"
+
+
+def dicom(name: str) -> str:
+    """A DICOM file that comes with pydicom."""
+    path = get_testdata_file(name, download=False)
+    assert path is not None, name
+    return str(path)
+
+
+def torch_probabilities(folder: Path, file: str) -> np.ndarray:
+    """What training's own code says of a file: mean over tiles, then over frames."""
+    loaded = load_model(folder / "model")
+    means = []
+    for item in read_images(file):
+        inputs = torch.from_numpy(loaded.config.preprocessing.inputs(item.pixels))
+        with torch.inference_mode():
+            logits = loaded.module(normalise(inputs, loaded.config.preprocessing))
+        means.append(logits.softmax(1).double().mean(0).numpy())
+    return np.mean(means, axis=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "images"),
+    [
+        ("CT_small.dcm", 1),
+        ("MR_small_RLE.dcm", 1),
+        ("JPEG2000.dcm", 1),
+        ("SC_rgb_jpeg_gdcm.dcm", 1),
+        ("examples_ybr_color.dcm", 4),
+    ],
+)
+def test_a_bundle_answers_a_dicom_as_torch_does(
+    folder: Path, bundle: Path, name: str, images: int
+) -> None:
+    found = next(iter(Predictor(open_bundle(bundle)).predict([dicom(name)])))
+    assert found.error is None
+    assert found.images == images
+    expected = torch_probabilities(folder, dicom(name))
+    np.testing.assert_allclose(list(found.probabilities.values()), expected, atol=1e-5)
+    assert found.label == list(found.probabilities)[int(expected.argmax())]
+
+
+def test_the_same_image_in_other_encodings_gets_the_same_answer(bundle: Path) -> None:
+    names = ["MR_small.dcm", "MR_small_RLE.dcm", "MR_small_jp2klossless.dcm"]
+    found = list(Predictor(open_bundle(bundle)).predict([dicom(name) for name in names]))
+    assert len({tuple(item.probabilities.values()) for item in found}) == 1
+
+
+def test_the_batch_changes_no_answer(bundle: Path) -> None:
+    files = [dicom(name) for name in ("CT_small.dcm", "JPEG2000.dcm", "nothing.dcm")[:2]] * 3
+    one = list(Predictor(open_bundle(bundle), batch=1).predict(files))
+    many = list(Predictor(open_bundle(bundle), batch=64).predict(files))
+    for left, right in zip(one, many, strict=True):
+        assert left.label == right.label
+        assert left.probability == pytest.approx(right.probability, abs=1e-5)
+
+
+def test_one_json_document_for_every_format_and_no_torch(
+    medfm: Executable, bundle: Path, tmp_path: Path
+) -> None:
+    import nibabel
+
+    pixels = np.random.default_rng(0).integers(0, 256, (150, 200), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "grey.png")
+    Image.fromarray(np.stack([pixels] * 3, -1)).save(tmp_path / "colour.jpg")
+    np.save(tmp_path / "array.npy", pixels)
+    volume = np.random.default_rng(1).integers(0, 900, (40, 40, 12)).astype(np.int16)
+    nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), tmp_path / "volume.nii.gz")
+    files = [tmp_path / name for name in ("grey.png", "colour.jpg", "array.npy", "volume.nii.gz")]
+    watch = medfm.having(PYTHONPROFILEIMPORTTIME="1")
+    done = watch("predict", bundle, *files, dicom("CT_small.dcm"), "--json")
+    assert done.code == 0, done.stderr[-2000:]
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "onnxruntime" in imported
+    for heavy in ("torch", "timm", "accelerate", "sklearn", "matplotlib"):
+        assert heavy not in imported
+    answers = done.json["files"]
+    assert [answer["error"] for answer in answers] == [None] * 5
+    assert [answer["images"] for answer in answers] == [1, 1, 1, 6, 1]  # half of 12 slices
+    assert answers[0]["inputs"] == 4  # tiles
+    assert answers[0]["probabilities"] == pytest.approx(answers[2]["probabilities"], abs=1e-5)
+    for answer in answers:
+        assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_what_cannot_be_read_is_told_beside_the_answers(
+    medfm: Executable, bundle: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.dcm").write_text("no image at all")
+    files = [
+        dicom("CT_small.dcm"),
+        tmp_path / "empty.png",
+        tmp_path / "text.dcm",
+        tmp_path / "absent.png",
+        tmp_path,
+        dicom("rtplan.dcm"),
+        dicom("MR_truncated.dcm"),
+        dicom("MR_small.dcm"),
+    ]
+    done = medfm("predict", bundle, *files, "--json")
+    assert done.code == done.json["exit_code"] == 3
+    errors = [answer["error"] for answer in done.json["files"]]
+    assert [error is None for error in errors] == [True] + [False] * 6 + [True]
+    assert errors[3] == "no such file or directory"
+    assert errors[4] == "is a directory"
+    assert "shorter than its header says" in errors[6]
+    assert "6 of 8 files could not be read" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_person_gets_an_aligned_table_without_escapes(medfm: Executable, bundle: Path) -> None:
+    done = medfm("predict", bundle, dicom("CT_small.dcm"), "/absent\x1b[31m.png")
+    assert done.code == 3
+    head, answer, failure = done.stdout.splitlines()
+    assert head.split() == ["file", "label", "probability", "bars", "disc", "ring", "note"]
+    assert "low confidence: below the operating point 1.00" in answer
+    assert failure.rstrip().endswith("not read: no such file or directory")
+    assert "\x1b" not in done.stdout + done.stderr
+    assert answer.index("0.") == head.index("probability")
+
+
+def test_an_operating_point_that_is_reached_leaves_no_doubt(tmp_path: Path) -> None:
+    dataset = traced_dataset(tmp_path / "data")
+    points = [OperatingPoint(label=name, threshold=0.01) for name in dataset.classes]
+    toy_model(tmp_path / "model", dataset, points=points)
+    bundle, _ = toy_export(tmp_path / "run", tmp_path / "model", dataset)
+    found = next(iter(Predictor(open_bundle(bundle)).predict([dicom("CT_small.dcm")])))
+    assert found.note == ""
+    assert found.label in found.called
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "card.md", "lineage.json", "sources.txt"])
+def test_a_bundle_that_was_changed_is_refused(
+    medfm: Executable, bundle: Path, tmp_path: Path, name: str
+) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    data = bytearray((copy / name).read_bytes() or b" ")
+    data[len(data) // 2] ^= 1
+    (copy / name).write_bytes(data)
+    done = medfm("predict", copy, dicom("CT_small.dcm"), "--json")
+    assert done.code == 3
+    assert "is not the file that was exported" in done.json["error"]["message"]
+    (copy / name).unlink()
+    assert f"lacks {name}" in medfm("predict", copy, dicom("CT_small.dcm")).stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{", "is damaged"), ("{}", "is damaged: kind: Field required"), (None, "is no bundle")],
+)
+def test_a_bundle_without_a_right_card_is_refused(
+    medfm: Executable, bundle: Path, tmp_path: Path, content: str | None, message: str
+) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    (copy / "bundle.json").unlink()
+    if content is not None:
+        (copy / "bundle.json").write_text(content)
+    done = medfm("predict", copy, dicom("CT_small.dcm"))
+    assert done.code == 3
+    assert message in done.stderr
+
+
+def test_a_bundle_cannot_name_files_outside_itself(
+    medfm: Executable, bundle: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    card = json.loads((copy / "bundle.json").read_text())
+    card["files"]["../secret"] = "0" * 64
+    (copy / "bundle.json").write_text(json.dumps(card))
+    done = medfm("predict", copy, dicom("CT_small.dcm"))
+    assert done.code == 3
+    assert "names a file outside the bundle" in done.stderr
+
+
+def test_an_encoder_answers_nothing(medfm: Executable, tmp_path: Path) -> None:
+    dataset = traced_dataset(tmp_path / "data")
+    toy_model(tmp_path / "model", dataset, kind="encoder")
+    bundle, _ = toy_export(tmp_path / "run", tmp_path / "model", dataset)
+    done = medfm("predict", bundle, dicom("CT_small.dcm"))
+    assert done.code == 3
+    assert "holds an encoder" in done.stderr
+
+
+def test_a_collection_is_not_averaged_into_one_answer(
+    medfm: Executable, bundle: Path, tmp_path: Path
+) -> None:
+    images = np.zeros((3, 28, 28), np.uint8)
+    labels = np.zeros((3, 1), np.uint8)
+    arrays = {
+        f"{part}_{kind}": values
+        for part in ("train", "val", "test")
+        for kind, values in (("images", images), ("labels", labels))
+    }
+    np.savez(tmp_path / "many.npz", **arrays)
+    done = medfm("predict", bundle, tmp_path / "many.npz")
+    assert done.code == 3
+    assert "a collection of many images" in done.stdout
+
+
+def test_usage_is_told_without_a_traceback(medfm: Executable, bundle: Path) -> None:
+    assert medfm("predict").code == 2
+    assert medfm("predict", bundle).code == 2
+    assert medfm("predict", bundle, "x.png", "--batch", "0").code == 2
+
+
+@pytest.mark.realdata
+def test_real_files_of_many_kinds_are_all_answered_or_told(
+    medfm: Executable, bundle: Path, shared_data: Path
+) -> None:
+    folder = shared_data / "dicom_mixed"
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ("", ".dcm"))
+    done = medfm("predict", bundle, *files, "--json", timeout=300)
+    assert done.code in (0, 3), done.stderr[-2000:]
+    answers = done.json["files"]
+    assert len(answers) == len(files)
+    assert sum(answer["error"] is None for answer in answers) > len(files) // 3
+    assert all((answer["error"] is None) != (answer["label"] is None) for answer in answers)
