@@ -45,7 +45,7 @@ def summary(trained: Trained) -> Table:
     report, before, after = trained.report, trained.before, trained.after
     split, n = after.split, after.spread.images
     return Table(
-        ["encoder", "images", "steps", "images/s", f"loss on {split} (n={n})", "effective rank"],
+        ["Encoder", "Images", "Steps", "Images/s", f"Loss on {split} (n={n})", "Effective rank"],
         [
             ["random weights", None, 0, None, before.loss, before.spread.effective_rank],
             [
@@ -89,13 +89,13 @@ def _facts(trained: Trained) -> Facts:
     rest = count_parameters(trained.task) - encoder
     return Facts(
         {
-            "input": f"{spec.channels} × {spec.image_size}², patch {spec.patch or 'of timm'}",
-            "encoder parameters": f"{encoder:,}",
-            "thrown away after training": f"{rest:,} parameters",
-            "steps": f"{report.steps:,} of {trained.options.batch} images",
-            "images/s": f"{report.samples_per_second:,.0f}",
-            "waiting for data": f"{report.waiting:.1%}",
-            "training time": f"{report.seconds:.0f} s on {report.device}, {report.precision}",
+            "Input": f"{spec.channels} × {spec.image_size}², patch {spec.patch or 'of timm'}",
+            "Encoder parameters": encoder,
+            "Parameters not kept": rest,
+            "Steps": f"{report.steps:,} of {trained.options.batch} images",
+            "Images/s": f"{report.samples_per_second:,.0f}",
+            "Waiting for data": f"{report.waiting:.1%}",
+            "Training time": f"{report.seconds:.0f} s on {report.device}, {report.precision}",
         }
     )
 
@@ -106,11 +106,11 @@ def _curve(run: Run) -> list[Block]:
         return []
     path = run.path("figures", "loss.svg")
     smooth = max(1, len(losses) // 25)
-    save(line_chart({"loss": (steps, losses)}, x="step", y="loss", smooth=smooth), path)
+    save(line_chart({"loss": (steps, losses)}, x="Step", y="Loss", smooth=smooth), path)
     caption = "Loss on the augmented training images" + (
         f"; the line is the mean over {smooth} points." if smooth > 1 else "."
     )
-    return [Figure("figures/loss.svg", caption, "a curve of the training loss over the steps")]
+    return [Figure("figures/loss.svg", caption, "Curve of the training loss over the steps.")]
 
 
 def _pictures(trained: Trained, run: Run) -> list[Block]:
@@ -127,7 +127,7 @@ def _spread(trained: Trained) -> list[Block]:
     ]
     spread, split = trained.after.spread, trained.after.split
     table = Table(
-        ["encoder", "loss", f"effective rank of {spread.dimensions}", "spread"],
+        ["Encoder", "Loss", f"Effective rank of {spread.dimensions}", "Spread"],
         rows,
         f"Measured on {spread.images} images of the split {split}, not augmented, with the same "
         "masks for both. Effective rank: how many directions the features use (Roy & Vetterli "

@@ -125,19 +125,19 @@ class Mae(Objective):
         images = [to_pixels(image, self.preprocessing) for row in rows for image in row]
         texts = [text for caption in captions for text in (caption, "", "")]
         hidden = self.options.mask_ratio
-        headings = ("image", f"what the encoder saw ({1 - hidden:.0%})", "painted from it")
+        headings = ("image", f"seen ({1 - hidden:.0%})", "painted from it") * 2
         path = run.path("figures", "reconstructions.png")
-        save(image_sheet(images, texts, 3, headings=headings), path)
+        save(image_sheet(images, texts, 6, headings=headings), path)
         caption = (
-            f"{len(rows)} images with {hidden:.0%} of their patches hidden (grey, middle) and "
-            "painted by the autoencoder (right; visible patches are shown as they were)."
+            f"{len(rows)} images with {hidden:.0%} of their patches hidden (grey) and painted "
+            "by the autoencoder; the patches it saw are shown as they were."
         )
         if self.options.norm_pix:
             caption += (
                 " The model learns patches normalised one by one, so the brightness and contrast "
                 "of each painted patch are taken from the image itself."
             )
-        alt = "rows of three pictures: an image, the same with most patches hidden, the painting"
+        alt = "Threes of pictures: an image, the same with most patches hidden, the painting."
         return [Figure(f"figures/{path.name}", caption, alt, wide=True)]
 
     def reconstruct(self, images: Tensor, noise: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
