@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from medfm_cli.data.card import DatasetCard, DatasetLineage, LabelSchema, read_card
+    from medfm_cli.data.card import Cutting, DatasetCard, DatasetLineage, LabelSchema, read_card
     from medfm_cli.data.dataset import Dataset
     from medfm_cli.data.loader import Batch, Loader
     from medfm_cli.data.manifest import Quarantined, Sample, source_digest
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Batch": "loader",
+    "Cutting": "card",
     "Dataset": "dataset",
     "DatasetCard": "card",
     "DatasetLineage": "card",
@@ -36,6 +37,7 @@ _HOMES = {
 
 __all__ = [
     "Batch",
+    "Cutting",
     "Dataset",
     "DatasetCard",
     "DatasetLineage",

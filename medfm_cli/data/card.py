@@ -62,6 +62,21 @@ class DatasetLineage(Part):
     recipe: str = Field(default="", description="hash of the recipe that curated it")
 
 
+class Cutting(Part):
+    """What is taken from a file, and how large images are cut: in curate, and alike in predict.
+
+    It travels from the dataset's card into the models that learn from it and into their bundles.
+    """
+
+    frames: int = Field(4, ge=1, description="most frames of a multi-frame file")
+    slices: int = Field(8, ge=1, description="most slices of a volume")
+    tile: int | None = Field(None, ge=8, description="edge of the tiles in pixels; null: untiled")
+    tile_limit: int = Field(16, ge=1, description="most tiles taken from one image")
+    max_side: int | None = Field(
+        None, ge=8, description="longer side of a part in pixels; larger is made smaller"
+    )
+
+
 class DatasetCard(Part):
     """`dataset.json`. It holds no time, so that curating the same input again gives the same bytes.
 
@@ -74,7 +89,7 @@ class DatasetCard(Part):
     version: str
     label_schema: LabelSchema
     counts: Counts
-    tile: int | None = Field(default=None, description="edge of the tiles in pixels; null: untiled")
+    cutting: Cutting = Cutting()
     bits: int = 8
     licences: list[str] = Field(default_factory=list)
     consent: str = ""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field, model_validator
 
-from medfm_cli.recipe import Part
+from medfm_cli.data.card import Cutting
 
 BLANK_STD = 2.0
 """A tile whose grey values (0–255) vary less than this shows background only."""
@@ -21,19 +21,17 @@ Tile = tuple[int, int, NDArray[np.uint8]]
 """Row and column of the upper left corner in the image, and the pixels."""
 
 
-class Preprocessing(Part):
-    """How an image becomes the input of a network; part of every model and bundle.
+class Preprocessing(Cutting):
+    """How a file becomes inputs of a network; part of every model and bundle.
 
-    `mean` and `std` are per channel, for values scaled to 0–1. With `tile`, large images are cut
-    into at most `tile_limit` tiles, each an input of its own.
+    `mean` and `std` are per channel, for values scaled to 0–1. The rest says how images were cut
+    in the dataset that the model learnt from: each part is an input of its own.
     """
 
     size: int = Field(ge=1, description="edge of the square input in pixels")
     channels: Literal[1, 3] = 1
     mean: list[float] = Field(default_factory=list, description="per channel; empty: 0.5")
     std: list[float] = Field(default_factory=list, description="per channel; empty: 0.5")
-    tile: int | None = Field(None, ge=8, description="edge of the tiles in pixels; null: untiled")
-    tile_limit: int = Field(16, ge=1, description="most tiles taken from one image")
 
     @model_validator(mode="before")
     @classmethod
@@ -56,11 +54,18 @@ class Preprocessing(Part):
 
     def inputs(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """All inputs of one image, uint8 `[n, channels, size, size]`: its tiles, or the whole."""
-        if self.tile is None:
-            parts = [image]
-        else:
-            parts = [part for _, _, part in tiles(image, tile=self.tile, limit=self.tile_limit)]
-        return np.stack([fit(part, self.size, self.channels) for part in parts])
+        return np.stack([fit(part, self.size, self.channels) for _, _, part in cut(image, self)])
+
+
+def cut(image: NDArray[np.uint8], cutting: Cutting) -> list[Tile]:
+    """The parts of an image that are samples of their own: its tiles, or the whole.
+
+    Parts longer than `cutting.max_side` are made smaller; places are those in the whole image.
+    """
+    parts = [(0, 0, image)]
+    if cutting.tile is not None:
+        parts = tiles(image, tile=cutting.tile, limit=cutting.tile_limit)
+    return [(y, x, _shrunk(part, cutting.max_side)) for y, x, part in parts]
 
 
 def fit(image: NDArray[np.uint8], size: int, channels: int) -> NDArray[np.uint8]:
@@ -91,6 +96,14 @@ def resize(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8
     height, width = shape
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(resized)
+
+
+def _shrunk(image: NDArray[np.uint8], max_side: int | None) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    if max_side is None or max(height, width) <= max_side:
+        return image
+    scale = max_side / max(height, width)
+    return resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
 
 
 def corner_median(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

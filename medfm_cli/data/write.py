@@ -12,6 +12,7 @@ import pyarrow as pa
 from medfm_cli.data.card import (
     CARD_FILE,
     Counts,
+    Cutting,
     DatasetCard,
     DatasetLineage,
     LabelSchema,
@@ -43,7 +44,7 @@ def write_manifest(
     shards: Sequence[Shard],
     quarantine: Iterable[Quarantined] = (),
     lineage: DatasetLineage | None = None,
-    tile: int | None = None,
+    cutting: Cutting | None = None,
     licences: Sequence[str] = (),
     consent: str = "",
 ) -> DatasetCard:
@@ -65,7 +66,7 @@ def write_manifest(
         version=content_version(table, label_schema),
         label_schema=label_schema,
         counts=count(table),
-        tile=tile,
+        cutting=cutting or Cutting(),
         licences=list(licences),
         consent=consent,
         medfm=__version__,

@@ -22,13 +22,6 @@ LINEAGE_FILE = "lineage.json"
 SOURCES_FILE = "sources.txt"
 
 
-class Reading(Part):
-    """How much is taken from a file with many images (`ReadOptions` of the readers)."""
-
-    frames: int = Field(4, ge=1, description="most frames of a multi-frame file")
-    slices: int = Field(8, ge=1, description="most slices of a volume")
-
-
 class BundleCard(Part):
     """`bundle.json`: how to feed the model, what its outputs mean, how to check the files.
 
@@ -42,7 +35,6 @@ class BundleCard(Part):
     kind: Literal["encoder", "classifier"]
     architecture: str
     parameters: int
-    reading: Reading = Reading()
     preprocessing: Preprocessing
     label_schema: LabelSchema
     operating_points: list[OperatingPoint] = Field([], description="one a class, from val")

@@ -82,9 +82,8 @@ class Predictor:
         self.card = bundle.card
         self.batch = batch
         self._session = Session(bundle.model, threads=threads)
-        self._options = ReadOptions(
-            frames=bundle.card.reading.frames, slices=bundle.card.reading.slices
-        )
+        cutting = bundle.card.preprocessing
+        self._options = ReadOptions(frames=cutting.frames, slices=cutting.slices)
 
     def predict(self, files: Iterable[str | Path]) -> Iterator[Prediction]:
         """Answer every file, in order; what cannot be read is answered with its error."""
