@@ -34,8 +34,9 @@ class Table:
     """Rows of cells under column names.
 
     Numbers are aligned on the right and rounded for the eye (the JSON keeps them exact);
-    `None` and NaN are shown as a dash. `bars` names columns of non-negative numbers that get a
-    thin bar drawn to the column's largest value; `strong` names rows (by index) to stand out.
+    `None` and NaN are shown as a dash. The first sentence of `caption` becomes the title, the rest
+    a note below. `bars` names columns of non-negative numbers that get a thin bar, all to one
+    scale; `strong` names rows (by index) to stand out.
     Raises ValueError when a row is not as long as `columns` or a name in `bars` is unknown.
     """
 

@@ -36,18 +36,20 @@ class Column:
 def show_columns(table: Table, *, limit: int | None = None) -> list[Column]:
     """Format the first `limit` rows of a table, one column at a time."""
     rows = table.rows[:limit]
-    return [
-        _show_column(name, [row[index] for row in rows], bars=name in table.bars)
+    shown = [
+        (name, [row[index] for row in rows], name in table.bars)
         for index, name in enumerate(table.columns)
     ]
+    top = max((n for _, values, bars in shown if bars for n in _numbers(values) if n), default=0)
+    return [_show_column(name, values, top=top if bars else 0) for name, values, bars in shown]
 
 
-def _show_column(name: str, values: list[Cell], *, bars: bool) -> Column:
+def _show_column(name: str, values: list[Cell], *, top: float) -> Column:
     present = [value for value in values if value is not None and value != ""]
     numeric = bool(present) and all(
         isinstance(value, int | float) or _LIKE_NUMBER.fullmatch(value) for value in present
     )
-    return Column(clean(name), show(values), numeric, _bars(values) if bars else None)
+    return Column(clean(name), show(values), numeric, _bars(values, top) if top > 0 else None)
 
 
 def show(values: Sequence[Cell]) -> list[str]:
@@ -72,6 +74,18 @@ def duration(seconds: float) -> str:
         return f"{whole // 60} min {whole % 60:02d} s"
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def split_interval(text: str) -> tuple[str, str]:
+    """Part `0.91 [0.87, 0.94]` into the value and its interval; the second may be empty."""
+    found = re.fullmatch(r"([^\s\[(]+) +([\[(].+[\])])", text)
+    return (found.group(1), found.group(2)) if found else (text, "")
+
+
+def split_caption(text: str, *, title: int = 110) -> tuple[str, str]:
+    """Part a caption into a title (its first sentence, if not too long) and a note."""
+    first, *rest = re.split(r"(?<=[.!?])\s+(?=[A-Z0-9])", text.strip(), maxsplit=1)
+    return (first, "".join(rest)) if len(first) <= title else ("", text)
 
 
 def clean(text: str) -> str:
@@ -128,9 +142,9 @@ def _decimals(values: list[float]) -> int | None:
     return decimals if min(sizes) >= 10**-decimals else None
 
 
-def _bars(values: list[Cell]) -> list[float | None]:
-    numbers = [value if isinstance(value, int | float) else None for value in values]
-    top = max((number for number in numbers if number is not None), default=0.0)
-    if top <= 0:
-        return [None] * len(numbers)
-    return [None if number is None else max(number, 0.0) / top for number in numbers]
+def _numbers(values: list[Cell]) -> list[float | None]:
+    return [value if isinstance(value, int | float) else None for value in values]
+
+
+def _bars(values: list[Cell], top: float) -> list[float | None]:
+    return [None if n is None else max(n, 0.0) / top for n in _numbers(values)]

@@ -348,10 +348,11 @@ def _legend(axes: Axes, count: int) -> None:
 
 
 def _running_mean(values: Values, window: int) -> list[float]:
-    """Give the mean of the last `window` values at each point (fewer at the start)."""
+    """Give the mean around each point, over about `window` values (fewer at both ends)."""
     out: list[float] = []
-    for end in range(1, len(values) + 1):
-        part = values[max(0, end - window) : end]
+    for middle in range(len(values)):
+        reach = min(window // 2, middle, len(values) - 1 - middle)
+        part = values[middle - reach : middle + reach + 1]
         out.append(float(sum(part)) / len(part))
     return out
 

@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Literal
 
 from medfm_cli.runs.atomic import write_text
 from medfm_cli.runs.blocks import Cell, Figure, Section
-from medfm_cli.runs.cells import clean, duration, show_columns, show_value
+from medfm_cli.runs.cells import (
+    clean,
+    duration,
+    show_columns,
+    show_value,
+    split_caption,
+    split_interval,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -151,7 +158,8 @@ def _environment() -> Environment:
     environment.filters["duration"] = duration
     environment.globals["picture"] = _picture
     environment.globals["columns"] = lambda table: show_columns(table, limit=ROW_LIMIT)
-    environment.globals["row_limit"] = ROW_LIMIT
+    environment.filters["split_interval"] = split_interval
+    environment.filters["split_caption"] = split_caption
     return environment
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medfm_cli.runs.cells import duration
 from medfm_cli.runs.page import Stage, write_page
 from medfm_cli.runs.result import Result
 
@@ -21,18 +22,18 @@ def write_report(folder: Path) -> None:
     result = Result.from_json(document)
     stages = [_stage(folder, name, path) for name, path in result.stages.items()]
     facts: dict[str, Cell] = {
-        "run": document["hash"][:8],
+        "Run": document["hash"][:8],
         "medfm": document["medfm"],
-        "machine": _machine(folder),
+        "Machine": _machine(folder),
     }
-    pages = [(folder / "report.html", facts | {"time": _seconds(document["seconds"])})]
+    pages = [(folder / "report.html", facts | {"Time": duration(document["seconds"])})]
     if "dataset" in result.artefacts and document["verb"] == "curate":
         # Without the time: curating the same files again gives the same dataset, byte for byte.
         pages.append((folder / result.artefacts["dataset"] / "report.html", facts))
     for path, shown in pages:
         write_page(
             path,
-            title=f"{document['verb']} · {document['name']}",
+            title=document["name"],
             subtitle=document["headline"],
             verb=document["verb"],
             facts=shown,
@@ -65,11 +66,6 @@ def _stage(folder: Path, name: str, path: str) -> Stage:
 def _machine(folder: Path) -> str:
     environment = json.loads((folder / "environment.json").read_text("utf-8"))
     return f"{environment['cores']} cores, {environment['memory_bytes'] / 2**30:.0f} GiB"
-
-
-def _seconds(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
 def _appendix(folder: Path) -> Mapping[str, str]:

@@ -57,7 +57,9 @@ def image_sheet(
         _place(sheet, pixels, (left, top), tile)
         for number, line in enumerate(caption.strip().split("\n")[:2]):
             at = (left, top + tile + 6 + number * plan.line)
-            plan.write(pen, at, line, fill=_SOFT if number else _INK)
+            plan.write(
+                pen, at, line, fill=_SOFT if number else _INK, tiles=plan.room(index, captions)
+            )
     return sheet.convert("L") if all(pixels.ndim == 2 for pixels in images) else sheet
 
 
@@ -84,11 +86,22 @@ class _Plan:
         row, column = divmod(index, self.columns)
         return _MARGIN + column * (self.tile + _GAP), self.top + row * self.step
 
-    def write(self, pen: ImageDraw, at: tuple[int, int], text: str, *, fill: str) -> None:
+    def room(self, index: int, captions: Sequence[str]) -> int:
+        """Over how many tiles a caption may run: its own and those after it without one."""
+        end = min(len(captions), index - index % self.columns + self.columns)
+        tiles = 1
+        while index + tiles < end and not captions[index + tiles].strip():
+            tiles += 1
+        return tiles
+
+    def write(
+        self, pen: ImageDraw, at: tuple[int, int], text: str, *, fill: str, tiles: int = 1
+    ) -> None:
         """Write one line; cut in its middle if too wide, for file names differ at both ends."""
         text = " ".join(clean(text).split())
         shown, keep = text, len(text)
-        while keep > 1 and pen.textlength(shown, font=self.font) > self.tile:
+        width = tiles * (self.tile + _GAP) - _GAP
+        while keep > 1 and pen.textlength(shown, font=self.font) > width:
             keep -= 1
             shown = text[: (keep + 1) // 2] + "…" + text[len(text) - keep // 2 :]
         pen.text(at, shown, font=self.font, fill=fill)

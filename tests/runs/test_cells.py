@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medfm_cli.runs.blocks import Cell, Table
-from medfm_cli.runs.cells import clean, duration, show, show_columns, show_value
+from medfm_cli.runs.cells import (
+    clean,
+    duration,
+    show,
+    show_columns,
+    show_value,
+    split_caption,
+    split_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -67,11 +75,36 @@ def test_numbers_are_aligned_right(cells: list[Cell], right: bool) -> None:
     assert column.right is right
 
 
-def test_bars_are_shares_of_the_largest() -> None:
-    table = Table(["n", "m"], [[10, 1], [5, 1], [None, 1], [0, 1]], bars=["n"])
-    first, second = show_columns(table)
+def test_bars_are_shares_of_the_largest_so_that_columns_compare() -> None:
+    rows: list[list[Cell]] = [[10, 1, 2.5], [5, 1, "x"], [None, 1, None], [0, 1, 0.0]]
+    first, second, third = show_columns(Table(["n", "m", "k"], rows, bars=["n", "k"]))
     assert first.bars == [1.0, 0.5, None, 0.0]
     assert second.bars is None
+    assert third.bars == [0.25, None, None, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("0.91 [0.87, 0.94]", ("0.91", "[0.87, 0.94]")),
+        ("−0.1 (−0.2 to 0.0)", ("−0.1", "(−0.2 to 0.0)")),
+        ("0.91", ("0.91", "")),
+        ("3 ms", ("3 ms", "")),
+        ("[0.1, 0.2]", ("[0.1, 0.2]", "")),
+    ],
+)
+def test_a_value_is_parted_from_its_interval(text: str, parts: tuple[str, str]) -> None:
+    assert split_interval(text) == parts
+
+
+def test_a_caption_is_a_title_and_a_note() -> None:
+    assert split_caption("By split. Bootstrap of 1.5 k draws. More.") == (
+        "By split.",
+        "Bootstrap of 1.5 k draws. More.",
+    )
+    assert split_caption("One sentence") == ("One sentence", "")
+    assert split_caption("long " * 30) == ("", "long " * 30)
+    assert split_caption("") == ("", "")
 
 
 @pytest.mark.parametrize(
