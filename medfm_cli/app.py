@@ -13,6 +13,7 @@ import typer
 import typer.core
 
 from medfm_cli.commands import VERBS
+from medfm_cli.groups import Group
 from medfm_cli.version import __version__
 
 # Plain help and errors: they start in half the time and read the same in a cron mail.
@@ -30,6 +31,7 @@ def build() -> typer.Typer:
     """The command line, assembled from commands/*/cli.py (none of which imports a library)."""
     app = typer.Typer(
         name="medfm",
+        cls=Group,
         help=HELP,
         add_completion=False,
         no_args_is_help=True,

@@ -6,8 +6,13 @@ from typing import Annotated
 
 import typer
 
+from medfm_cli.groups import Group
+
 command = typer.Typer(
-    help="List, show and copy the recipes that ship.", no_args_is_help=True, rich_markup_mode=None
+    cls=Group,
+    help="List, show and copy the recipes that ship.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 Name = Annotated[str, typer.Argument(help="verb/name, or the name alone where it is clear.")]

@@ -193,8 +193,8 @@ def test_no_arguments_shows_the_help(medfm: Executable) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("pretrian",), "Did you mean 'pretrain'?"),
-        (("recipes", "shw"), "Did you mean 'show'?"),
+        (("pretrian",), "did you mean 'pretrain'?"),
+        (("recipes", "shw"), "did you mean 'show'?"),
         (("recipes", "show", "run/quikstart"), "did you mean 'run/quickstart'?"),
         (("run", "quikstart"), "did you mean 'quickstart'?"),
         (("schema", "pretrian"), "did you mean 'pretrain'?"),
