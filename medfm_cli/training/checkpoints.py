@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -109,8 +110,9 @@ def _plain(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
     result = {}
     for name, value in values.items():
         plain = value.detach().cpu().contiguous()
-        result[name] = plain.clone() if plain.data_ptr() in seen and plain.numel() else plain
-        seen.add(plain.data_ptr())
+        memory = plain.untyped_storage().data_ptr()
+        result[name] = plain.clone() if memory in seen else plain
+        seen.add(memory)
     return result
 
 
@@ -121,13 +123,15 @@ def _sha256(path: Path) -> str:
 
 @contextmanager
 def _disk_problems(root: Path) -> Iterator[None]:
+    """Turn what the disk refuses into one sentence; safetensors gives the reason in its text."""
     try:
         yield
     except (OSError, SafetensorError) as error:
-        full = getattr(error, "errno", None) == errno.ENOSPC or "os error 28" in str(error)
-        why = "the disk is full" if full else str(error)
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        if "os error 28" in reason:
+            reason = os.strerror(errno.ENOSPC)
         raise EnvironmentProblem(
-            f"the checkpoint could not be written to {root}: {why}",
-            hint="free space (or the permission) and run the same command again; "
+            f"a checkpoint could not be written to '{root}': {reason}",
+            hint="free some space, then run the same command again: "
             "it continues from the last checkpoint",
         ) from error

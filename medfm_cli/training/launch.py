@@ -107,7 +107,7 @@ def _wait(workers: list[_Worker], signals: list[int]) -> int:
     """Wait for all; after a first failure, only for a while. `signals` were passed on."""
     first: _Worker | None = None
     deadline = float("inf")
-    while any(worker.process.poll() is None for worker in workers):
+    while None in [worker.process.poll() for worker in workers]:  # every one is asked
         first = first or next((w for w in workers if w.process.returncode), None)
         if first is not None:
             deadline = min(deadline, time.monotonic() + _GRACE_SECONDS)

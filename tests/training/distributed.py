@@ -1,0 +1,59 @@
+"""What the processes of test_distributed.py do: train the painter and leave the weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import Tensor
+from training_tools import MemoryLoader, Painter, images, new_run, options
+
+from medfm_cli.data.loader import Batch
+from medfm_cli.errors import RunFailed, Stopped
+from medfm_cli.runs import stopping
+from medfm_cli.training.launch import follow_parent
+from medfm_cli.training.loop import fit
+from medfm_cli.training.randomness import StepRandom
+
+RANK, WORLD = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+
+
+class Poisoned(Painter):
+    """Gives NaN on the second process, at step 3."""
+
+    def inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
+        values = super().inputs(batch, random)
+        if RANK == 1 and random.step == 2:
+            values["clean"] = values["clean"] * float("nan")
+        return values
+
+
+class Signalled(Painter):
+    """The signal comes to the second process only, at step 3."""
+
+    def inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
+        if RANK == 1 and random.step == 2:
+            stopping._asked.append(15)
+        return super().inputs(batch, random)
+
+
+def main(folder: Path, kind: str) -> int:
+    follow_parent()
+    task = {"plain": Painter, "poisoned": Poisoned, "signalled": Signalled}[kind]()
+    run = new_run(folder, rank=RANK, world=WORLD)
+    loader = MemoryLoader(images(), batch=8, rank=RANK, world=WORLD)
+    try:
+        fit(task, loader, options(accumulate=2, clip=0.5), run)  # type: ignore[arg-type]
+    except (RunFailed, Stopped) as error:
+        (folder / f"error-{RANK}.json").write_text(json.dumps(error.message))
+        return error.exit_code
+    if RANK == 0:
+        save_file(dict(task.state_dict()), folder / "weights.safetensors")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))

@@ -1,0 +1,64 @@
+"""Two processes do what one does: real processes, DDP over gloo."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from training_tools import MemoryLoader, Painter, images, new_run, options
+
+from medfm_cli.runs.run import read_jsonl
+from medfm_cli.training.launch import launch
+from medfm_cli.training.loop import fit
+
+HERE = Path(__file__).parent
+
+
+def _launch(folder: Path, kind: str) -> int:
+    folder.mkdir(exist_ok=True)
+    environment = os.environ | {"PYTHONPATH": f"{HERE.parent}{os.pathsep}{HERE.parent / 'inside'}"}
+    command = [sys.executable, "-W", "error", str(HERE / "distributed.py"), str(folder), kind]
+    return launch(command, 2, environment)
+
+
+def test_two_processes_have_the_losses_of_one_and_either_continues_the_other(
+    tmp_path: Path,
+) -> None:
+    alone, run = Painter(), new_run(tmp_path / "one")
+    fit(alone, MemoryLoader(images(), batch=8), options(clip=0.5), run)  # type: ignore[arg-type]
+    assert _launch(tmp_path / "two", "plain") == 0
+    expected, found = (
+        [record["loss"] for record in read_jsonl(tmp_path / name / "metrics.jsonl")]
+        for name in ("one", "two")
+    )
+    assert len(found) == 12
+    assert found == pytest.approx(expected, abs=1e-5)
+    weights = load_file(tmp_path / "two" / "weights.safetensors")
+    assert all(torch.allclose(v, weights[k], atol=1e-5) for k, v in alone.state_dict().items())
+    # A checkpoint of two processes is one of one process too.
+    again = Painter()
+    report = fit(again, MemoryLoader(images(), batch=8), options(), new_run(tmp_path / "two"))  # type: ignore[arg-type]
+    assert report.resumed_from == 12
+    assert all(torch.equal(v, weights[k]) for k, v in again.state_dict().items())
+
+
+def test_nan_on_one_process_ends_both_at_the_same_step_and_names_its_samples(
+    tmp_path: Path,
+) -> None:
+    assert _launch(tmp_path, "poisoned") == 1
+    messages = [json.loads((tmp_path / f"error-{rank}.json").read_text()) for rank in (0, 1)]
+    batch = list(MemoryLoader(images(), batch=8, rank=1, world=2).steps(0, 3))[2]
+    shown = ", ".join(str(row) for row in batch.rows.tolist())
+    assert messages[0] == messages[1]
+    assert messages[0] == f"the loss is not a finite number at step 3; samples: {shown}"
+
+
+def test_a_signal_to_one_process_stops_both_after_the_same_step(tmp_path: Path) -> None:
+    assert _launch(tmp_path, "signalled") == 143
+    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["step-00000003"]
+    assert len(read_jsonl(tmp_path / "metrics.jsonl")) == 3

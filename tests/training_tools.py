@@ -1,0 +1,74 @@
+"""A small task, data in memory and runs for the tests of the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from medfm_cli.console import Silence
+from medfm_cli.data.loader import Batch
+from medfm_cli.data.samplers import BatchPlan
+from medfm_cli.runs import Run
+from medfm_cli.training.options import FitOptions
+from medfm_cli.training.randomness import StepRandom
+from medfm_cli.training.task import Task
+
+
+class MemoryLoader:
+    """What the loop needs of a Loader, over images in memory."""
+
+    def __init__(self, images: Tensor, *, batch: int, rank: int = 0, world: int = 1) -> None:
+        self.images = images
+        self.plan = BatchPlan(count=len(images), global_batch=batch, seed=1, rank=rank, world=world)
+        self.steps_per_epoch = self.plan.steps_per_epoch
+
+    def steps(self, start: int, stop: int) -> Iterator[Batch]:
+        for positions in self.plan.steps(start, stop):
+            rows = torch.from_numpy(positions)
+            yield Batch(self.images[rows], rows % 2, rows)
+
+
+class Painter(Task):
+    """Learns to undo noise: uses draws in `inputs`, and dropout inside the model on request."""
+
+    def __init__(self, *, dropout: float = 0.0) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = nn.Linear(64, 32)
+        self.norm = nn.LayerNorm(32)
+        self.dropout = nn.Dropout(dropout)
+        self.last = nn.Linear(32, 64)
+
+    def inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
+        clean = batch.images.flatten(1).float() / 255
+        return {"noisy": clean + 0.1 * random.normal("noise", 64), "clean": clean}
+
+    def forward(self, noisy: Tensor, clean: Tensor) -> dict[str, Tensor]:
+        hidden = self.dropout(self.norm(self.first(noisy)).relu())
+        return {"loss": (self.last(hidden) - clean).square().mean()}
+
+
+def images(count: int = 40) -> Tensor:
+    generator = torch.Generator().manual_seed(3)
+    return torch.randint(0, 256, (count, 1, 8, 8), generator=generator, dtype=torch.uint8)
+
+
+def new_run(folder: Path, **values: Any) -> Run:
+    folder.mkdir(parents=True, exist_ok=True)
+    return Run(dir=folder, verb="pretrain", name="t", hash="0", console=Silence(), **values)
+
+
+def options(**values: Any) -> FitOptions:
+    plain: dict[str, Any] = {
+        "seed": 7,
+        "batch": 8,
+        "steps": 12,
+        "learning_rate": 1e-2,
+        "warmup_steps": 2,
+        "checkpoint_steps": 5,
+    }
+    return FitOptions(**(plain | values))
