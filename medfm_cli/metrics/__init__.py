@@ -5,6 +5,7 @@ from medfm_cli.metrics.calibration import ReliabilityBin, reliability
 from medfm_cli.metrics.cases import Cases, average_by, codes, make_cases
 from medfm_cli.metrics.decisions import confusion_matrix
 from medfm_cli.metrics.estimates import (
+    NO_INTERVAL,
     Comparison,
     Difference,
     Estimate,
@@ -18,6 +19,7 @@ from medfm_cli.metrics.thresholds import Threshold, best_threshold, class_thresh
 
 __all__ = [
     "DRAWS",
+    "NO_INTERVAL",
     "SCORERS",
     "Cases",
     "ClassScores",

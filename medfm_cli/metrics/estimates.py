@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from medfm_cli.metrics.cases import Cases
     from medfm_cli.metrics.weighting import Statistic, Values
 
+FEWEST = 5
+"""Subjects from which on there is an interval: four can be drawn in 35 ways only, and what comes
+out looks surer than it is."""
+NO_INTERVAL = "[–]"
+MANY = 200
+"""Subjects from which on a third digit is shown."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -24,8 +31,8 @@ class Estimate:
 
     Attributes:
         value: of the cases as they are; None where the metric is undefined for them.
-        low, high: the percentile interval; None where there are fewer than two subjects or more
-            than half of the draws are undefined.
+        low, high: the percentile interval; None where there are fewer than `FEWEST` subjects or
+            half of the draws are undefined.
         n, subjects: cases and distinct subjects.
         draws, used: bootstrap samples drawn, and those in which the metric is defined.
     """
@@ -44,12 +51,13 @@ class Estimate:
         """The fields as plain JSON values."""
         return asdict(self)
 
-    def text(self, *, digits: int = 3) -> str:
+    def text(self) -> str:
         """For instance `0.912 [0.850, 0.960]`; `–` where undefined."""
+        digits = shown_digits(self.subjects)
         if self.value is None:
             return "–"
         if self.low is None or self.high is None:
-            return f"{self.value:.{digits}f} [no interval]"
+            return f"{self.value:.{digits}f} {NO_INTERVAL}"
         return f"{self.value:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
 
 
@@ -86,12 +94,13 @@ class Difference:
         """The fields and the verdict as plain JSON values."""
         return {**asdict(self), "verdict": self.verdict}
 
-    def text(self, *, digits: int = 3) -> str:
+    def text(self) -> str:
         """For instance `+0.050 [-0.010, +0.110]`."""
+        digits = shown_digits(self.subjects)
         if self.delta is None:
             return "–"
         if self.low is None or self.high is None:
-            return f"{self.delta:+.{digits}f} [no interval]"
+            return f"{self.delta:+.{digits}f} {NO_INTERVAL}"
         return f"{self.delta:+.{digits}f} [{self.low:+.{digits}f}, {self.high:+.{digits}f}]"
 
 
@@ -165,6 +174,11 @@ def estimate_each(
     }
 
 
+def shown_digits(subjects: int) -> int:
+    """Digits after the point that so few subjects can bear."""
+    return 2 if subjects < MANY else 3
+
+
 def unseen_error(subjects: int, *, level: float = LEVEL) -> float:
     """The error rate that `subjects` subjects without an error cannot rule out.
 
@@ -181,10 +195,15 @@ def _estimate(metric: str, point: float | None, values: Values, *, cases: Cases)
     )
 
 
+def without_interval(estimate: Estimate) -> Estimate:
+    """The same estimate, its interval left out."""
+    return replace(estimate, low=None, high=None)
+
+
 def _guarded(values: Values, cases: Cases) -> tuple[float | None, float | None, int]:
-    """The interval, unless there is only one subject to draw."""
+    """The interval, unless there are too few subjects to draw from."""
     low, high, used = interval(values)
-    return (low, high, used) if cases.n_subjects > 1 else (None, None, used)
+    return (low, high, used) if cases.n_subjects >= FEWEST else (None, None, used)
 
 
 def _point(statistic: Statistic, n: int) -> float | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from medfm_cli.metrics.bootstrap import DRAWS
 from medfm_cli.metrics.decisions import sensitivity, specificity
-from medfm_cli.metrics.estimates import Estimate, estimate_each
+from medfm_cli.metrics.estimates import FEWEST, Estimate, estimate_each, without_interval
 from medfm_cli.metrics.ranking import class_auc
 
 if TYPE_CHECKING:
@@ -20,7 +20,11 @@ _STATISTICS = {"auc": class_auc, "sensitivity": sensitivity, "specificity": spec
 
 @dataclass(frozen=True)
 class ClassScores:
-    """What a model does on one class; the estimates are undefined where the class is absent."""
+    """What a model does on one class; the estimates are undefined where the class is absent.
+
+    A value that rests on fewer than `FEWEST` subjects has no interval: the sensitivity on those of
+    the class, the specificity on the others, the AUC on both.
+    """
 
     name: str
     n: int
@@ -41,7 +45,13 @@ def per_class(cases: Cases, *, draws: int = DRAWS, seed: int = 0) -> list[ClassS
     rows = []
     for index, name in enumerate(cases.classes):
         inside = cases.truth == index
-        scores = {kind: found[f"{kind}/{index}"] for kind in _STATISTICS}
         owners = len(np.unique(cases.subjects[inside]))
-        rows.append(ClassScores(name, int(inside.sum()), owners, **scores))
+        others = len(np.unique(cases.subjects[~inside]))
+        rest_on = {"auc": min(owners, others), "sensitivity": owners, "specificity": others}
+        scores = {kind: found[f"{kind}/{index}"] for kind in _STATISTICS}
+        shown = {
+            kind: each if rest_on[kind] >= FEWEST else without_interval(each)
+            for kind, each in scores.items()
+        }
+        rows.append(ClassScores(name, int(inside.sum()), owners, **shown))
     return rows

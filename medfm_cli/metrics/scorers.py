@@ -31,7 +31,7 @@ class Scorer:
 SCORERS: dict[str, Scorer] = {
     "auc": Scorer("AUC", ranking.auc, uses="ranking"),
     "accuracy": Scorer("Accuracy", decisions.accuracy),
-    "balanced_accuracy": Scorer("Balanced accuracy", decisions.balanced_accuracy),
+    "balanced_accuracy": Scorer("Bal. accuracy", decisions.balanced_accuracy),
     "mcc": Scorer("MCC", decisions.mcc),
     "brier": Scorer("Brier", calibration.brier, higher_is_better=False, uses="probability"),
     "ece": Scorer("ECE", calibration.ece, higher_is_better=False, uses="probability"),

@@ -6,22 +6,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medfm_cli.metrics import unseen_error
+from medfm_cli.metrics import SCORERS, unseen_error
 from medfm_cli.runs import Callout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from medfm_cli.metrics import Cases, Difference, Estimate
+    from medfm_cli.runs.blocks import CalloutKind
 
 SMALL = 100
 """Subjects below which a table of scores is preceded by a warning."""
 _WORDS = {
     "gain": "a gain",
     "loss": "worse",
-    "no gain": "no gain: the interval holds zero",
-    "undecided": "not decided: too few usable draws for an interval",
+    "no gain": "no gain (the interval holds zero)",
+    "undecided": "not decided (too few subjects for an interval)",
 }
+_KINDS: dict[str, CalloutKind] = {"gain": "good", "loss": "warn"}
 
 
 def size_remark(cases: Cases, *, of: str = "test set") -> Callout:
@@ -49,7 +51,7 @@ def draws_remark(estimates: Mapping[str, Estimate]) -> Callout | None:
     return Callout(
         "note",
         f"{worst.draws - worst.used} of {worst.draws} bootstrap draws lack a class and are left "
-        f"out of the interval of {worst.metric.replace('_', ' ')}: some classes have few subjects.",
+        f"out of the interval of {SCORERS[worst.metric].label}: some classes have few subjects.",
     )
 
 
@@ -85,13 +87,17 @@ def absent_remark(cases: Cases, *, of: str = "test set") -> Callout | None:
 
 def gain_remark(difference: Difference, *, label: str) -> Callout:
     """One comparison in a sentence, `no gain` said plainly."""
-    kind = {"gain": "good", "loss": "warn"}.get(difference.verdict, "note")
     return Callout(
-        "good" if kind == "good" else "warn" if kind == "warn" else "note",
+        _KINDS.get(difference.verdict, "note"),
         f"{difference.model} beside {difference.baseline}: {label} {difference.text()} on the same "
         f"{_count(difference.n, 'image')} of {_count(difference.subjects, 'subject')}: "
         f"{_WORDS[difference.verdict]}.",
     )
+
+
+def verdict(difference: Difference) -> str:
+    """`a gain`, `no gain: the interval holds zero`, …"""
+    return _WORDS[difference.verdict]
 
 
 def _class_size(cases: Cases, index: int) -> str:

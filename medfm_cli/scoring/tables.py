@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from medfm_cli.metrics import SCORERS
+from medfm_cli.metrics import NO_INTERVAL, SCORERS
 from medfm_cli.runs import Table
 
 if TYPE_CHECKING:
@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from medfm_cli.runs.blocks import Cell
 
 MAIN = ("auc", "accuracy", "balanced_accuracy", "mcc")
-ALL = (*MAIN, "brier", "ece")
+CALIBRATION = ("brier", "ece")
+ALL = (*MAIN, *CALIBRATION)
+CALIBRATION_CAPTION = (
+    "Calibration, lower is better. Brier: squared error of the probabilities. ECE: gap between "
+    "confidence and share of right answers; drawing samples makes it larger, so that small values "
+    "may lie below their interval."
+)
 _VERDICTS = {
     "gain": "gain",
     "no gain": "no gain",
@@ -38,7 +44,7 @@ def score_table(
         some = next(iter(estimates.values()))
         cells: list[Cell] = [estimates[name].text() for name in metrics]
         rows.append([method, *cells, some.n, some.subjects])
-    return Table(columns, rows, caption, strong=strong)
+    return Table(columns, rows, _explained(caption, rows), strong=strong)
 
 
 def difference_table(differences: Sequence[Difference], *, caption: str = "") -> Table:
@@ -54,7 +60,7 @@ def difference_table(differences: Sequence[Difference], *, caption: str = "") ->
         for difference in differences
     ]
     columns = ["Model", "Beside", "Metric", "Difference (95 % interval)", "Verdict"]
-    return Table(columns, rows, caption)
+    return Table(columns, rows, _explained(caption, rows))
 
 
 def class_table(scores: Sequence[ClassScores], *, caption: str = "") -> Table:
@@ -71,4 +77,11 @@ def class_table(scores: Sequence[ClassScores], *, caption: str = "") -> Table:
         ]
         for each in scores
     ]
-    return Table([*columns, "Images", "Subjects"], rows, caption)
+    return Table([*columns, "Images", "Subjects"], rows, _explained(caption, rows))
+
+
+def _explained(caption: str, rows: Sequence[Sequence[Cell]]) -> str:
+    """The caption, and what a missing interval means where one is missing."""
+    missing = any(isinstance(cell, str) and NO_INTERVAL in cell for row in rows for cell in row)
+    reason = f"{NO_INTERVAL}: too few subjects for an interval."
+    return f"{caption} {reason}".strip() if missing else caption

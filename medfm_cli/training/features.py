@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from medfm_cli.data import Dataset
     from medfm_cli.data.preprocess import Preprocessing
     from medfm_cli.models.backbones import Backbone
+    from medfm_cli.recipe import Auto
     from medfm_cli.runs import Run
 
 BATCH = 64
@@ -50,7 +51,11 @@ def extract(
         kept: NDArray[np.float32] = np.load(path, allow_pickle=False)
         return kept
     backbone.freeze().to(best_device())
-    values = _forward(backbone, dataset, rows, preprocessing=preprocessing, run=run)
+    loader = in_order(dataset, rows, preprocessing=preprocessing)
+    try:
+        values = forward(backbone, loader, preprocessing, run=run)
+    finally:
+        loader.close()
     if path is not None and run.rank == 0:
         buffer = io.BytesIO()
         np.save(buffer, values, allow_pickle=False)
@@ -67,11 +72,11 @@ def class_probabilities(
     run: Run,
 ) -> NDArray[np.float64]:
     """Softmax of a classifier's logits for `rows`, float64 [N,K], in evaluation mode."""
-    was_training = module.training
-    module.eval()
-    logits = _forward(module, dataset, rows, preprocessing=preprocessing, run=run)
-    module.train(was_training)
-    return softmax(logits)
+    loader = in_order(dataset, rows, preprocessing=preprocessing)
+    try:
+        return softmax(forward(module.eval(), loader, preprocessing, run=run))
+    finally:
+        loader.close()
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -82,17 +87,15 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return shares
 
 
-def _forward(
-    module: nn.Module,
+def in_order(
     dataset: Dataset,
     rows: NDArray[np.int64],
     *,
     preprocessing: Preprocessing,
-    run: Run,
-) -> NDArray[np.float32]:
-    """Run a module over the rows in order."""
-    device = _device_of(module)
-    loader = Loader(
+    cache: bool | Auto = False,
+) -> Loader:
+    """A loader that gives every row once, in order; with `cache` they stay in memory."""
+    return Loader(
         dataset,
         rows,
         size=preprocessing.size,
@@ -102,17 +105,28 @@ def _forward(
         workers="auto" if len(rows) >= _WORTH_WORKERS else 0,
         shuffle=False,
         drop_last=False,
-        cache=False,
+        cache=cache,
     )
+
+
+def forward(
+    module: nn.Module, loader: Loader, preprocessing: Preprocessing, *, run: Run | None = None
+) -> NDArray[np.float32]:
+    """The module's outputs for one pass of the loader, float32 [N,…], without gradients.
+
+    With a `run`, a signal ends the pass early.
+
+    Raises:
+        Stopped: a signal came.
+    """
+    device = next(module.parameters()).device
     parts = []
-    try:
-        with torch.inference_mode():
-            for batch in loader.batches(0):
+    with torch.inference_mode():
+        for batch in loader.batches(0):
+            if run is not None:
                 run.check_stop()
-                output = module(normalise(batch.images, preprocessing, device=device))
-                parts.append(output.float().cpu().numpy())
-    finally:
-        loader.close()
+            output = module(normalise(batch.images, preprocessing, device=device))
+            parts.append(output.float().cpu().numpy())
     return np.concatenate(parts)
 
 
@@ -125,7 +139,3 @@ def _name(key: str, dataset: Dataset, rows: NDArray[np.int64], preprocessing: Pr
 def best_device() -> torch.device:
     """A GPU where torch sees one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _device_of(module: nn.Module) -> torch.device:
-    return next(module.parameters()).device

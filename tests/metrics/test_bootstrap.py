@@ -17,6 +17,7 @@ from medfm_cli.metrics import (
     estimate,
     interval,
     make_cases,
+    per_class,
     unseen_error,
 )
 from medfm_cli.metrics import bootstrap as module
@@ -76,13 +77,13 @@ def test_draws_without_a_class_are_left_out_and_counted() -> None:
     assert found["accuracy"].used == 1000
 
 
-def test_no_interval_where_most_draws_are_undefined_or_one_subject_stands_alone() -> None:
+def test_no_interval_where_most_draws_are_undefined_or_subjects_are_few() -> None:
     assert interval(np.array([np.nan, np.nan, 1.0])) == (None, None, 1)
-    lonely = make_cases([0, 1, 1], np.full((3, 2), 0.5), subjects=["a", "a", "a"])
+    lonely = make_cases([0, 1, 1], np.full((3, 2), 0.5), subjects=["a", "b", "b"])
     found = estimate(lonely, ["accuracy"])["accuracy"]
     assert found.value == pytest.approx(1 / 3)
     assert (found.low, found.high) == (None, None)
-    assert found.text() == "0.333 [no interval]"
+    assert found.text() == "0.33 [–]"
 
 
 def test_an_undefined_metric_has_no_value_and_no_interval() -> None:
@@ -135,6 +136,16 @@ def test_renaming_and_reordering_subjects_keeps_the_point_and_the_counts(seed: i
     names = [f"patient {code}" for code in cases.subjects]
     renamed = make_cases(cases.truth, cases.probabilities, subjects=names)
     assert estimate(renamed, ["auc"], draws=50) == estimate(cases, ["auc"], draws=50)
+
+
+def test_the_class_scores_of_few_subjects_have_no_interval() -> None:
+    truth = [0] * 8 + [1] * 3
+    score = np.linspace(0.1, 0.9, 11)
+    rare, common = per_class(make_cases(truth, np.stack([score, 1 - score], 1)))[::-1]
+    assert (rare.subjects, rare.sensitivity.low, rare.auc.low) == (3, None, None)
+    assert rare.specificity.low is not None
+    assert common.sensitivity.low is not None
+    assert common.specificity.low is None
 
 
 def test_unseen_error_is_about_three_over_n() -> None:

@@ -1,0 +1,122 @@
+"""The recipe of `medfm finetune`. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from medfm_cli.models.spec import BackboneSpec
+from medfm_cli.recipe import Auto, Plan, Recipe
+from medfm_cli.training.options import Augment, Optimiser, TrainingKeys
+from medfm_cli.training.probing import ClassWeights, ProbeKeys
+
+RANDOM = "random"
+
+
+class FinetuneOptimiser(Optimiser):
+    """AdamW with the values that MAE uses for fine-tuning (He et al. 2022, appendix A.1)."""
+
+    base_learning_rate: float = Field(
+        1e-3, gt=0, description="Learning rate for a batch of 256 (linear scaling rule)."
+    )
+    betas: list[float] = Field(
+        [0.9, 0.999], min_length=2, max_length=2, description="Decay of the two moments."
+    )
+    clip: float | None = Field(
+        1.0, gt=0, description="Largest norm of the gradient; longer ones are shortened to it."
+    )
+
+
+class FinetuneRecipe(TrainingKeys, Recipe):
+    """Teach an encoder to classify images.
+
+    The training split is learnt from, the validation split picks the epoch and the operating
+    points, and the test split is only scored.
+    """
+
+    distributed: ClassVar[bool] = True
+
+    data: str = Field(description="Dataset with one label an image: a folder or a run directory.")
+    model: str = Field(
+        description="Encoder to start from: a model folder, a run directory, or 'random'."
+    )
+    like: str | None = Field(
+        None, description="With model random: the model whose architecture and input are taken."
+    )
+    backbone: BackboneSpec | None = Field(
+        None, description="With model random: the architecture, where no `like` gives it."
+    )
+    mode: Literal["probe", "full"] = Field(
+        "probe", description="probe: a linear head on frozen features; full: train all weights."
+    )
+    image_size: int | Auto = Field(
+        "auto", ge=8, description="Side of the input in pixels; auto: what the encoder has."
+    )
+    class_weights: ClassWeights = Field(
+        "auto",
+        description="balanced: every class counts alike in the loss; auto: balanced from 2 : 1 on.",
+    )
+    probe: ProbeKeys = Field(ProbeKeys(), description="The probe of mode probe.")
+    epochs: float = Field(50.0, gt=0, description="Passes over the images, in mode full.")
+    optimiser: FinetuneOptimiser = Field(
+        FinetuneOptimiser(), description="How gradients become updates, in mode full."
+    )
+    augment: Augment = Field(
+        Augment(crop=[0.6, 1.0], brightness=0.1, contrast=0.1),
+        description="Random views of the training images, in mode full.",
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="Part of the target spread over all classes, in mode full."
+    )
+    layer_decay: float = Field(
+        0.75,
+        gt=0,
+        le=1,
+        description="Factor on the learning rate from each block to the one below, in mode full; "
+        "1: all alike. Random weights always learn at one rate.",
+    )
+    intended_use: str = Field("", description="What the model is for, as its card will say.")
+    bootstrap: int = Field(1000, ge=100, description="Draws of subjects behind every interval.")
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if self.model != RANDOM and (self.like or self.backbone):
+            raise ValueError(
+                "like and backbone describe random weights: use them with model: random, "
+                "or remove them"
+            )
+        if self.like and self.backbone:
+            raise ValueError("like and backbone both give the architecture: remove one of them")
+        if self.backbone is not None and self.backbone.pretrained:
+            raise ValueError("published weights are not random: remove backbone.pretrained")
+        return self
+
+    def inputs(self) -> dict[str, str]:
+        """The content of the dataset and of the models."""
+        from medfm_cli.data.card import read_card
+        from medfm_cli.models.config import content_hash
+        from medfm_cli.runs.artefacts import find
+
+        found = {"data": read_card(find(self.data, "dataset")).version}
+        if self.model != RANDOM:
+            found["model"] = content_hash(find(self.model, "model"))
+        if self.like is not None:
+            found["like"] = content_hash(find(self.like, "model"))
+        return found
+
+    def plan(self) -> Plan:
+        """What would be trained, from what, on what."""
+        from medfm_cli.data.card import read_card
+        from medfm_cli.runs.artefacts import find, holds
+
+        what = "a linear probe on frozen features" if self.mode == "probe" else "all weights"
+        if not holds(self.data, "dataset"):
+            return Plan([f"train {what} on the labelled images (counted after curation)"])
+        counts = read_card(find(self.data, "dataset")).counts
+        labels = ", ".join(f"{name} {count:,}" for name, count in counts.labels.items())
+        lines = [
+            f"train {what}, starting from {self.model}",
+            f"data: {counts.images:,} images of {counts.subjects:,} subjects ({labels})",
+        ]
+        return Plan(lines, disk_bytes=200_000_000)
