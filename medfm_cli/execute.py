@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -168,6 +169,10 @@ def _carry_out(job: Job, run: Run, inputs: dict[str, str]) -> Outcome:
         run.log("ended", status="failed", kind=error.kind)
         _record_failure(run, error, time.time() - started)
         raise
+    except Exception as error:  # a full disk or a bug: the log says so if it still can
+        with suppress(OSError):
+            run.log("ended", status="failed", kind=type(error).__name__)
+        raise
     seconds = time.time() - started + _earlier_seconds(run.dir)
     write_text(run.path("recipe.resolved.yaml"), dump_resolved(values, run.resolved))
     document = {
@@ -221,9 +226,9 @@ def _earlier_seconds(folder: Path) -> float:
     """The time that earlier, stopped tries of this run took."""
     try:
         document = json.loads((folder / "result.json").read_text("utf-8"))
-    except (OSError, ValueError):
+        return float(document["seconds"]) if document["status"] != "done" else 0.0
+    except (OSError, ValueError, KeyError):
         return 0.0
-    return float(document["seconds"]) if document.get("status") != "done" else 0.0
 
 
 def _put_away(folder: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from pydantic import Field, create_model
+from pydantic import ConfigDict, Field, create_model
 
 from medfm_cli.commands import VERBS
-from medfm_cli.errors import RecipeError, UsageError
+from medfm_cli.errors import UsageError
 from medfm_cli.recipe import Place, Plan, Problem, Recipe
 from medfm_cli.recipe.problems import did_you_mean
 from medfm_cli.verbs import has_recipe, recipe_model
@@ -30,14 +31,9 @@ class RunRecipe(Recipe):
         return verb
 
     @classmethod
-    def specialise(cls, tree: dict[str, Any]) -> type[Recipe]:
-        """A class with one field for each stage, so that stages are checked like any recipe.
-
-        Raises:
-            RecipeError: a stage has no verb that there is, or refers to no earlier stage.
-        """
-        fields: dict[str, Any] = {}
-        problems: list[Problem] = []
+    def specialise(cls, tree: dict[str, Any], problems: list[Problem]) -> type[Recipe]:
+        """A class with one field for each stage, so that stages are checked like any recipe."""
+        stages: dict[str, Any] = {}
         for name, block in tree.items():
             if name in RESERVED:
                 continue
@@ -46,17 +42,19 @@ class RunRecipe(Recipe):
             except UsageError as error:
                 problems.append(Problem(Place("recipe"), name, error.message, error.hint or ""))
                 continue
+            problems += _dangling(name, block, list(stages))
             model = recipe_model(verb)
-            fields[name] = (
+            stages[name] = (
                 create_model(model.__name__, __base__=model, verb=(str, verb)),
                 Field(json_schema_extra={"verb": verb}),
             )
-            problems += _dangling(name, block, list(fields))
-        if not fields and not problems:
+        if not stages and not problems:
             problems.append(Problem(Place("recipe"), "", "a pipeline has at least one stage"))
-        if problems:
-            raise RecipeError(problems)
-        return create_model(cls.__name__, __base__=cls, **fields)
+        # A block that is no stage has been told: it needs no second word as an unknown key.
+        told = any(problem.key in tree for problem in problems)
+        config = ConfigDict(extra="ignore" if told else "forbid")
+        base = type(cls.__name__, (cls,), {"model_config": config})
+        return create_model(cls.__name__, __base__=base, **stages)
 
     def inputs(self) -> dict[str, str]:
         """What the pipeline reads from outside: the inputs of its first stages."""
@@ -103,6 +101,11 @@ def _verb(stage: str, block: Any) -> str:
     if not isinstance(block, dict):
         hint = did_you_mean(stage, [*verbs, *RESERVED])
         raise UsageError(f"'{stage}' is no stage: a stage is a block of keys", hint=hint)
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", stage) or hasattr(RunRecipe, stage):
+        raise UsageError(
+            f"'{stage}' cannot be the name of a stage",
+            hint="choose another one, of letters, digits, - and _",
+        )
     verb = block.get("verb", stage)
     if verb not in verbs:
         hint = did_you_mean(str(verb), verbs) or f"write verb: {' | '.join(verbs)}"
@@ -110,15 +113,15 @@ def _verb(stage: str, block: Any) -> str:
     return str(verb)
 
 
-def _dangling(stage: str, block: dict[str, Any], so_far: list[str]) -> list[Problem]:
-    earlier = [name for name in so_far if name != stage]
+def _dangling(stage: str, block: dict[str, Any], earlier: list[str]) -> list[Problem]:
     return [
         Problem(
             Place("recipe"),
-            stage,
+            f"{stage}.{key}",
             f"'${name}' is no stage that comes before '{stage}'",
             did_you_mean(name, earlier) or f"earlier stages: {', '.join(earlier) or 'none'}",
         )
-        for name in references(block)
+        for key, value in block.items()
+        for name in references(value)
         if name not in earlier
     ]

@@ -33,7 +33,7 @@ def schema_of(name: str) -> dict[str, Any]:
         raise UsageError(f"there is no verb '{verb}' that reads a recipe", hint=hint)
     model = recipe_model(verb)
     if "/" in name:
-        model = model.specialise(read_extended(find(name).path, verb).value)
+        model = model.specialise(read_extended(find(name).path, verb).value, [])
     schema = model.model_json_schema()
     if verb == "run" and "/" not in name:
         schema["additionalProperties"] = {"type": "object"}  # the stages

@@ -13,7 +13,7 @@ from medfm_cli.errors import RecipeError, UsageError
 from medfm_cli.recipe.library import locate, root
 from medfm_cli.recipe.overrides import apply_overrides
 from medfm_cli.recipe.parts import Recipe
-from medfm_cli.recipe.problems import Problem
+from medfm_cli.recipe.problems import Problem, in_order
 from medfm_cli.recipe.tree import Key, Tree, dotted, read_file
 from medfm_cli.recipe.validate import problems_of
 
@@ -52,14 +52,16 @@ def check(tree: Tree, model: type[Recipe]) -> Recipe:
     Raises:
         RecipeError: with every problem found.
     """
+    problems: list[Problem] = []
+    specialised = model.specialise(tree.value, problems)
+    problems = [_placed(problem, tree) for problem in problems]
     try:
-        specialised = model.specialise(tree.value)
-    except RecipeError as error:
-        raise RecipeError([_placed(problem, tree) for problem in error.problems]) from None
-    try:
-        return specialised.model_validate(copy.deepcopy(tree.value))
+        recipe = specialised.model_validate(copy.deepcopy(tree.value))
     except ValidationError as error:
-        raise RecipeError(problems_of(error, tree, specialised)) from None
+        problems += problems_of(error, tree, specialised)
+    if problems:
+        raise RecipeError(in_order(problems))
+    return recipe
 
 
 def _placed(problem: Problem, tree: Tree) -> Problem:

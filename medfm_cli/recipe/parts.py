@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from medfm_cli.recipe.problems import Problem
 
 Auto = Literal["auto"]
 """A value that medfm chooses; the choice and its reason are written to recipe.resolved.yaml."""
@@ -45,8 +48,12 @@ class Recipe(Part):
     seed: int = Field(0, ge=0, description="Seed of everything random in the run.")
 
     @classmethod
-    def specialise(cls, _tree: dict[str, Any]) -> type[Recipe]:
-        """The class that this very tree is checked against; pipelines build theirs from it."""
+    def specialise(cls, _tree: dict[str, Any], _problems: list[Problem]) -> type[Recipe]:
+        """The class that this very tree is checked against; pipelines build theirs from it.
+
+        What is wrong with the tree as a whole is added to the problems, for each its key; its
+        place is found later.
+        """
         return cls
 
     def inputs(self) -> dict[str, str]:

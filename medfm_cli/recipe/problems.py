@@ -44,6 +44,11 @@ class Problem:
         return f"{self.place}: {key}{self.message}{fix}"
 
 
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Problems in the order in which a person reads the recipe."""
+    return sorted(problems, key=lambda p: (p.place.source, p.place.line, p.place.column))
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean 'x'?` for the nearest known word, else an empty string."""
     lowered = {k.lower(): k for k in known}

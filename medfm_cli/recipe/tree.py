@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Key = tuple[str | int, ...]
 MAX_BYTES = 1_000_000
 MAX_NODES = 100_000
+_PLAIN = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 
 
 @dataclass
@@ -127,7 +128,11 @@ def read_file(path: FilePath, *, shown: str | None = None) -> Tree:
 
 def read_text(text: str, source: str) -> Tree:
     """Parse YAML text (see `read_file`)."""
-    loader = CoreLoader(text)
+    try:
+        loader = CoreLoader(text)
+    except yaml.reader.ReaderError as error:
+        message = f"this is no YAML: {error.reason}"
+        raise _error(source, message, line=text.count("\n", 0, error.position) + 1) from None
     try:
         node = loader.get_single_node()
         tree = Tree(None)
@@ -177,6 +182,8 @@ class _Builder:
         self.tree.values[path] = self._place(node)
         self.open.add(id(node))
         try:
+            if isinstance(node, yaml.CollectionNode) and node.tag not in _PLAIN:
+                self.problems.append(_tag_problem(node, self._place(node), path))
             if isinstance(node, yaml.MappingNode):
                 return self._mapping(node, path)
             if isinstance(node, yaml.SequenceNode):
@@ -228,16 +235,16 @@ def _construct(
             return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
         case "float":
             return float(text.replace(".inf", "inf").replace(".nan", "nan").lower().lstrip("+"))
-    problem = Problem(
-        place or Place("command line"),
-        dotted(path),
-        f"the tag '{node.tag}' is not allowed; recipes hold plain values only",
-        "remove the tag",
-    )
+    problem = _tag_problem(node, place or Place("command line"), path)
     if problems is None:
         raise RecipeError([problem])
     problems.append(problem)
     return None
+
+
+def _tag_problem(node: yaml.Node, place: Place, path: Key) -> Problem:
+    message = f"the tag '{node.tag}' is not allowed; recipes hold plain values only"
+    return Problem(place, dotted(path), message, "remove the tag")
 
 
 def dotted(path: Key) -> str:

@@ -7,7 +7,7 @@ import typing
 from typing import TYPE_CHECKING, Any
 
 from medfm_cli.recipe.parts import Part
-from medfm_cli.recipe.problems import Problem, did_you_mean
+from medfm_cli.recipe.problems import Problem, did_you_mean, in_order
 from medfm_cli.recipe.tree import Key, Tree, dotted
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def problems_of(error: ValidationError, tree: Tree, model: type[Part]) -> list[P
     for detail in error.errors(include_url=False):
         groups.setdefault(_path(detail, tree), []).append(detail)
     problems = [_problem(path, details, tree, model) for path, details in groups.items()]
-    return sorted(problems, key=lambda p: (p.place.source, p.place.line, p.place.column))
+    return in_order(problems)
 
 
 def _path(detail: ErrorDetails, tree: Tree) -> Key:

@@ -48,7 +48,7 @@ def test_a_wrong_key_in_a_stage_has_its_place_and_a_suggestion() -> None:
 
 def test_a_reference_must_point_back() -> None:
     (problem,) = problems(PIPELINE.replace("$encoder", "$encodre"))
-    assert problem.startswith("p.yaml:7:1: probe: '$encodre' is no stage that comes before")
+    assert problem.startswith("p.yaml:10:3: probe.model: '$encodre' is no stage that comes before")
     assert "did you mean 'encoder'?" in problem
 
 
@@ -61,6 +61,12 @@ def test_a_stage_without_a_verb_is_told_which_there_are() -> None:
 def test_a_value_is_no_stage() -> None:
     (problem,) = problems("sead: 3\ncurate: {source: x}\n")
     assert "'sead' is no stage" in problem and "did you mean 'seed'?" in problem
+
+
+@pytest.mark.parametrize("name", ["_a", "1", "a.b", "model_dump", "plan", "", "é"])
+def test_a_stage_has_a_name_that_can_be_referred_to(name: str) -> None:
+    (problem,) = problems(f"'{name}': {{verb: curate, source: x}}\n")
+    assert f"'{name}' cannot be the name of a stage" in problem
 
 
 def test_an_empty_pipeline_is_refused() -> None:
