@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -33,6 +34,7 @@ class WorkerPool:
         self, images: FittedImages, workers: int, start_method: StartMethod | None
     ) -> None:
         self._steps = _Steps()
+        self._pass: Any = None
         self._loader: DataLoader[torch.Tensor | DataError] | None = DataLoader(
             _WorkerImages(images),
             batch_size=None,
@@ -58,14 +60,17 @@ class WorkerPool:
             raise ValueError("the loader was closed")
         self._steps.now = (plan, start, stop)
         with _worker_deaths_explained():
-            for images in self._loader:
+            self._pass = _start(self._loader)
+            for images in self._pass:
                 if isinstance(images, DataError):
                     raise images
                 yield images
 
     def close(self) -> None:
-        """End the workers."""
-        self._loader = None
+        """End the workers, even while someone still holds on to a pass."""
+        if self._pass is not None:
+            self._pass._shutdown_workers()
+        self._loader = self._pass = None
 
 
 _open_pools: WeakSet[WorkerPool] = WeakSet()
@@ -99,6 +104,21 @@ class _WorkerImages(TorchDataset[Any]):
             return torch.from_numpy(self._images.read(positions))
         except DataError as error:
             return error
+
+
+def _start(loader: DataLoader[Any]) -> Iterator[Any]:
+    """Begin a pass, without torch's SIGCHLD handler.
+
+    It raises wherever the program happens to be when a worker dies, in the middle of an optimiser's
+    step if need be. Without it the death is found where a batch is waited for.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return iter(loader)
+    before = signal.getsignal(signal.SIGCHLD)
+    try:
+        return iter(loader)
+    finally:
+        signal.signal(signal.SIGCHLD, before or signal.SIG_DFL)
 
 
 def _unchanged(item: Any) -> Any:
