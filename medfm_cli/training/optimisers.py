@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 def build_optimiser(module: nn.Module, options: FitOptions) -> torch.optim.AdamW:
     """Build AdamW (Loshchilov & Hutter 2019) over the trainable parameters of `module`.
 
-    Every group carries `scale`, the factor on the run's learning rate. On the CPU and on CUDA the
-    fused implementation is used: the same equations in one pass over memory.
+    Every group carries `scale`, the factor on the run's learning rate: what the task's
+    `rate_scale` says of its parameters. On the CPU and on CUDA the fused implementation is used:
+    the same equations in one pass over memory.
     """
     groups = [
-        {"params": parameters, "weight_decay": decay, "scale": 1.0}
+        {"params": together, "weight_decay": decay, "scale": scale}
         for parameters, decay in zip(decay_groups(module), (options.weight_decay, 0.0), strict=True)
-        if parameters
+        for scale, together in _by_scale(module, parameters).items()
     ]
     return torch.optim.AdamW(
         groups, lr=options.learning_rate, betas=(options.betas[0], options.betas[1]), fused=True
@@ -43,6 +44,17 @@ def decay_groups(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Paramet
             plain = parameter.ndim <= 1 or name in spared
             (free if plain else decaying).append(parameter)
     return decaying, free
+
+
+def _by_scale(module: nn.Module, parameters: list[nn.Parameter]) -> dict[float, list[nn.Parameter]]:
+    """Gather the parameters that learn at the same rate, in the order of their first."""
+    rule = getattr(module, "rate_scale", None)
+    names = {parameter: name for name, parameter in module.named_parameters()}
+    groups: dict[float, list[nn.Parameter]] = {}
+    for parameter in parameters:
+        scale = 1.0 if rule is None else float(rule(names[parameter]))
+        groups.setdefault(scale, []).append(parameter)
+    return groups
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:

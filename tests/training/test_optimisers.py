@@ -46,3 +46,21 @@ def test_the_rate_is_scaled_by_group() -> None:
     optimiser.param_groups[1]["scale"] = 0.5
     set_learning_rate(optimiser, 0.2)
     assert [group["lr"] for group in optimiser.param_groups] == [0.2, 0.1]
+
+
+def test_a_task_may_let_parts_learn_more_slowly() -> None:
+    class Layered(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.low, self.high = nn.Linear(3, 3), nn.Linear(3, 3)
+
+        def rate_scale(self, name: str) -> float:
+            return 0.5 if name.startswith("low") else 1.0
+
+    module = Layered()
+    optimiser = build_optimiser(module, options(weight_decay=0.3))
+    set_learning_rate(optimiser, 0.2)
+    rates = {p: g["lr"] for g in optimiser.param_groups for p in g["params"]}
+    decays = {p: g["weight_decay"] for g in optimiser.param_groups for p in g["params"]}
+    assert [rates[p] for p in module.parameters()] == [0.1, 0.1, 0.2, 0.2]
+    assert [decays[p] for p in module.parameters()] == [0.3, 0.0, 0.3, 0.0]
