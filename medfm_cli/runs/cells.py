@@ -41,13 +41,21 @@ def show_columns(table: Table, *, limit: int | None = None) -> list[Column]:
         for index, name in enumerate(table.columns)
     ]
     top = max((n for _, values, bars in shown if bars for n in _numbers(values) if n), default=0)
-    return [_show_column(name, values, top=top if bars else 0) for name, values, bars in shown]
+    return [
+        _show_column(name, values, top=top if bars else 0, first=len(shown) > 1 and not index)
+        for index, (name, values, bars) in enumerate(shown)
+    ]
 
 
-def _show_column(name: str, values: list[Cell], *, top: float) -> Column:
+def _show_column(name: str, values: list[Cell], *, top: float, first: bool) -> Column:
     present = [value for value in values if value is not None and value != ""]
-    numeric = bool(present) and all(
-        isinstance(value, int | float) or _LIKE_NUMBER.fullmatch(value) for value in present
+    # the first column names its row and stays on the left, were it numbers
+    numeric = (
+        bool(present)
+        and not first
+        and all(
+            isinstance(value, int | float) or _LIKE_NUMBER.fullmatch(value) for value in present
+        )
     )
     return Column(clean(name), show(values), numeric, _bars(values, top) if top > 0 else None)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from medfm_cli.runs.cells import clean
+from medfm_cli.runs.letters import Letters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +22,7 @@ _GAP, _MARGIN = 14, 18
 
 
 def image_sheet(
-    images: Sequence[NDArray[Any]],
+    images: Sequence[NDArray[Any] | None],
     captions: Sequence[str],
     columns: int,
     *,
@@ -31,7 +32,7 @@ def image_sheet(
     """Lay images out row by row, each fitted into a square of `tile` pixels.
 
     Args:
-        images: uint8 arrays [H, W], [H, W, 1] or [H, W, 3].
+        images: uint8 arrays [H, W], [H, W, 1] or [H, W, 3]; None leaves its place empty.
         captions: one a picture, up to two lines (split at a newline); too long ones are cut.
         columns: pictures in a row (fewer where there are fewer images).
         tile: side of the square each picture is fitted into, aspect kept, in pixels.
@@ -47,33 +48,36 @@ def image_sheet(
     if headings and len(headings) != columns:
         raise ValueError(f"{columns} columns have {len(headings)} headings")
     lines = max(caption.strip().count("\n") + 1 if caption.strip() else 0 for caption in captions)
-    plan = _Plan(min(columns, len(images)), tile, min(lines, 2), bool(headings))
+    texts = [*headings, *captions]
+    plan = _Plan(min(columns, len(images)), tile, min(lines, 2), headed=bool(headings), texts=texts)
     sheet = Image.new("RGB", plan.size(len(images)), _GROUND)
     pen = ImageDraw.Draw(sheet)
     for index, heading in enumerate(headings[: plan.columns]):
         plan.write(pen, (plan.corner(index)[0], _MARGIN), heading, fill=_INK)
     for index, (pixels, caption) in enumerate(zip(images, captions, strict=True)):
         left, top = plan.corner(index)
-        _place(sheet, pixels, (left, top), tile)
+        if pixels is not None:
+            _place(sheet, pixels, (left, top), tile)
         for number, line in enumerate(caption.strip().split("\n")[:2]):
             at = (left, top + tile + 6 + number * plan.line)
             plan.write(
                 pen, at, line, fill=_SOFT if number else _INK, tiles=plan.room(index, captions)
             )
-    return sheet.convert("L") if all(pixels.ndim == 2 for pixels in images) else sheet
+    grey = all(pixels is None or pixels.ndim == 2 for pixels in images)
+    return sheet.convert("L") if grey else sheet
 
 
 class _Plan:
     """Where things lie on a sheet, in pixels."""
 
-    def __init__(self, columns: int, tile: int, lines: int, headed: bool) -> None:
-        from PIL import ImageFont
-
+    def __init__(
+        self, columns: int, tile: int, lines: int, *, headed: bool, texts: Sequence[str]
+    ) -> None:
         self.columns, self.tile = columns, tile
         self.width = 2 * _MARGIN + columns * (tile + _GAP) - _GAP
         # a page shows about 860 pixels: letters of a wider sheet are drawn larger
         points = max(14, round(self.width / 64))
-        self.font = ImageFont.load_default(points)
+        self.letters = Letters(map(clean, texts), points)
         self.line = round(points * 1.35)
         self.top = _MARGIN + (self.line + 8 if headed else 0)
         self.step = tile + (6 + lines * self.line if lines else 0) + _GAP
@@ -98,13 +102,13 @@ class _Plan:
         self, pen: ImageDraw, at: tuple[int, int], text: str, *, fill: str, tiles: int = 1
     ) -> None:
         """Write one line; cut in its middle if too wide, for file names differ at both ends."""
-        text = " ".join(clean(text).split())
+        text = self.letters.text(" ".join(clean(text).split()))
         shown, keep = text, len(text)
         width = tiles * (self.tile + _GAP) - _GAP
-        while keep > 1 and pen.textlength(shown, font=self.font) > width:
+        while keep > 1 and pen.textlength(shown, font=self.letters.font) > width:
             keep -= 1
             shown = text[: (keep + 1) // 2] + "…" + text[len(text) - keep // 2 :]
-        pen.text(at, shown, font=self.font, fill=fill)
+        pen.text(at, shown, font=self.letters.font, fill=fill)
 
 
 def _place(sheet: Image, pixels: NDArray[Any], at: tuple[int, int], tile: int) -> None:

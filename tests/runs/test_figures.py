@@ -15,6 +15,7 @@ from PIL import Image
 
 from medfm_cli.runs import figures
 from medfm_cli.runs.figures import image_sheet, save
+from medfm_cli.runs.letters import Letters
 
 HOSTILE = "a <b> & $x^2$ \udcff 🫁"
 CHARTS: dict[str, Callable[[], Any]] = {
@@ -116,6 +117,28 @@ def test_sheets_of_grey_images_are_grey_and_keep_their_pixels() -> None:
     assert sheet.size == (136, 136)
     middle = np.asarray(sheet)[20:116, 20:116]
     assert middle.min() == middle.max() == 200
+
+
+def test_a_place_may_stay_empty() -> None:
+    image = np.full((8, 8), 255, dtype=np.uint8)
+    full, part = (image_sheet([image, other], ["", ""], 2) for other in (image, None))
+    assert full.size == part.size
+    assert np.asarray(part)[:, part.width // 2 + 10 :].std() == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("224 × 224 – a·b", "224 x 224 - a·b"), ("plain", "plain"), ("naïve Überraschung", None)],
+)
+def test_captions_have_letters_for_every_language(text: str, shown: str | None) -> None:
+    letters = Letters([text], 16)
+    assert letters.text(text) == (shown or text)
+
+
+def test_without_another_font_letters_lose_their_accents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medfm_cli.runs.letters._fonts", lambda _: iter(()))
+    text = "naïve 肺 × lung"
+    assert Letters([text], 16).text(text) == "naive ? x lung"
 
 
 def test_sheets_are_as_wide_as_their_columns() -> None:
