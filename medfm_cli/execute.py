@@ -138,6 +138,11 @@ def check_room(plan: Plan, out: Path) -> None:
     standing = next(
         folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists()
     )
+    if not standing.is_dir():
+        raise UsageError(
+            f"'{standing}' is a file, so no run directory can be made in it",
+            hint="choose another --out",
+        )
     free = shutil.disk_usage(standing).free
     if plan.disk_bytes > free:
         raise EnvironmentProblem(

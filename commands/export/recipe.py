@@ -27,7 +27,8 @@ class LatencyOptions(Part):
     batch_sizes: list[Annotated[int, Field(ge=1)]] = Field(
         [1, 32], min_length=1, description="images in a batch"
     )
-    repeats: int = Field(30, ge=1, description="timed runs; the median counts")
+    repeats: int = Field(30, ge=1, description="timed runs, at most; the median counts")
+    seconds: float = Field(10, gt=0, description="time for one batch size, after which it ends")
     threads: Annotated[int, Field(ge=1)] | Auto = Field(
         "auto", description="threads of both; auto: every core this process may use"
     )
@@ -44,7 +45,9 @@ class ExportRecipe(Recipe):
     split: Literal["auto", "test", "val", "train", "all"] = Field(
         "auto", description="whose images are compared; auto: test, else val, else all"
     )
-    formats: list[Literal["onnx"]] = Field(["onnx"], min_length=1, max_length=1)
+    formats: list[Literal["onnx"]] = Field(
+        ["onnx"], min_length=1, max_length=1, description="in which form the model is written"
+    )
     opset: int = Field(20, ge=18, le=23, description="version of the ONNX operators")
     parity: ParityOptions = ParityOptions()
     latency: LatencyOptions = LatencyOptions()

@@ -36,8 +36,8 @@ def _count(units: int, pause: float, run: Run) -> int:
         for number in range(counted, units):
             run.check_stop()
             time.sleep(pause)
-            write_json(state, number + 1)
             run.metric(count=number + 1)
+            write_json(state, number + 1)
             meter.advance()
     return units
 
