@@ -45,8 +45,10 @@ def scale(values: NDArray[Any], *, low: float, high: float) -> NDArray[np.uint8]
     if high <= low:
         return np.zeros(values.shape, dtype=np.uint8)
     scaled = (values.astype(np.float32) - np.float32(low)) * np.float32(255.0 / (high - low))
-    scaled = np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0)
-    levels: NDArray[np.uint8] = np.rint(np.clip(scaled, 0.0, 255.0)).astype(np.uint8)
+    if values.dtype.kind == "f":
+        np.nan_to_num(scaled, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
+    np.clip(scaled, 0.0, 255.0, out=scaled)
+    levels: NDArray[np.uint8] = np.rint(scaled, out=scaled).astype(np.uint8)
     return levels
 
 

@@ -1,0 +1,67 @@
+"""Where the files come from: a folder, one file, a table, an archive, packages, MedMNIST.
+
+Nothing here imports numpy: recipes list their source to know whether anything changed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medfm_cli.commands.curate.sources.base import File, Listing, Source
+from medfm_cli.errors import DataError
+from medfm_cli.recipe.problems import did_you_mean
+
+__all__ = ["File", "Listing", "Source", "find_source"]
+
+
+def find_source(spec: str, *, follow_links: bool = False, files_column: str = "auto") -> Source:
+    """The source that a recipe names; a file is told by its content, never by its name.
+
+    Args:
+        spec: a path, `packages:NAME` or `medmnist:NAME`.
+        follow_links: read what symbolic links in a folder lead to.
+        files_column: the column that names the files, when the source is a table.
+
+    Raises:
+        DataError: there is nothing of that name, or it is of no known kind.
+    """
+    kind, _, name = spec.partition(":")
+    if kind == "packages" and name:
+        from medfm_cli.commands.curate.sources.packages import PackageSource
+
+        return PackageSource(name)
+    if kind == "medmnist" and name:
+        from medfm_cli.commands.curate.sources.medmnist import MedmnistSource
+
+        return MedmnistSource(name)
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        from medfm_cli.commands.curate.sources.folder import FolderSource
+
+        return FolderSource(path, follow_links=follow_links)
+    if path.is_file():
+        return _of_file(path, files_column)
+    raise _missing(path)
+
+
+def _of_file(path: Path, files_column: str) -> Source:
+    from medfm_cli.commands.curate.sources.archive import ArchiveSource, is_archive
+    from medfm_cli.commands.curate.sources.single import SingleSource
+    from medfm_cli.commands.curate.sources.table import TableSource, is_table
+
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if is_archive(path, head):
+        return ArchiveSource(path)
+    if is_table(head):
+        return TableSource(path, files_column)
+    return SingleSource(path)
+
+
+def _missing(path: Path) -> DataError:
+    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    fix = did_you_mean(path.name, siblings)
+    return DataError(
+        f"the source '{path}' does not exist",
+        hint=fix or "set source to a folder, a file, packages:pydicom or medmnist:NAME",
+    )

@@ -1,0 +1,84 @@
+"""What every source gives: a list of files that is cheap to make, and the files themselves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+HIDDEN = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+"""Names that file managers leave behind; they and names with a leading dot are not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a source.
+
+    Attributes:
+        name: how the source names it: a path with `/`, relative to the source.
+        path: where it is.
+        size: in bytes.
+        stamp: time of its last change in nanoseconds; 0 where it says nothing of the content.
+    """
+
+    name: str
+    path: str
+    size: int
+    stamp: int = 0
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of a source in a fixed order, and what was not taken.
+
+    Attributes:
+        files: sorted by name.
+        left_out: name and reason of everything that was seen and is not read.
+        folder: relative names in a recipe are looked for here first.
+        tables: files that are named by the recipe's owner as tables, not images.
+    """
+
+    files: list[File]
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    folder: Path | None = None
+
+    def fingerprint(self) -> str:
+        """The sha256 (hex) over names, sizes and times."""
+        return fingerprint((f.name, f.size, f.stamp) for f in self.files)
+
+
+class Source(Protocol):
+    """A source as the recipe and the engine see it.
+
+    `public` data need no secret to hide whose they are. `modality`, `licences` and `classes`
+    (raw label → name) are what is known of the source beforehand.
+    """
+
+    public: bool
+    modality: str
+    licences: tuple[str, ...]
+    classes: dict[str, str]
+
+    def fingerprint(self) -> str:
+        """A hash that changes when the content does; made without reading the files."""
+
+    def survey(self) -> Listing:
+        """What would be read, without writing or fetching anything."""
+
+    def open(self, work: Path) -> Listing:
+        """The files, fetched or unpacked under `work` where they have to be."""
+
+
+def fingerprint(values: Iterable[tuple[str, int, int]]) -> str:
+    """The sha256 (hex) over names, sizes and times, in order."""
+    digest = hashlib.sha256()
+    for name, size, stamp in values:
+        digest.update(f"{name!r} {size} {stamp}\n".encode("utf-8", "backslashreplace"))
+    return digest.hexdigest()
+
+
+def printable(name: str) -> str:
+    """A file name as text that every encoding takes: bytes that are no UTF-8 are escaped."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
