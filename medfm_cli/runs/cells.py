@@ -15,6 +15,7 @@ EMPTY = "–"
 _SMALL, _LARGE = 1e-3, 1e7
 # "0.91 (0.87–0.94)", "3.2 ms", "12 %", "41 / 172": text that reads as a number
 _LIKE_NUMBER = re.compile(r"[-−+<>≤≥~]?\s?\d[\d.,  –−\-+±()\[\]%/×]*[A-Za-zµ²³%/]{0,9}")
+_HYPHEN = re.compile(r"(?<![\w.)\]])-(?=\d)")  # that stands for a minus
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -57,7 +58,8 @@ def _show_column(name: str, values: list[Cell], *, top: float, first: bool) -> C
             isinstance(value, int | float) or _LIKE_NUMBER.fullmatch(value) for value in present
         )
     )
-    return Column(clean(name), show(values), numeric, _bars(values, top) if top > 0 else None)
+    texts = [_HYPHEN.sub("−", text) for text in show(values)] if numeric else show(values)
+    return Column(clean(name), texts, numeric, _bars(values, top) if top > 0 else None)
 
 
 def show(values: Sequence[Cell]) -> list[str]:

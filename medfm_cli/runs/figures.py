@@ -291,7 +291,7 @@ def reliability(confidence: Values, observed: Values, counts: Values) -> Figure:
     """Draw how often predictions of each confidence were right, over how many there were.
 
     All three are one value a bin: mean confidence (0–1), share that was right (0–1), number of
-    samples. Empty bins (count 0 or NaN) are left out.
+    cases. Empty bins (count 0 or NaN) are left out.
     """
     bins = [
         (float(c), float(o), float(n))
@@ -301,12 +301,12 @@ def reliability(confidence: Values, observed: Values, counts: Values) -> Figure:
     drawing, panels = _panels(4.2, 4.4, rows=2, sharex=True, height_ratios=(3.4, 1))
     top, below = panels[:, 0]
     top.plot([0, 1], [0, 1], color=SOFT, linewidth=0.9, linestyle=(0, (3, 3)))
-    top.text(0.03, 0.07, "well calibrated", color=SOFT, fontsize=8.5, rotation=0)
+    top.set_title("dashed: perfectly calibrated", loc="left", fontsize=8.5, color=SOFT)
     xs, ys, ns = ([item[index] for item in bins] for index in range(3))
     top.plot(xs, ys, color=COLOURS[0], linewidth=1.6, marker="o", markersize=5)
     top.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="Share that was right")
     below.bar(xs, ns, width=0.045, color=COLOURS[0], alpha=0.55)
-    below.set(xlabel="Confidence of the prediction", ylabel="Samples")
+    below.set(xlabel="Confidence of the prediction", ylabel="Cases")
     below.grid(axis="x", visible=False)
     below.locator_params(axis="y", nbins=3, integer=True)
     return drawing

@@ -75,6 +75,13 @@ def test_numbers_are_aligned_right(cells: list[Cell], right: bool) -> None:
     assert column.right is right
 
 
+def test_hyphens_of_numbers_are_minus_signs() -> None:
+    rows = [["a-1", "-0.02 [-0.1, +0.1]"], ["b-2", "0.5 (0.4-0.6)"]]
+    first, second = show_columns(Table(["name", "value"], rows))
+    assert first.texts == ["a-1", "b-2"]
+    assert second.texts == ["−0.02 [−0.1, +0.1]", "0.5 (0.4-0.6)"]
+
+
 def test_bars_are_shares_of_the_largest_so_that_columns_compare() -> None:
     rows: list[list[Cell]] = [[10, 1, 2.5], [5, 1, "x"], [None, 1, None], [0, 1, 0.0]]
     first, second, third = show_columns(Table(["n", "m", "k"], rows, bars=["n", "k"]))
