@@ -29,7 +29,8 @@ class Toy:
 
 def toy_run(folder: Path, *, verb: str = "finetune", **values: Any) -> Run:
     folder.mkdir(parents=True, exist_ok=True)
-    return Run(dir=folder, verb=verb, name="toy", hash="0" * 64, console=Silence(), **values)
+    name = hashlib.sha256(verb.encode()).hexdigest()
+    return Run(dir=folder, verb=verb, name="toy", hash=name, console=Silence(), **values)
 
 
 def balanced(
