@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _LARGEST = 224
 _PATCHES = 36
 _BASE_BYTES = 700_000_000  # a process with torch in it, before it does anything
-_FLOATS_A_TOKEN = 20  # kept for the gradient, per token, block and unit of width
+_FLOATS = 20  # kept for the gradient: per token, block and unit of width
 
 Resolve = Callable[[str, Any, str], None]
 
@@ -114,31 +115,41 @@ def plan(recipe: PretrainRecipe) -> Plan:
         f"objective {recipe.objective.name}",
         f"{steps} steps of {batch} samples: every sample is seen about {seen:.0f} times",
     ]
-    parameters, memory = estimate(spec, batch=batch // recipe.accumulate)
+    parameters = count_parameters(spec)
     if not parameters:
         return Plan(lines)
+    activations = activation_bytes(recipe, spec, batch=batch // recipe.accumulate)
     weights = 4 * parameters
+    training = 4 * weights + activations  # weights, gradients, two moments
+    gpu = any(Path("/dev").glob("nvidia[0-9]*"))
+    memory = _BASE_BYTES + (weights if gpu else training)
     disk = weights + (recipe.checkpoints.keep + 1) * weights * (4 if recipe.ema else 3)
+    place = f"{training / 1e9:.1f} GB of GPU memory" if gpu else f"{memory / 1e9:.1f} GB of memory"
     lines.append(
-        f"about {parameters / 1e6:.1f} million parameters, {memory / 1e9:.1f} GB of memory, "
-        f"{disk / 1e6:.0f} MB on disk"
+        f"about {parameters / 1e6:.1f} million parameters, {place}, {disk / 1e6:.0f} MB on disk"
     )
     return Plan(lines, disk_bytes=disk, memory_bytes=memory)
 
 
-def estimate(spec: BackboneSpec, *, batch: int) -> tuple[int, int]:
-    """Foretell parameters of the encoder and bytes of memory; (0, 0) for a timm name.
+def count_parameters(spec: BackboneSpec) -> int:
+    """Count the encoder's parameters; 0 for a timm name, whose size only timm knows.
 
-    Parameters of a block of width D: 12 D² + 13 D (attention 4 D² + 4 D, MLP 8 D² + 5 D, two
-    norms 4 D). Each takes 16 bytes: weight, gradient, two moments. The activations are counted as
-    if no patch were hidden, which makes room for the decoder.
+    A block of width D has 12 D² + 13 D: attention 4 D² + 4 D, MLP 8 D² + 5 D, two norms 4 D.
     """
     preset, patch = spec.preset, spec.patch
     if preset is None or patch is None:
-        return 0, 0
+        return 0
+    dim, tokens = preset.dim, (spec.image_size // patch) ** 2
+    blocks = preset.depth * (12 * dim**2 + 13 * dim)
+    return blocks + 2 * dim + tokens * dim + spec.channels * patch**2 * dim + dim
+
+
+def activation_bytes(recipe: PretrainRecipe, spec: BackboneSpec, *, batch: int) -> int:
+    """Estimate what is kept for the gradient of `batch` images, roughly, in bytes."""
+    preset, patch = spec.preset, spec.patch
+    if preset is None or patch is None:
+        return 0
     tokens = (spec.image_size // patch) ** 2
-    dim = preset.dim
-    parameters = preset.depth * (12 * dim**2 + 13 * dim) + 2 * dim + tokens * dim
-    parameters += spec.channels * patch**2 * dim + dim
-    activations = 4 * _FLOATS_A_TOKEN * batch * tokens * dim * preset.depth
-    return parameters, _BASE_BYTES + 16 * parameters + activations
+    decoder = recipe.objective.decoder
+    seen = (1 - recipe.objective.mask_ratio) * preset.dim * preset.depth
+    return int(4 * _FLOATS * batch * tokens * (seen + decoder.dim * decoder.depth))
