@@ -22,6 +22,17 @@ _Dumper.yaml_implicit_resolvers = {
 }
 
 
+_BREAKS = ("\x85", "\u2028", "\u2029")  # line breaks in YAML 1.1, but not in 1.2
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.Node:
+    style = '"' if any(letter in text for letter in _BREAKS) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def dump(value: Any) -> str:
     """YAML text for plain values, keys in their order."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
@@ -32,8 +43,13 @@ def dump_resolved(values: dict[str, Any], resolved: dict[str, dict[str, Any]]) -
     lines = ["# Every key of the recipe; what was `auto` is shown as chosen, with the reason:"]
     for key, choice in resolved.items():
         _replace(values, key.split("."), choice["value"])
-        lines.append(f"#   {key}: {choice['value']} — {choice['why']}")
+        lines.append(f"#   {key}: {_line(choice['value'])} — {_line(choice['why'])}")
     return "\n".join(lines) + "\n" + dump(values)
+
+
+def _line(value: Any) -> str:
+    """A value in one line of a comment."""
+    return " ".join(str(value).split())
 
 
 def _replace(values: Any, path: list[str], choice: Any) -> None:

@@ -65,7 +65,10 @@ def _remove(tree: Tree, parts: list[str], place: Place) -> None:
     if isinstance(holder, dict) and key not in holder:
         raise _absent((*path, key), holder, place)
     del holder[key]
-    tree.forget((*path, key))
+    if isinstance(holder, list):
+        tree.close_up((*path, key))
+    else:
+        tree.forget((*path, key))
 
 
 def _descend(tree: Tree, parts: list[str], place: Place, *, create: bool) -> tuple[Any, Key]:
@@ -90,7 +93,7 @@ def _index(holder: Any, part: str, path: Key, place: Place, *, may_append: bool 
     if isinstance(holder, dict):
         return part
     last = len(holder) if may_append else len(holder) - 1
-    if part.isdigit() and int(part) <= last:
+    if part.isascii() and part.isdigit() and int(part) <= last:
         return int(part)
     message = f"the list '{dotted(path[:-1])}' has {len(holder)} items; '{part}' is none of them"
     raise RecipeError([Problem(place, dotted(path), message, f"use 0 to {last}")])

@@ -16,6 +16,7 @@ from medfm_cli.errors import RecipeError
 from medfm_cli.recipe.problems import Place, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path as FilePath
 
 Key = tuple[str | int, ...]
@@ -52,6 +53,19 @@ class Tree:
         for places in (self.keys, self.values):
             for known in [k for k in places if k[: len(path)] == path]:
                 del places[known]
+
+    def close_up(self, path: Key) -> None:
+        """Drop the places of a removed list item; those after it move up by one."""
+        self.forget(path)
+        depth, removed = len(path) - 1, path[-1]
+
+        def later(key: Key) -> bool:
+            return key[:depth] == path[:depth] and len(key) > depth and key[depth] > removed  # type: ignore[operator]
+
+        for places in (self.keys, self.values):
+            moved = {key: places.pop(key) for key in list(places) if later(key)}
+            for key, place in moved.items():
+                places[(*key[:depth], int(key[depth]) - 1, *key[depth + 1 :])] = place
 
     def part(self, path: Key) -> Tree:
         """The block at `path` as a tree of its own."""
@@ -144,6 +158,8 @@ def read_text(text: str, source: str) -> Tree:
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         message = f"this is no YAML: {error.problem or error.context}"
         raise _error(source, message, line=line, column=column) from None
+    except RecursionError:
+        raise _error(source, "blocks lie in blocks too deeply", line=1) from None
     except yaml.YAMLError as error:
         raise _error(source, f"this is no YAML: {str(error).splitlines()[0]}") from None
     finally:
@@ -222,24 +238,41 @@ def _construct(
     problems: list[Problem] | None = None,
     path: Key = (),
 ) -> Any:
-    text = str(node.value)
-    kind = node.tag.rpartition(":")[2]
-    match kind:
-        case "str":
-            return text
-        case "null":
-            return None
-        case "bool":
-            return text.lower() == "true"
-        case "int":
-            return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
-        case "float":
-            return float(text.replace(".inf", "inf").replace(".nan", "nan").lower().lstrip("+"))
-    problem = _tag_problem(node, place or Place("command line"), path)
+    try:
+        return _READERS[node.tag.removeprefix("tag:yaml.org,2002:")](str(node.value))
+    except KeyError:
+        problem = _tag_problem(node, place or Place("command line"), path)
+    except ValueError:
+        kind = node.tag.rpartition(":")[2]
+        message = f"'{str(node.value)[:40]}' cannot be read as {kind}"
+        problem = Problem(place or Place("command line"), dotted(path), message)
     if problems is None:
         raise RecipeError([problem])
     problems.append(problem)
     return None
+
+
+def _bool(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
+def _int(text: str) -> int:
+    return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+
+
+def _float(text: str) -> float:
+    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "str": str,
+    "null": lambda _: None,
+    "bool": _bool,
+    "int": _int,
+    "float": _float,
+}
 
 
 def _tag_problem(node: yaml.Node, place: Place, path: Key) -> Problem:

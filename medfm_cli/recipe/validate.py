@@ -128,31 +128,47 @@ def _listing(known: list[str]) -> str:
 
 def fields_at(model: type[Part], value: Any, path: Key) -> list[str]:
     """The keys that the block at `path` may have."""
-    candidates = [model]
+    types_: list[Any] = [model]
     for part in path:
-        annotations: list[Any] = []
-        for candidate in candidates:
-            if isinstance(part, str) and part in candidate.model_fields:
-                annotations.append(candidate.model_fields[part].annotation)
-        if isinstance(part, int):  # an item of a list: the members are already unwrapped
-            continue
-        value = value.get(part) if isinstance(value, dict) else None
-        candidates = [c for annotation in annotations for c in parts_in(annotation)]
-        named = [c for c in candidates if _is_named(c, value)]
-        candidates = named or candidates
-    return list(dict.fromkeys(name for c in candidates for name in c.model_fields))
+        types_ = [inner for type_ in types_ for inner in _inside(type_, part)]
+        value = _item(value, part)
+        types_ = [t for t in types_ if _is_named(t, value)] or types_
+    blocks = [type_ for type_ in types_ if _is_part(type_)]
+    return list(dict.fromkeys(name for block in blocks for name in block.model_fields))
 
 
-def parts_in(annotation: Any) -> list[type[Part]]:
-    """Every recipe block that an annotation allows, through unions, lists and dicts."""
-    if isinstance(annotation, type) and issubclass(annotation, Part):
-        return [annotation]
+def _inside(type_: Any, part: str | int) -> list[Any]:
+    """The types that `part` of a value of this type may have."""
+    if _is_part(type_):
+        field = type_.model_fields.get(part)
+        return _members(field.annotation) if field else []
+    arguments = typing.get_args(type_)
+    if typing.get_origin(type_) is dict:
+        return _members(arguments[1])
+    return _members(arguments[0]) if typing.get_origin(type_) is list else []
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The alternatives of a union, through annotations; anything else is its own only one."""
     origin = typing.get_origin(annotation)
-    if origin is None and not isinstance(annotation, types.UnionType):
-        return []
-    return [part for argument in typing.get_args(annotation) for part in parts_in(argument)]
+    if origin is typing.Annotated:
+        return _members(typing.get_args(annotation)[0])
+    if origin in (typing.Union, types.UnionType):
+        return [member for one in typing.get_args(annotation) for member in _members(one)]
+    return [annotation]
 
 
-def _is_named(part: type[Part], value: Any) -> bool:
-    field = part.model_fields.get("name")
+def _item(value: Any, part: str | int) -> Any:
+    if isinstance(value, dict):
+        return value.get(part)
+    inside = isinstance(value, list) and isinstance(part, int) and part < len(value)
+    return value[part] if inside else None
+
+
+def _is_part(type_: Any) -> bool:
+    return isinstance(type_, type) and issubclass(type_, Part)
+
+
+def _is_named(type_: Any, value: Any) -> bool:
+    field = type_.model_fields.get("name") if _is_part(type_) else None
     return bool(field and isinstance(value, dict) and value.get("name") == field.default)
