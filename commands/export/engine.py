@@ -143,6 +143,7 @@ def _latency(
         batch_sizes=recipe.latency.batch_sizes,
         repeats=recipe.latency.repeats,
         threads=threads,
+        seconds=recipe.latency.seconds,
     )
     for item in latency:
         run.metric(**asdict(item))

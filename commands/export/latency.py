@@ -20,18 +20,39 @@ if TYPE_CHECKING:
 
     from medfm_cli.commands.export.graph import Graph
 
-WARM_UP = 3
+WARM_UP = 2
+BLOCK = 5
+"""Runs of one runtime before the other's turn."""
+QUIET = 1.5
+"""A median above this many times the fastest run tells of other work on the machine."""
+REST = 0.05
+"""Seconds between turns: idle threads of either runtime spin for a while and would disturb."""
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Median seconds per batch of `batch` images, both on `threads` threads of the CPU."""
+    """Median seconds per batch of `batch` images, both on `threads` threads of the CPU.
+
+    The fastest run of each tells how quiet the machine was: see `disturbed`.
+    """
 
     batch: int
     threads: int
     repeats: int
     onnxruntime: float
     pytorch: float
+    onnxruntime_fastest: float
+    pytorch_fastest: float
+
+    @property
+    def disturbance(self) -> float:
+        """How many times slower than its fastest run the median run was, in the worse case."""
+        return max(self.onnxruntime / self.onnxruntime_fastest, self.pytorch / self.pytorch_fastest)
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether something else worked on the machine, so that the ratio means little."""
+        return self.disturbance > QUIET
 
 
 def measure_latency(
@@ -42,40 +63,65 @@ def measure_latency(
     batch_sizes: Sequence[int],
     repeats: int,
     threads: int,
+    seconds: float,
 ) -> list[Latency]:
-    """Time both on the first images of [N,C,S,S] (repeated to fill a batch), turn by turn.
+    """Time both on the first images of [N,C,S,S] (repeated to fill a batch), in turns.
 
-    They take turns because the speed of a shared machine drifts: both meet the same drift.
+    They take turns, a few runs each, because the speed of a shared machine drifts: both meet the
+    same drift. A batch size is given up to `repeats` runs or about `seconds`, whichever ends first.
     """
     session = Session(model, threads=threads)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        return [
-            _one_size(graph, session, _fill(images, size), repeats=repeats, threads=threads)
-            for size in batch_sizes
-        ]
+        with torch.inference_mode():
+            return [
+                _one_size(graph, session, _fill(images, size), repeats, threads, seconds)
+                for size in batch_sizes
+            ]
     finally:
         torch.set_num_threads(before)
 
 
 def _one_size(
-    graph: Graph, session: Session, batch: NDArray[np.uint8], *, repeats: int, threads: int
+    graph: Graph,
+    session: Session,
+    batch: NDArray[np.uint8],
+    repeats: int,
+    threads: int,
+    seconds: float,
 ) -> Latency:
     tensor = torch.from_numpy(batch)
-    with torch.inference_mode():
-        ours, theirs = _in_turn(lambda: session.run(batch), lambda: graph(tensor), repeats)
-    return Latency(len(batch), threads, repeats, onnxruntime=ours, pytorch=theirs)
+    ours, theirs = _in_turns(lambda: session.run(batch), lambda: graph(tensor), repeats, seconds)
+    return Latency(
+        batch=len(batch),
+        threads=threads,
+        repeats=len(ours),
+        onnxruntime=statistics.median(ours),
+        pytorch=statistics.median(theirs),
+        onnxruntime_fastest=min(ours),
+        pytorch_fastest=min(theirs),
+    )
 
 
-def _in_turn(
-    first: Callable[[], object], second: Callable[[], object], repeats: int
-) -> tuple[float, float]:
-    for _ in range(WARM_UP):
-        first()
-        second()
-    times = [(_seconds(first), _seconds(second)) for _ in range(repeats)]
-    return statistics.median(a for a, _ in times), statistics.median(b for _, b in times)
+def _in_turns(
+    first: Callable[[], object], second: Callable[[], object], repeats: int, seconds: float
+) -> tuple[list[float], list[float]]:
+    """Seconds of each run of each."""
+    end = time.perf_counter() + seconds
+    times: tuple[list[float], list[float]] = ([], [])
+    while len(times[1]) < repeats and (not times[1] or time.perf_counter() < end):
+        block = min(BLOCK, repeats - len(times[1]))
+        for function, found in zip((first, second), times, strict=True):
+            found += _turn(function, block, warm_up=0 if found else WARM_UP)
+    return times
+
+
+def _turn(function: Callable[[], object], runs: int, *, warm_up: int) -> list[float]:
+    time.sleep(REST)
+    for _ in range(warm_up):
+        function()
+    return [_seconds(function) for _ in range(runs)]
 
 
 def _seconds(function: Callable[[], object]) -> float:

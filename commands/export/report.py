@@ -21,9 +21,11 @@ ONNX, TORCH = "ONNX Runtime", "PyTorch"
 def headline(parity: Parity, latency: Sequence[Latency], *, size: int) -> str:
     """The outcome in one sentence."""
     first = latency[0]
+    busy = " (on a busy machine)" if first.disturbed else ""
     return (
         f"model.onnx ({size / 1e6:.1f} MB) answers as PyTorch does on {parity.images} images "
-        f"(largest difference {parity.difference:.1e}); {_speed(first)} at batch {first.batch}."
+        f"(largest difference {parity.difference:.1e}); at batch {first.batch} {ONNX} takes "
+        f"{_ms(first.onnxruntime)}, {TORCH} {_ms(first.pytorch)}{busy}."
     )
 
 
@@ -52,7 +54,7 @@ def sections(
     """The report: parity, latency, lineage, and the card as it stands in the bundle."""
     return [
         Section("The exported graph", _graph(config, parity, size=size)),
-        Section("Latency", [_latency_table(latency)]),
+        Section("Latency", [_latency_table(latency), *_disturbance(latency)]),
         Section("Lineage", _lineage(config, sources)),
         Section("Model card", [Document(card)]),
     ]
@@ -87,12 +89,24 @@ def _latency_table(latency: Sequence[Latency]) -> Table:
         ]
         for item in latency
     ]
-    first = latency[0]
+    first, most = latency[0], max(item.repeats for item in latency)
     caption = (
-        f"Median of {first.repeats} runs, turn by turn, {first.threads} threads each, CPU. "
+        f"Median of up to {most} runs in turns, {first.threads} threads each, CPU. "
         f"Ratio: {TORCH} time over {ONNX} time. Images/s: {ONNX}."
     )
     return Table(columns, rows, caption, bars=columns[1:3])
+
+
+def _disturbance(latency: Sequence[Latency]) -> list[Block]:
+    """A caveat, when the machine was not quiet."""
+    worst = max(item.disturbance for item in latency)
+    if not any(item.disturbed for item in latency):
+        return []
+    text = (
+        f"The machine was busy with something else: a median run took up to {worst:.1f} times as "
+        "long as the fastest one. Time again on a quiet machine before comparing."
+    )
+    return [Callout("warn", text)]
 
 
 def _lineage(config: ModelConfig, sources: Sources) -> list[Block]:
@@ -110,14 +124,6 @@ def _lineage(config: ModelConfig, sources: Sources) -> list[Block]:
         Text(f"sources.txt in the bundle lists the sha256 of {sources.count} source files."),
     ]
     return blocks + [Callout("warn", f"Source files not all listed. {gap}") for gap in sources.gaps]
-
-
-def _speed(latency: Latency) -> str:
-    """How the two compare, in words that fit both directions."""
-    ratio = latency.pytorch / latency.onnxruntime
-    if ratio >= 1:
-        return f"{ONNX} takes {_ms(latency.onnxruntime)}, {ratio:.1f} times faster than {TORCH},"
-    return f"{ONNX} takes {_ms(latency.onnxruntime)}, {1 / ratio:.1f} times slower than {TORCH},"
 
 
 def _ms(seconds: float) -> str:
