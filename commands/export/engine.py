@@ -153,7 +153,10 @@ def _latency(
 def _filled(recipe: ExportRecipe, run: Run, config: ModelConfig) -> ModelConfig:
     """The config with the chain up to this run, and all that records say for its card."""
     card = config.card
-    metrics = [*card.metrics, *(evaluation_metrics(recipe.eval) if recipe.eval else [])]
+    inputs = recipe.inputs()
+    metrics = list(card.metrics)
+    if recipe.eval:
+        metrics += evaluation_metrics(recipe.eval, model=inputs["model"])
     limits = [*card.limitations, *recipe.limitations, *_small(metrics)]
     card = card.model_copy(
         update={
@@ -162,7 +165,7 @@ def _filled(recipe: ExportRecipe, run: Run, config: ModelConfig) -> ModelConfig:
             "limitations": list(dict.fromkeys(limits)),
         }
     )
-    lineage = extend(run, inputs=recipe.inputs(), parents=[config.lineage])
+    lineage = extend(run, inputs=inputs, parents=[config.lineage])
     return config.model_copy(update={"card": card, "lineage": lineage})
 
 

@@ -22,7 +22,7 @@ from medfm_cli.data import Dataset
 from medfm_cli.errors import DataError, RunFailed
 from medfm_cli.inference.bundle import open_bundle
 from medfm_cli.inference.session import Session
-from medfm_cli.models.config import ModelConfig
+from medfm_cli.models.config import ModelConfig, content_hash
 from medfm_cli.models.directory import load_model
 from medfm_cli.models.inputs import normalise
 
@@ -226,16 +226,20 @@ def test_splits_are_chosen_or_refused(tmp_path: Path, model: Path, dataset: Data
         toy_export(tmp_path / "no", model, untested, split="test")
 
 
-def write_evaluation(folder: Path, **more: Any) -> Path:
+def score(value: float | None) -> dict[str, Any]:
+    return {"value": value, "low": 0.8, "high": 1.0, "n": 30, "subjects": 6, "draws": 10}
+
+
+def write_evaluation(folder: Path, model: Path) -> Path:
+    """A result.json as `medfm eval` writes it."""
     folder.mkdir()
+    board = {"protocol": "cross-validation", "folds": 5, "images": 30, "subjects": 6}
+    scores = {"full": {"auc": score(0.91), "mcc": score(None)}, "majority": {"auc": score(0.5)}}
+    held = {"protocol": "holdout", "folds": None, "scores": {"full": {"auc": score(0.875)}}}
     document = {
         "status": "done",
-        "metrics": {
-            "card": [
-                {"name": "AUC", "value": 0.91, "low": 0.8, "high": 1.0, "n": 30, "subjects": 6}
-            ]
-        },
-        **more,
+        "inputs": {"data": "d", "models.full": content_hash(model)},
+        "metrics": {**board, "scores": scores, "holdout": held},
     }
     (folder / "result.json").write_text(json.dumps(document))
     return folder
@@ -244,7 +248,7 @@ def write_evaluation(folder: Path, **more: Any) -> Path:
 def test_measured_numbers_and_their_limits_go_into_the_card(
     tmp_path: Path, model: Path, dataset: Dataset
 ) -> None:
-    evaluation = write_evaluation(tmp_path / "eval")
+    evaluation = write_evaluation(tmp_path / "eval", model)
     bundle, result = toy_export(
         tmp_path / "run",
         model,
@@ -254,7 +258,11 @@ def test_measured_numbers_and_their_limits_go_into_the_card(
         limitations=["Drawn shapes only."],
     )
     card = (bundle / "card.md").read_text()
-    assert "| EMPTY | AUC | 0.910 (0.800 to 1.000) | 30 | 6 | EMPTY |" in card
+    trial = "30 | 6 | 5-fold cross-validation |"
+    assert f"| this model (full) | auc | 0.910 (0.800 to 1.000) | {trial}" in card
+    assert f"| majority | auc | 0.500 (0.800 to 1.000) | {trial}" in card
+    assert "| this model (full) | auc | 0.875 (0.800 to 1.000) | 30 | 6 | holdout |" in card
+    assert "mcc" not in card
     assert "Telling shapes apart in tests." in card
     assert "- Drawn shapes only." in card
     assert "as few as 6 subjects" in card
@@ -266,11 +274,12 @@ def test_measured_numbers_and_their_limits_go_into_the_card(
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        (None, "is no run directory"),
-        ("[]", "is no run directory"),
-        ('{"status": "failed"}', "is not finished"),
+        (None, "is no finished run"),
+        ("[]", "is no finished run"),
+        ('{"status": "done"}', "is no finished run"),
+        ('{"status": "failed", "metrics": {}}', "is not finished"),
         ('{"status": "done", "metrics": {}}', "holds no measured numbers"),
-        ('{"status": "done", "metrics": {"card": [{"name": 1}]}}', "holds no measured numbers"),
+        ('{"status": "done", "metrics": {"scores": [1]}}', "holds no measured numbers"),
     ],
 )
 def test_an_evaluation_that_is_none_is_refused(
@@ -279,13 +288,13 @@ def test_an_evaluation_that_is_none_is_refused(
     if document is not None:
         (tmp_path / "result.json").write_text(document)
     with pytest.raises(DataError, match=message):
-        evaluation_metrics(str(tmp_path))
+        evaluation_metrics(str(tmp_path), model="m")
 
 
 def test_the_identity_of_a_run_depends_on_what_it_reads(
     tmp_path: Path, model: Path, dataset: Dataset
 ) -> None:
-    evaluation = write_evaluation(tmp_path / "eval")
+    evaluation = write_evaluation(tmp_path / "eval", model)
     recipe = ExportRecipe(model=str(model), data=str(dataset.root), eval=str(evaluation))
     assert set(recipe.inputs()) == {"model", "data", "eval"}
     assert recipe.inputs()["eval"] == evaluation_hash(str(evaluation))
