@@ -16,6 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import get_context
+from pathlib import Path
 
 from medfm_cli.commands.curate.reading import Settings, read_unit, start_worker
 from medfm_cli.commands.curate.spool import Spool, Unit
@@ -33,7 +34,6 @@ class Pool:
 
     Args:
         settings: what the workers need.
-        spool: where they write.
         workers: how many there are.
         check_stop: raises when the run should stop; asked at least every half second.
         done: called with a unit and its counts of images and refusals as it is finished.
@@ -42,14 +42,13 @@ class Pool:
     def __init__(
         self,
         settings: Settings,
-        spool: Spool,
         *,
         workers: int,
         check_stop: Callable[[], None],
         done: Callable[[Unit, int, int], None],
     ) -> None:
         self.settings = settings
-        self.spool = spool
+        self.spool = Spool(Path(settings.folder), settings.mark)
         self.workers = workers
         self.check_stop = check_stop
         self.done = done
@@ -133,8 +132,7 @@ class Pool:
 @contextmanager
 def _executor(workers: int) -> Iterator[ProcessPoolExecutor]:
     """A pool of fresh processes; they are ended at once when the block is left by an error."""
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["medfm_cli.commands.curate.reading"])
+    context = get_context("spawn")  # nothing of this process, its locks and threads, is inherited
     executor = ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker)
     try:
         yield executor

@@ -63,7 +63,7 @@ def read_all(
         todo = [unit for unit in units if not spool.is_done(unit.number, packed=False)]
     for leftover in [*folder.glob("*.tmp"), *folder.glob("*.now")]:
         leftover.unlink()
-    _run(recipe, run, settings=settings, spool=spool, units=todo, total=len(entries))
+    _read_units(run, todo, settings, workers=_workers(recipe, run, len(units)), of=len(entries))
     found: list[Found] = []
     refused: list[Refused] = []
     for unit in units:
@@ -73,18 +73,11 @@ def read_all(
     return Reading(entries, found, refused, spool, cutting)
 
 
-def _run(
-    recipe: CurateRecipe,
-    run: Run,
-    *,
-    settings: Settings,
-    spool: Spool,
-    units: list[Unit],
-    total: int,
-) -> None:
+def _read_units(run: Run, units: list[Unit], settings: Settings, *, workers: int, of: int) -> None:
+    """Read the units that no earlier try has read, of `of` files in all."""
     files = sum(len(unit.entries) for unit in units)
-    if files < total:
-        run.console.info(f"{total - files} of {total} files were read by an earlier try")
+    if files < of:
+        run.console.info(f"{of - files} of {of} files were read by an earlier try")
     if not units:
         return
     with run.console.progress("reading", total=files, unit="files") as meter:
@@ -93,9 +86,7 @@ def _run(
             meter.advance(len(unit.entries))
             run.log("unit", number=unit.number, images=found, refused=refused)
 
-        workers = _workers(recipe, run, len(units))
-        pool = Pool(settings, spool, workers=workers, check_stop=run.check_stop, done=done)
-        pool.run(units)
+        Pool(settings, workers=workers, check_stop=run.check_stop, done=done).run(units)
 
 
 def _workers(recipe: CurateRecipe, run: Run, units: int) -> int:

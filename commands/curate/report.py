@@ -52,7 +52,7 @@ def summary(account: Account, card: DatasetCard) -> Table:
     ]
     splits = card.counts.splits
     rows += [[split, splits[split].samples] for split in SPLITS if split in splits]
-    return Table(["", "count"], rows)
+    return Table(["Curated", "Count"], rows)
 
 
 def sections(account: Account, card: DatasetCard, run: Run) -> list[Section]:
@@ -102,7 +102,7 @@ def _steps(account: Account, card: DatasetCard) -> Table:
     )
     if card.counts.samples != len(account.images):
         caption += f" Tiling then made {card.counts.samples} samples of {left} images."
-    return Table(["step", "before", "left out", "after"], rows, caption)
+    return Table(["Step", "Before", "Left out", "After"], rows, caption)
 
 
 def _reasons(account: Account) -> list[Block]:
@@ -115,7 +115,7 @@ def _reasons(account: Account) -> list[Block]:
     caption = "Every file and its reason is in quarantine.parquet."
     if len(found) > MOST_ROWS:
         caption += f" {len(found) - MOST_ROWS} rarer reasons are not shown here."
-    return [Table(["why it was quarantined", "step", "count"], rows, caption, bars=["count"])]
+    return [Table(["Why it was quarantined", "Step", "Images"], rows, caption, bars=["Images"])]
 
 
 def _not_opened(account: Account) -> list[Block]:
@@ -142,7 +142,7 @@ def _pictures(account: Account, card: DatasetCard, run: Run) -> list[Block]:
     sizes = Counter(f"{image.row.width} × {image.row.height}" for image in account.images)
     rows: Rows = [[size, count] for size, count in sizes.most_common(8)]
     caption = f"The commonest of {len(sizes)} sizes, width × height in pixels, as read."
-    return [*blocks, Table(["size", "images"], rows, caption, bars=["images"])]
+    return [*blocks, Table(["Size", "Images"], rows, caption, bars=["Images"])]
 
 
 def _labels(account: Account, card: DatasetCard) -> list[Block]:
@@ -154,7 +154,7 @@ def _labels(account: Account, card: DatasetCard) -> list[Block]:
         rows.append(_label_row("no label", unlabelled))
     if len(rows) > 1:
         rows.append(_label_row("all", account.images))
-    columns = ["label", "images", "subjects"]
+    columns = ["Label", "Images", "Subjects"]
     columns += [f"{split}: {what}" for split in SPLITS for what in ("images", "subjects")]
     shown = rows if len(rows) <= MOST_ROWS else [*rows[: MOST_ROWS - 1], rows[-1]]
     blocks.append(Table(columns, shown, strong=[len(shown) - 1] if len(shown) > 1 else ()))
@@ -265,7 +265,7 @@ def _privacy(account: Account, run: Run) -> list[Block]:
         ["text burned into pixels", "NOT CHECKED", f"{risky} radiographs, ultrasound or unknown"],
         ["faces in head scans", "NOT CHECKED", ""],
     ]
-    blocks: list[Block] = [Table(["what could name someone", "what was done", ""], rows)]
+    blocks: list[Block] = [Table(["What could name someone", "What was done", "How"], rows)]
     declared = notes["burned-in annotation declared"]
     if declared:
         text = f"{declared} images declare themselves that text is burned into their pixels."
@@ -289,7 +289,7 @@ def _paths(run: Run) -> str:
 
 def _decisions(run: Run) -> list[Block]:
     rows = [[key, _shown(said["value"]), said["why"]] for key, said in run.resolved.items()]
-    return [Table(["key", "value", "why"], rows)]
+    return [Table(["Key", "Value", "Why"], rows)]
 
 
 def _shown(value: object) -> str:
