@@ -55,6 +55,9 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Run the command line; ends the process with one of the documented exit codes."""
+    # Threads that spin while they wait starve each other on a shared machine: two of them train
+    # a small model many times slower there than two that sleep (benchmarks/README.md).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if WORKER in os.environ:
         from medfm_cli.command import work_if_worker
 
