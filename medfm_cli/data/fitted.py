@@ -29,18 +29,26 @@ class FittedImages:
         """Bytes of all images together, fitted."""
         return len(self.rows) * self.channels * self.size**2
 
+    def shape(self, count: int) -> tuple[int, int, int, int]:
+        """The shape of `count` images together."""
+        return count, self.channels, self.size, self.size
+
     def read(self, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The images at these positions: uint8 `[len(positions), channels, size, size]`.
 
         Raises:
             DataError: an image cannot be read; the sample is named.
         """
-        images = np.empty((len(positions), self.channels, self.size, self.size), dtype=np.uint8)
+        images = np.empty(self.shape(len(positions)), dtype=np.uint8)
+        self.read_into(images, positions)
+        return images
+
+    def read_into(self, images: NDArray[np.uint8], positions: NDArray[np.int64]) -> None:
+        """As `read`, into memory that is there already."""
         rows = self.rows[positions].tolist()
         self.store.announce(rows)
         for index, row in enumerate(rows):
             images[index] = self.one(row)
-        return images
 
     def one(self, row: int) -> NDArray[np.uint8]:
         """One image by its row: uint8 `[channels, size, size]`."""
@@ -53,8 +61,7 @@ class CachedImages:
     def __init__(self, source: FittedImages, *, threads: int = 1) -> None:
         self._source = source
         self._threads = threads
-        shape = (len(source.rows), source.channels, source.size, source.size)
-        self._images = np.empty(shape, dtype=np.uint8)
+        self._images = np.empty(source.shape(len(source.rows)), dtype=np.uint8)
         self._there = np.zeros(len(source.rows), dtype=bool)
 
     def read(self, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
