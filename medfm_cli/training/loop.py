@@ -30,17 +30,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FitReport:
-    """How a training went. Times include those before an interruption."""
+    """How a training went. Times include those before an interruption.
+
+    `waiting` is the part of the time spent waiting for data.
+    """
 
     steps: int
     resumed_from: int | None
     samples: int
     seconds: float
-    samples_per_second: float
     waiting: float
     precision: str
     device: str
     best_step: int | None
+
+    @property
+    def samples_per_second(self) -> float:
+        """The throughput over the whole training, checkpoints and validation included."""
+        return self.samples / self.seconds
 
 
 def fit(
@@ -113,14 +120,12 @@ def fit(
         session.accelerator.wait_for_everyone()
         session.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
         _settle(task, ema, state)
-        overall = meter.overall()
         return FitReport(
             steps=state.step,
             resumed_from=state.resumed_from,
             samples=state.step * options.batch,
             seconds=state.seconds,
-            samples_per_second=overall["samples_per_second"],
-            waiting=overall["waiting"],
+            waiting=state.waited / state.seconds,
             precision=session.precision,
             device=session.device.type,
             best_step=state.best.step if state.best.weights else None,

@@ -30,10 +30,7 @@ class Meter:
         self._run = run
         self._options = options
         self._state = state
-        self._begun = self._mark = time.perf_counter()
-        self._first = state.step
-        self._waited_before_mark = 0.0
-        self.waited = 0.0
+        self._mark = (time.perf_counter(), state.waited, state.step)
 
     def watch(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Pass the batches on and measure how long they were waited for."""
@@ -41,7 +38,7 @@ class Meter:
         while True:
             asked = time.perf_counter()
             batch = next(iterator, None)
-            self.waited += time.perf_counter() - asked
+            self._state.waited += time.perf_counter() - asked
             if batch is None:
                 return
             yield batch
@@ -56,34 +53,24 @@ class Meter:
             self._flush(rate)
         self._progress.advance(1, self._note)
 
-    def rates(self, *, seconds: float, waited: float, steps: float) -> dict[str, float]:
-        """Give samples a second and the part of the time that was spent waiting for data."""
-        seconds = max(seconds, 1e-9)
-        return {
-            "samples_per_second": round(steps * self._options.batch / seconds, 1),
-            "waiting": round(waited / seconds, 4),
-        }
-
-    def overall(self) -> dict[str, float]:
-        """Give the rates since this process began to train."""
-        return self.rates(
-            seconds=time.perf_counter() - self._begun,
-            waited=self.waited,
-            steps=self._state.step - self._first,
-        )
-
     def _flush(self, rate: float) -> None:
         window = dict(self._state.window)
         self._state.window.clear()
         steps = window.pop("steps")
-        now = time.perf_counter()
-        speed = self.rates(
-            seconds=now - self._mark, waited=self.waited - self._waited_before_mark, steps=steps
-        )
-        self._mark, self._waited_before_mark = now, self.waited
         means = {name: total / steps for name, total in window.items()}
-        self._run.metric(step=self._state.step, **means, learning_rate=rate, **speed)
-        self._note = (
-            f"loss {means['loss']:.4f} · {speed['samples_per_second']:,.0f} images/s · "
-            f"waiting {speed['waiting']:.0%}"
+        speed, waiting = self._speed()
+        self._run.metric(
+            step=self._state.step,
+            **means,
+            learning_rate=rate,
+            samples_per_second=round(speed, 1),
+            waiting=round(waiting, 4),
         )
+        self._note = f"loss {means['loss']:.4f} · {speed:,.0f} images/s · waiting {waiting:.0%}"
+
+    def _speed(self) -> tuple[float, float]:
+        """Give samples a second, and the part of the time spent waiting, since the last call."""
+        now = (time.perf_counter(), self._state.waited, self._state.step)
+        seconds, waited, steps = (a - b for a, b in zip(now, self._mark, strict=True))
+        self._mark = now
+        return steps * self._options.batch / max(seconds, 1e-9), waited / max(seconds, 1e-9)

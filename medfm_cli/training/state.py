@@ -65,6 +65,7 @@ class TrainingState:
         self.step = 0
         self.resumed_from: int | None = None
         self.seconds_before = 0.0
+        self.waited = 0.0
         self.window: dict[str, float] = {}
         self._options = options
         self._session = session
@@ -147,6 +148,7 @@ class TrainingState:
             torch.set_num_threads(int(facts["threads"]))  # sums depend on how they are split
         self.step = self.resumed_from = self._saved_step = checkpoint.step
         self.seconds_before = float(facts["seconds"])
+        self.waited = float(facts["waited"])
         self.window = dict(facts["window"])
 
     def _facts(self, steps_per_epoch: int) -> dict[str, Any]:
@@ -161,6 +163,7 @@ class TrainingState:
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
             "seconds": self.seconds,
+            "waited": self.waited,
             "scaler": scaler.state_dict() if scaler is not None else None,
             "best": best,
             "window": self.window,
