@@ -136,13 +136,22 @@ def _pictures(account: Account, card: DatasetCard, run: Run) -> list[Block]:
     blocks: list[Block] = []
     if card.label_schema.classes:
         blocks.append(class_sheet(account.images, card.label_schema.classes, run))
-    modalities = {image.modality for image in account.images}
-    if not blocks or (len(modalities) > 1 and modalities != set(card.label_schema.classes)):
-        blocks.append(modality_sheet(account.images, run))
+    others = _beyond_classes(account, card)
+    if not blocks or (others and len({image.modality for image in account.images}) > 1):
+        blocks.append(modality_sheet(others, run, rest=len(others) < len(account.images)))
     sizes = Counter(f"{image.row.width} × {image.row.height}" for image in account.images)
     rows: Rows = [[size, count] for size, count in sizes.most_common(8)]
     caption = f"The commonest of {len(sizes)} sizes, width × height in pixels, as read."
     return [*blocks, Table(["Size", "Images"], rows, caption, bars=["Images"])]
+
+
+def _beyond_classes(account: Account, card: DatasetCard) -> list[Image]:
+    """The images whose modality the sheet of classes does not show already."""
+    pairs = {(image.modality, label) for image in account.images for label in labels_of(image)}
+    if len(pairs) > len(card.label_schema.classes):
+        return list(account.images)
+    told = {modality for modality, _ in pairs}  # each class is one modality
+    return [image for image in account.images if image.modality not in told]
 
 
 def _labels(account: Account, card: DatasetCard) -> list[Block]:

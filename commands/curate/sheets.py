@@ -29,15 +29,17 @@ def class_sheet(images: Sequence[Image], classes: Sequence[str], run: Run) -> Fi
     return _sheet(chosen, run, name="classes", caption=caption)
 
 
-def modality_sheet(images: Sequence[Image], run: Run) -> Figure:
-    """One row of images for every modality, or two rows where none is known."""
+def modality_sheet(images: Sequence[Image], run: Run, *, rest: bool = False) -> Figure:
+    """One row of images for every modality; `rest`: these are not all the images there are."""
     counts = Counter(image.modality for image in images)
     chosen: dict[str, list[Image]] = {}
     for name, _ in counts.most_common(MOST_ROWS):
         few = _few(images, lambda image, name=name: image.modality == name)  # type: ignore[misc]
         chosen[name or "unknown modality"] = few
     caption = "Images of every modality, each row from as many subjects as there are."
-    if len(chosen) == 1:
+    if rest:
+        caption = "Images of the modalities that are no class."
+    elif len(chosen) == 1:
         caption = "Some of the images, from as many subjects as there are."
     return _sheet(chosen, run, name="modalities", caption=caption)
 

@@ -104,12 +104,12 @@ def _how(story: Story) -> list[Block]:
     blocks: list[Block] = [
         Facts(
             {
-                "protocol": _short_trial(board),
-                "images": cases.n,
-                "subjects": cases.n_subjects,
-                "classes": cases.n_classes,
-                "bootstrap draws": story.recipe.bootstrap,
-                "classes weighted": "alike" if story.balanced else "by their frequency",
+                "Protocol": _short_trial(board),
+                "Images": cases.n,
+                "Subjects": cases.n_subjects,
+                "Classes": cases.n_classes,
+                "Bootstrap draws": story.recipe.bootstrap,
+                "Classes weighted": "alike" if story.balanced else "by their frequency",
             }
         ),
         remarks.size_remark(cases, of="tested set"),

@@ -83,11 +83,11 @@ def _what(story: Story) -> list[Block]:
     blocks: list[Block] = [
         Facts(
             {
-                "start": story.start.name,
-                "mode": story.recipe.mode,
-                "parameters": story.parameters,
-                "trained": story.trained.trainable,
-                "kept": story.trained.chosen,
+                "Start": story.start.name,
+                "Mode": story.recipe.mode,
+                "Parameters": story.parameters,
+                "Trained": story.trained.trainable,
+                "Kept": story.trained.chosen,
             }
         ),
         Table(columns, rows, "Labelled images by split and class; no subject is in two splits."),
@@ -108,7 +108,7 @@ def _what(story: Story) -> list[Block]:
 
 def _training(story: Story, run: Run) -> list[Block]:
     curves = story.trained.curves
-    facts = Facts(story.trained.facts)
+    facts = Facts({name.capitalize(): value for name, value in story.trained.facts.items()})
     if not curves:
         return [facts]
     longest = max(len(xs) for xs, _ in curves.values())

@@ -21,7 +21,8 @@ def confusion_figure(cases: Cases, folder: Path, *, name: str, of: str) -> Figur
     wrong = int(table.sum() - table.trace())
     return Figure(
         f"{folder.name}/{name}.svg",
-        f"Confusion matrix of {of}, images ({cases.n} images, {cases.n_subjects} subjects).",
+        f"Confusion matrix of {of}: {cases.n} images of {cases.n_subjects} subjects; the shade is "
+        "the share of the row.",
         f"Confusion matrix of {of}: {wrong} of {cases.n} images are wrong.",
     )
 

@@ -184,7 +184,9 @@ def test_numbers_are_right_aligned_and_marked_rows_stand_out(run_dir: Path) -> N
     table = Table(["model", "AUC"], [["a", 0.5], ["b", 0.75]], strong=[1])
     html = render(run_dir, sections=[Section("s", [table])])
     assert '<th scope="col" class="n">AUC</th>' in html
-    assert re.search(r'<tr class="strong">\s*<td class="short">b</td>\s*<td class="n">0\.750</td>', html)
+    assert re.search(
+        r'<tr class="strong">\s*<td class="short">b</td>\s*<td class="n">0\.750</td>', html
+    )
 
 
 def test_contents_are_left_out_of_short_reports(run_dir: Path) -> None:
