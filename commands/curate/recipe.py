@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -137,7 +137,9 @@ class CurateRecipe(Recipe):
     tile: Tiles = Tiles()
     split: Split = Split()
     deidentify: Deidentify = Deidentify()
-    workers: int | Auto = Field("auto", description="Processes that read files.")
+    workers: Annotated[int, Field(ge=1)] | Auto = Field(
+        "auto", description="Processes that read files."
+    )
     shard_bytes: int = Field(256 << 20, ge=4096, description="Size of a shard, about.")
     licences: list[str] = Field(default_factory=list, description="Goes into the card.")
     consent: str = Field("", description="Goes into the card.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -38,8 +38,8 @@ class EvalRecipe(Recipe):
         description="holdout: the dataset's test split; cross-validation: every subject is tested "
         "once; auto: cross-validation of encoders below 40 held-out subjects.",
     )
-    folds: int | Auto = Field(
-        "auto", ge=2, description="Parts of the cross-validation; auto: at most 5."
+    folds: Annotated[int, Field(ge=2)] | Auto = Field(
+        "auto", description="Parts of the cross-validation; auto: at most 5."
     )
     baselines: list[Baseline] = Field(
         list(BASELINES),

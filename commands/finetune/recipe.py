@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -50,8 +50,8 @@ class FinetuneRecipe(TrainingKeys, Recipe):
     mode: Literal["probe", "full"] = Field(
         "probe", description="probe: a linear head on frozen features; full: train all weights."
     )
-    image_size: int | Auto = Field(
-        "auto", ge=8, description="Side of the input in pixels; auto: what the encoder has."
+    image_size: Annotated[int, Field(ge=8)] | Auto = Field(
+        "auto", description="Side of the input in pixels; auto: what the encoder has."
     )
     class_weights: ClassWeights = Field(
         "auto",
