@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from medfm_cli.commands.run.recipe import RunRecipe, resolved
 from medfm_cli.execute import Job, Outcome, execute
-from medfm_cli.runs import Result, Run, Section, Table
+from medfm_cli.runs import Callout, Figure, Result, Run, Section, Table
+from medfm_cli.runs.cells import duration
 from medfm_cli.verbs import recipe_model
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def _job(run: Run, name: str, verb: str, stage: Recipe, done: dict[str, Outcome]
 
 
 def _result(run: Run, recipe: RunRecipe, done: dict[str, Outcome]) -> Result:
-    last = _last_with_summary(done)
+    told = _told(recipe, done)
     gates = [f"{name}: {o.result.gate}" for name, o in done.items() if o.result.gate]
     return Result(
         metrics={name: outcome.result.metrics for name, outcome in done.items()},
@@ -50,24 +52,40 @@ def _result(run: Run, recipe: RunRecipe, done: dict[str, Outcome]) -> Result:
             for name, outcome in done.items()
             for kind, path in outcome.result.artefacts.items()
         },
-        sections=[_overview(recipe, done)],
-        summary=last.summary if last else None,
-        headline=" ".join(o.result.headline for o in done.values() if o.result.headline),
+        sections=[*_outcome(run, told), _overview(recipe, done)],
+        summary=told.result.summary if told else None,
+        headline=told.result.headline if told else "",
         lineage={name: outcome.result.lineage for name, outcome in done.items()},
         gate="; ".join(gates) or None,
         stages={name: str(outcome.dir.relative_to(run.dir)) for name, outcome in done.items()},
     )
 
 
+def _told(recipe: RunRecipe, done: dict[str, Outcome]) -> Outcome | None:
+    """What a person wants to see first: the last evaluation, else the last stage with a table."""
+    evaluated = [outcome for name, outcome in done.items() if recipe.verb_of(name) == "eval"]
+    with_table = [outcome for outcome in done.values() if outcome.result.summary]
+    return ([None, *with_table, *evaluated])[-1]
+
+
+def _outcome(run: Run, told: Outcome | None) -> list[Section]:
+    """Its table, its first caution and its first picture, ahead of all chapters."""
+    if told is None or told.result.summary is None:
+        return []
+    blocks = [block for section in told.result.sections for block in section.blocks]
+    cautions = [block for block in blocks if isinstance(block, Callout) and block.kind == "warn"]
+    folder = told.dir.relative_to(run.dir)
+    pictures = [
+        replace(block, path=(folder / block.path).as_posix())
+        for block in blocks
+        if isinstance(block, Figure)
+    ]
+    return [Section("The result", [told.result.summary, *cautions[:1], *pictures[:1]])]
+
+
 def _overview(recipe: RunRecipe, done: dict[str, Outcome]) -> Section:
     rows = [
-        (name, recipe.verb_of(name), round(outcome.seconds, 1), outcome.result.headline)
+        (name, recipe.verb_of(name), duration(outcome.seconds), outcome.result.headline)
         for name, outcome in done.items()
     ]
-    return Section("The pipeline", [Table(["stage", "verb", "seconds", "outcome"], rows)])
-
-
-def _last_with_summary(done: dict[str, Outcome]) -> Result | None:
-    """The result that a person wants to see: the last evaluation, else the last with a table."""
-    with_table = [o.result for o in done.values() if o.result.summary]
-    return with_table[-1] if with_table else None
+    return Section("The stages", [Table(["Stage", "Verb", "Time", "Outcome"], rows)])
