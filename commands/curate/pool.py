@@ -25,6 +25,7 @@ from medfm_cli.errors import RunFailed
 GRACE = 15.0
 """Seconds after its time limit until a process that hangs in a library is killed."""
 TICK = 0.5
+Work = Callable[[Unit, Settings], tuple[int, int]]
 _CRASHED = "reading it crashed the process that read it"
 _HUNG = "reading it took too long and had to be killed"
 
@@ -37,6 +38,7 @@ class Pool:
         workers: how many there are.
         check_stop: raises when the run should stop; asked at least every half second.
         done: called with a unit and its counts of images and refusals as it is finished.
+        work: what is done with a unit.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class Pool:
         workers: int,
         check_stop: Callable[[], None],
         done: Callable[[Unit, int, int], None],
+        work: Work = read_unit,
     ) -> None:
         self.settings = settings
         self.spool = Spool(Path(settings.folder), settings.mark)
         self.workers = workers
         self.check_stop = check_stop
         self.done = done
+        self.work = work
         self._hung: set[int] = set()
 
     def run(self, units: list[Unit]) -> None:
@@ -76,7 +80,7 @@ class Pool:
                     unit = waiting.pop()
                     self.spool.now_path(unit.number).unlink(missing_ok=True)
                     try:
-                        running[executor.submit(read_unit, unit, self.settings)] = unit
+                        running[executor.submit(self.work, unit, self.settings)] = unit
                     except BrokenProcessPool:
                         waiting.append(unit)
                         return list(running.values())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -159,13 +160,18 @@ class UnitWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        with self._file:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            size = self._file.tell()
-        if kind is not None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            with suppress(OSError):  # closing writes what is buffered: the disk may be full
+                self._file.close()
             self._temporary.unlink(missing_ok=True)
-            return
+
+    def _finish(self) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        size = self._file.tell()
         self._temporary.replace(self.spool.pixels_path(self.number))
         sync_folder(self.spool.folder)
         write_text(self.spool.rows_path(self.number), self._rows(size))

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 IN_MEMORY = 256 << 20
 """Up to this size (bytes) a file is read whole; of a larger one only the frames that are taken."""
+_TABLES = ("LUTData",) + tuple(
+    f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue", "Alpha")
+)
 _VALUE_REPRESENTATIONS = frozenset(
     b"AE AS AT CS DA DS DT FL FD IS LO LT OB OD OF OL OW PN SH SL SQ SS ST TM UI UL UN US".split()
 )
@@ -55,16 +58,16 @@ def _quiet() -> Iterator[None]:
     from pydicom import config
 
     logger = logging.getLogger("pydicom")
-    before = logger.disabled
+    before = logger.level
     mode = config.settings.reading_validation_mode
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        logger.disabled = True
+        logger.setLevel(logging.CRITICAL + 1)
         config.settings.reading_validation_mode = config.IGNORE
         try:
             yield
         finally:
-            logger.disabled = before
+            logger.setLevel(before)
             config.settings.reading_validation_mode = mode
 
 
@@ -103,7 +106,27 @@ def _open(path: Path) -> Dataset:
     if not _has_header(dataset):
         raise Unreadable("no DICOM file, though it begins like one")
     _guess_encoding(dataset)
+    if not dataset.original_encoding[1]:
+        _swap_tables(dataset)
     return dataset
+
+
+def _swap_tables(dataset: Dataset) -> None:
+    """Bring look-up tables stored as words (OW) of a big-endian file into this machine's order.
+
+    pydicom hands such bytes over as they are, and later takes them for little-endian (except the
+    segmented ones).
+    """
+    for element in dataset.iterall():
+        if element.VR == "OW" and element.keyword in _TABLES:
+            element.value = swap_words(bytes(element.value))
+
+
+def swap_words(data: bytes) -> bytes:
+    """16-bit words in the other byte order."""
+    swapped = bytearray(data[: len(data) & ~1])
+    swapped[0::2], swapped[1::2] = swapped[1::2], swapped[0::2]
+    return bytes(swapped)
 
 
 def _has_header(dataset: Dataset) -> bool:

@@ -104,10 +104,9 @@ class Decoder:
 
         transform = self._group(frame, "PixelValueTransformationSequence")
         real = apply_modality_lut(values, transform)
-        if "VOILUTSequence" in self.dataset:
-            pixels = self._by_table(real)
-            if pixels.std() >= _FLAT:
-                return pixels, "VOI LUT"
+        table = self._by_table(real)
+        if table is not None and table.std() >= _FLAT:
+            return table, "VOI LUT"
         window = _window(self._group(frame, "FrameVOILUTSequence"))
         if window:
             centre, width, shape = window
@@ -128,11 +127,17 @@ class Decoder:
                 return group
         return self.dataset
 
-    def _by_table(self, real: NDArray[Any]) -> NDArray[np.uint8]:
+    def _by_table(self, real: NDArray[Any]) -> NDArray[np.uint8] | None:
+        """Greys by the first table of the file; None when there is none that can be used."""
         from pydicom.pixels.processing import apply_voi
 
+        if not self.dataset.get("VOILUTSequence"):
+            return None
         table = self.dataset.VOILUTSequence[0]
-        shown = apply_voi(real, self.dataset)
+        try:
+            shown = apply_voi(real, self.dataset)
+        except Exception:  # a damaged table: there are other ways to choose greys
+            return None
         top = max(2 ** int(table.LUTDescriptor[2]) - 1, 1)
         return scale(shown, low=0.0, high=float(top))
 

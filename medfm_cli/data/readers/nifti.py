@@ -6,6 +6,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,14 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
     first is taken.
     """
     try:
-        with _opened(path) as image:
+        with _opened(path) as (image, stream):
             volume = _Volume(image)
-            volume.check(options.max_pixels)
+            packed = isinstance(stream, gzip.GzipFile)
+            volume.check(options.max_pixels, None if packed else path.stat().st_size)
             margin = volume.depth // 4
             wanted = [margin + i for i in evenly(volume.depth - 2 * margin, options.slices)]
             slices = [volume.slice(position) for position in wanted]
+            _read_to_the_end(stream)
     except Unreadable:
         raise
     except MemoryError:
@@ -87,14 +90,17 @@ class _Volume:
             "display": "percentiles",
         }
 
-    def check(self, max_pixels: int) -> None:
-        """Refuse what is too large before any voxel is read."""
+    def check(self, max_pixels: int, file_size: int | None) -> None:
+        """Refuse what is too large, or (uncompressed) too short, before any voxel is read."""
         width, height = (int(self.image.shape[stored]) for stored in self.axes[:2])
         if width * height > max_pixels:
             raise Unreadable(f"slices of {width * height / 1e6:.0f} megapixels")
         voxels = int(np.prod(self.image.shape[:3]))
-        if voxels * self.image.header.get_data_dtype().itemsize > MAX_BYTES:
+        size = voxels * self.image.header.get_data_dtype().itemsize
+        if size > MAX_BYTES:
             raise Unreadable(f"a volume of more than {MAX_BYTES >> 30} GB")
+        if file_size is not None and self.image.dataobj.offset + size > file_size:
+            raise Unreadable("a truncated NIfTI file")
 
     def slice(self, position: int) -> NDArray[Any]:
         """The axial slice at this height (from the feet): front up, right side on the left."""
@@ -112,7 +118,7 @@ class _Volume:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: Path) -> Iterator[tuple[Any, gzip.GzipFile | BufferedReader]]:
     """The image with its voxels still on disk, whatever the file is called."""
     import nibabel
 
@@ -123,7 +129,14 @@ def _opened(path: Path) -> Iterator[Any]:
         stream.seek(0)
         second = int.from_bytes(first, "little") == 540 or int.from_bytes(first, "big") == 540
         kind = nibabel.Nifti2Image if second else nibabel.Nifti1Image
-        yield kind.from_stream(stream)
+        yield kind.from_stream(stream), stream
+
+
+def _read_to_the_end(stream: gzip.GzipFile | BufferedReader) -> None:
+    """Find out that a gzipped file is cut short or damaged behind the slices that were taken."""
+    if isinstance(stream, gzip.GzipFile):
+        while stream.read(1 << 20):
+            pass
 
 
 def _refuse_segmentations(slices: list[NDArray[Any]]) -> None:
