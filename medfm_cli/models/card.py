@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from medfm_cli.models.config import ModelConfig
 
 EMPTY = "EMPTY"
+SHORT = 3
+"""Names of metrics up to this length are abbreviations."""
+MANY = 200
+"""Subjects from which on a third digit is shown."""
 
 
 class DataFacts(Part):
@@ -107,11 +111,12 @@ def render_model_card(config: ModelConfig) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def interval(metric: MetricFacts, *, digits: int = 3) -> str:
-    """`0.912 (0.850 to 0.960)`, or the value and EMPTY for the interval that is not known."""
+def interval(metric: MetricFacts) -> str:
+    """`0.91 (0.85 to 0.96)`, EMPTY for an unknown interval; a third digit from many people on."""
+    digits = 3 if (metric.subjects or 0) >= MANY else 2
     value = f"{metric.value:.{digits}f}"
     if metric.low is None or metric.high is None:
-        return f"{value} (95 % interval {EMPTY})"
+        return f"{value} ({EMPTY})"
     return f"{value} ({metric.low:.{digits}f} to {metric.high:.{digits}f})"
 
 
@@ -132,9 +137,13 @@ def _model_lines(config: ModelConfig) -> list[str]:
 
 
 def _data_lines(data: Sequence[DataFacts]) -> list[str]:
+    """Each dataset once, with all that it was used for."""
     lines: list[str] = []
-    for item in data:
-        lines += [f"### {item.use or 'data'}: {item.name or EMPTY}", "", *_one_dataset(item), ""]
+    versions = dict.fromkeys(item.version or str(number) for number, item in enumerate(data))
+    for version in versions:
+        same = [d for number, d in enumerate(data) if (d.version or str(number)) == version]
+        uses = ", ".join(dict.fromkeys(item.use or "data" for item in same))
+        lines += [f"### {uses}: {same[0].name or EMPTY}", "", *_one_dataset(same[0]), ""]
     return lines[:-1] or [EMPTY]
 
 
@@ -163,23 +172,38 @@ def _training_lines(training: Sequence[TrainingFacts]) -> list[str]:
 
 
 def _metric_lines(metrics: Sequence[MetricFacts]) -> list[str]:
+    """One row for each model under each protocol, one column for each metric."""
     if not metrics:
         return [EMPTY]
-    head = ["| model | metric | value (95 % interval) | n | subjects | protocol |"]
-    rule = ["|---|---|---|---|---|---|"]
-    return head + rule + [_metric_row(metric) for metric in metrics]
+    names = list(dict.fromkeys(metric.name for metric in metrics))
+    rows: dict[tuple[str, ...], dict[str, str]] = {}
+    for metric in metrics:
+        rows.setdefault(_trial(metric), {})[metric.name] = interval(metric)
+    table = [["model", "protocol", "n", "subjects", *(_title(name) for name in names)]]
+    table += [[*trial, *(found.get(name, "") for name in names)] for trial, found in rows.items()]
+    lines = ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in table]
+    return [
+        "In brackets the 95 % interval by bootstrap over subjects.",
+        "",
+        lines[0],
+        "|---" * len(table[0]) + "|",
+        *lines[1:],
+    ]
 
 
-def _metric_row(metric: MetricFacts) -> str:
-    cells = (
+def _trial(metric: MetricFacts) -> tuple[str, ...]:
+    """What was measured, how, and on how much."""
+    return (
         metric.of or EMPTY,
-        metric.name,
-        interval(metric),
+        metric.protocol or EMPTY,
         _shown(metric.n),
         _shown(metric.subjects),
-        metric.protocol or EMPTY,
     )
-    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+
+
+def _title(name: str) -> str:
+    """`auc` is AUC, `balanced_accuracy` balanced accuracy."""
+    return name.upper() if len(name) <= SHORT else name.replace("_", " ")
 
 
 def _preprocessing_lines(config: ModelConfig) -> list[str]:
@@ -208,7 +232,7 @@ def _bullets(lines: Iterable[str]) -> list[str]:
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    return ", ".join(f"{name or 'not stated'} {count:,}" for name, count in counts.items())
 
 
 def _shown(value: object) -> str:

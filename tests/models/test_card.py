@@ -49,16 +49,42 @@ def test_a_field_nobody_recorded_is_empty_beside_those_that_are_known() -> None:
     assert "- consent: EMPTY" in text
 
 
-def test_a_metric_shows_its_interval_n_and_subjects() -> None:
-    metric = MetricFacts(
-        name="AUC", value=0.9, low=0.8, high=0.95, n=40, subjects=12, of="probe", protocol="test"
-    )
-    text = render_model_card(config(CardFacts(metrics=[metric])))
-    assert "| probe | AUC | 0.900 (0.800 to 0.950) | 40 | 12 | test |" in text
+def measured(name: str, value: float, **more: object) -> MetricFacts:
+    facts = {"low": 0.8, "high": 0.95, "n": 40, "subjects": 12, "of": "probe", "protocol": "test"}
+    return MetricFacts.model_validate({"name": name, "value": value, **facts, **more})
 
 
-def test_a_metric_without_an_interval_says_so() -> None:
-    assert interval(MetricFacts(name="AUC", value=0.5)) == "0.500 (95 % interval EMPTY)"
+def test_a_model_has_one_row_with_its_intervals_n_and_subjects() -> None:
+    metrics = [
+        measured("auc", 0.9),
+        measured("balanced_accuracy", 0.85),
+        measured("auc", 0.5, of="majority", low=None, high=None),
+    ]
+    lines = render_model_card(config(CardFacts(metrics=metrics))).splitlines()
+    assert "| model | protocol | n | subjects | AUC | balanced accuracy |" in lines
+    assert "|---|---|---|---|---|---|" in lines
+    row = "| probe | test | 40 | 12 | 0.90 (0.80 to 0.95) | 0.85 (0.80 to 0.95) |"
+    assert row in lines
+    assert "| majority | test | 40 | 12 | 0.50 (EMPTY) |  |" in lines
+
+
+def test_digits_follow_the_number_of_people() -> None:
+    assert interval(measured("auc", 0.9123, subjects=500)) == "0.912 (0.800 to 0.950)"
+    assert interval(measured("auc", 0.9123, subjects=None)) == "0.91 (0.80 to 0.95)"
+    assert interval(MetricFacts(name="auc", value=0.5)) == "0.50 (EMPTY)"
+
+
+def test_a_dataset_used_twice_is_told_once() -> None:
+    data = [
+        DataFacts(use="pretrain", name="tiles", version="v1", modalities={"CT": 3, "": 2}),
+        DataFacts(use="finetune", name="tiles", version="v1", modalities={"CT": 3, "": 2}),
+        DataFacts(use="eval", name="others", version="v2"),
+    ]
+    text = section(render_model_card(config(CardFacts(data=data))), "Data")
+    assert text.count("### ") == 2
+    assert "### pretrain, finetune: tiles" in text
+    assert "- samples by modality: CT 3, not stated 2" in text
+    assert "### eval: others" in text
 
 
 def test_training_and_operating_points_and_limits_are_listed() -> None:
@@ -73,9 +99,9 @@ def test_training_and_operating_points_and_limits_are_listed() -> None:
 
 
 def test_text_from_outside_cannot_break_the_table() -> None:
-    metric = MetricFacts(name="A|UC\n", value=1.0, of="x")
-    row = render_model_card(config(CardFacts(metrics=[metric]))).splitlines()
-    assert sum(line.startswith("| x | A\\|UC  |") for line in row) == 1
+    metric = MetricFacts(name="auc", value=1.0, of="a|b\nc")
+    lines = render_model_card(config(CardFacts(metrics=[metric]))).splitlines()
+    assert sum(line.startswith("| a\\|b c | EMPTY |") for line in lines) == 1
 
 
 def test_data_facts_are_the_datasets_own() -> None:
