@@ -254,8 +254,8 @@ def _copies(account: Account, run: Run) -> list[Block]:
         )
     if account.unique.shared_widely:
         text = (
-            f"{account.unique.shared_widely} pictures come from more than five patients, like a "
-            f"test card does; they tie nobody together."
+            f"Pictures that come from more than five patients each, like a test card: "
+            f"{account.unique.shared_widely}. They tie nobody together."
         )
         blocks.append(Callout("note", text))
     return blocks

@@ -51,8 +51,8 @@ def _errors(
     if not len(wrong):
         return [Text(f"{board.main} made no error on these images.")]
     sure = wrong[np.argsort(-cases.probabilities[wrong].max(axis=1), kind="stable")][:most]
-    first_row = _first_rows(images)
-    pictures = [dataset.image(int(first_row[board.trial.tested[case]])) for case in sure]
+    row_of = _middle_rows(images)
+    pictures = [dataset.image(int(row_of[board.trial.tested[case]])) for case in sure]
     sheet = figures.image_sheet(pictures, [_caption(cases, int(case)) for case in sure], COLUMNS)
     figures.save(sheet, run.path("figures", "errors.jpg"))
     shown = f"the {len(sure)} surest" if len(wrong) > len(sure) else "all"
@@ -60,17 +60,18 @@ def _errors(
         Figure(
             "figures/errors.jpg",
             f"{len(wrong)} of {cases.n} images were misclassified by {board.main}; {shown} of "
-            "them, the surest first (of a tiled image its first tile).",
+            "them, the surest first (of a tiled image its middle tile).",
             f"A sheet of {len(sure)} misclassified images with their true and predicted classes.",
             wide=True,
         )
     ]
 
 
-def _first_rows(images: LabelledImages) -> np.ndarray:
-    """The manifest row of each image's first sample, [M]."""
-    _, first = np.unique(images.image, return_index=True)
-    return images.rows[first]
+def _middle_rows(images: LabelledImages) -> np.ndarray:
+    """The manifest row of each image's middle sample, [M]: first tiles often show its margin."""
+    order = np.argsort(images.image, kind="stable")
+    parts = np.split(images.rows[order], np.flatnonzero(np.diff(images.image[order])) + 1)
+    return np.array([part[len(part) // 2] for part in parts])
 
 
 def _caption(cases: Cases, case: int) -> str:

@@ -192,14 +192,22 @@ def _held_out(story: Story, board: Board) -> list[Block]:
         ]
     absent = remarks.absent_remark(cases, of="test split")
     blocks += [absent] if absent else []
+    return blocks + _trained_on(story)
+
+
+def _trained_on(story: Story) -> list[Block]:
+    """Say whether the classifiers saw subjects of the test split, those alike in one remark."""
+    alike: dict[Overlap, list[str]] = {}
     for name, each in story.overlaps.items():
+        alike.setdefault(each, []).append(name)
+    blocks: list[Block] = []
+    for each, names in alike.items():
+        who, was = ", ".join(names), "were" if len(names) > 1 else "was"
         if each.known:
-            text = (
-                f"{name} was trained on no subject of the test split ({each.why}; its lineage says)"
-            )
-            blocks.append(Callout("good", f"{text}."))
+            text = f"{who} {was} trained on no subject of the test split"
+            blocks.append(Callout("good", f"{text} ({each.why}; the lineage says so)."))
         else:
-            text = f"Whether {name} was trained on subjects of the test split is not known"
+            text = f"Whether {who} {was} trained on subjects of the test split is not known"
             blocks.append(Callout("warn", f"{text}: {each.why}."))
     return blocks
 

@@ -14,7 +14,9 @@ from medfm_cli.runs.blocks import Cell, Table
 EMPTY = "–"
 _SMALL, _LARGE = 1e-3, 1e7
 # "0.91 (0.87–0.94)", "3.2 ms", "12 %", "41 / 172": text that reads as a number
-_LIKE_NUMBER = re.compile(r"[-−+<>≤≥~]?\s?\d[\d.,  –−\-+±()\[\]%/×]*[A-Za-zµ²³%/]{0,9}")
+_LIKE_NUMBER = re.compile(
+    r"(?!\d+\.\d+\.\d)[-−+<>≤≥~]?\s?\d[\d.,  –−\-+±()\[\]%/×]*[A-Za-zµ²³%/]{0,9}"
+)
 _HYPHEN = re.compile(r"(?<![\w.)\]])-(?=\d)")  # that stands for a minus
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -94,7 +96,7 @@ def split_interval(text: str) -> tuple[str, str]:
 
 def split_caption(text: str, *, title: int = 110) -> tuple[str, str]:
     """Part a caption into a title (its first sentence, if not too long) and a note."""
-    first, *rest = re.split(r"(?<=[.!?])\s+(?=[A-Z0-9])", text.strip(), maxsplit=1)
+    first, *rest = re.split(r"(?<=[.!?])\s+(?=[A-Z0-9\[])", text.strip(), maxsplit=1)
     return (first, "".join(rest)) if len(first) <= title else ("", text)
 
 

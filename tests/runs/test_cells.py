@@ -65,6 +65,7 @@ def test_what_is_not_zero_is_never_shown_as_zero(values: list[float]) -> None:
         (["−0.02 [−0.05, 0.01]", "+0.10"], True),
         (["3.2 ms", "12 %", "41 / 172"], True),
         (["CT", 3], False),
+        (["0.1.0", "12.0.3"], False),
         (["3 of 4 patients had"], False),
         ([None, None], False),
         ([], False),
