@@ -9,6 +9,8 @@ import numpy as np
 import torch
 
 from medfm_cli.data.loader import Batch, Loader
+from medfm_cli.metrics.bootstrap import Resampler, interval
+from medfm_cli.metrics.estimates import FEWEST, Estimate
 from medfm_cli.models.inputs import normalise
 from medfm_cli.training.guards import Spread, feature_spread
 from medfm_cli.training.randomness import StepRandom
@@ -31,13 +33,42 @@ class Quality:
 
     Attributes:
         split: the split the images are from: `val`, or what was trained on where there is no val.
-        loss: mean loss of the objective, with the same masks each time.
+        losses: loss of the objective for each image, [n], with the same masks each time.
+        subjects: codes of the subject of each image, [n].
         spread: of the encoder's features.
     """
 
     split: str
-    loss: float
+    losses: NDArray[np.float64]
+    subjects: NDArray[np.int64]
     spread: Spread
+
+    @property
+    def loss(self) -> Estimate:
+        """The mean loss with its interval over subjects."""
+        return mean_estimate(self.losses, self.subjects)
+
+    def gain(self, before: Quality) -> Estimate:
+        """The mean loss less that of `before`, image by image."""
+        return mean_estimate(self.losses - before.losses, self.subjects)
+
+
+def mean_estimate(values: NDArray[np.float64], subjects: NDArray[np.int64]) -> Estimate:
+    """The mean of values [n] with a 95 % bootstrap interval over subjects."""
+    resampler = Resampler(subjects)
+    draws = resampler.run({"mean": lambda weights: values @ weights / weights.sum(axis=0)})["mean"]
+    count = int(subjects.max()) + 1
+    low, high, used = interval(draws) if count >= FEWEST else (None, None, len(draws))
+    return Estimate(
+        metric="loss",
+        value=float(values.mean()),
+        low=low,
+        high=high,
+        n=len(values),
+        subjects=count,
+        draws=len(draws),
+        used=used,
+    )
 
 
 class Probe:
@@ -50,6 +81,8 @@ class Probe:
         self.dataset = dataset
         self.rows = _thin(unseen if self.split == "val" else trained_on, _MOST)
         self.seed = seed
+        subjects = np.asarray(dataset.column("subject_id"), dtype=object)[self.rows]
+        self.subjects = np.unique(subjects, return_inverse=True)[1].astype(np.int64)
 
     @torch.no_grad()
     def measure(self, task: Objective) -> Quality:
@@ -59,11 +92,10 @@ class Probe:
         losses, features = [], []
         for step, batch in enumerate(self._batches(task, self.rows, device)):
             random = self._random(step, len(batch.rows), device)
-            loss = task(**task.plain_inputs(batch, random))["loss"]
-            losses.append(loss.item() * len(batch.rows))
+            losses.append(task.losses(**task.plain_inputs(batch, random)).double().cpu())
             features.append(task.backbone(normalise(batch.images, task.preprocessing)))
-        total = sum(losses) / len(self.rows)
-        return Quality(self.split, total, feature_spread(torch.cat(features)))
+        spread = feature_spread(torch.cat(features))
+        return Quality(self.split, torch.cat(losses).numpy(), self.subjects, spread)
 
     def examples(self, task: Objective, count: int) -> tuple[Batch, list[str], StepRandom]:
         """Give a few images of as many modalities and subjects as there are, with captions."""
@@ -78,12 +110,17 @@ class Probe:
         return batch, captions, self._random(0, len(rows), device)
 
     def _varied(self, count: int) -> NDArray[np.int64]:
-        """One image of each modality first, then of each subject, then any."""
+        """One image of each modality first, then of each subject, then any.
+
+        Of several, the one whose file is largest: pictures that are almost empty show nothing.
+        """
+        size = self.dataset.samples.column("length").to_numpy()
+        candidates = sorted(self.rows.tolist(), key=lambda row: (-size[row], row))
         everyone = list(range(len(self.dataset)))
         chosen: list[int] = []
         for kinds in (self.dataset.column("modality"), self.dataset.column("subject_id"), everyone):
             seen = {kinds[row] for row in chosen}
-            for row in self.rows.tolist():
+            for row in candidates:
                 if len(chosen) < count and row not in chosen and kinds[row] not in seen:
                     seen.add(kinds[row])
                     chosen.append(row)

@@ -24,8 +24,9 @@ def metrics(trained: Trained, run: Run) -> dict[str, Any]:
         "steps": report.steps,
         "samples_seen": report.samples,
         "loss": _last_losses(run),
-        "loss_plain": after.loss,
-        "loss_plain_before": before.loss,
+        "loss_plain": after.loss.to_json(),
+        "loss_plain_before": before.loss.to_json(),
+        "loss_plain_gain": after.gain(before).to_json(),
         "loss_plain_split": after.split,
         **after.spread.metrics("features"),
         **before.spread.metrics("features_before"),
@@ -43,19 +44,14 @@ def metrics(trained: Trained, run: Run) -> dict[str, Any]:
 def summary(trained: Trained) -> Table:
     """Give the table shown at the end of the command."""
     report, before, after = trained.report, trained.before, trained.after
-    split, n = after.split, after.spread.images
+    loss = f"Loss on {after.split} (n={after.loss.n}, {after.loss.subjects} subjects)"
+    name, images = trained.task.backbone.spec.name, len(trained.survey.rows)
+    speed = round(report.samples_per_second)
     return Table(
-        ["Encoder", "Images", "Steps", "Images/s", f"Loss on {split} (n={n})", "Effective rank"],
+        ["Encoder", "Images", "Steps", "Images/s", loss, "Effective rank"],
         [
-            ["random weights", None, 0, None, before.loss, before.spread.effective_rank],
-            [
-                trained.task.backbone.spec.name,
-                len(trained.survey.rows),
-                report.steps,
-                round(report.samples_per_second),
-                after.loss,
-                after.spread.effective_rank,
-            ],
+            ["random weights", None, 0, None, before.loss.text(), before.spread.effective_rank],
+            [name, images, report.steps, speed, after.loss.text(), after.spread.effective_rank],
         ],
         strong=[1],
     )
@@ -116,23 +112,31 @@ def _curve(run: Run) -> list[Block]:
 def _pictures(trained: Trained, run: Run) -> list[Block]:
     batch, captions, random = trained.probe.examples(trained.task, _PICTURES)
     pictures = trained.task.pictures(batch, captions, random, run)
-    seen = "not trained on" if trained.after.split == "val" else "also trained on"
-    return [*pictures, Text(f"The images above are from the split {trained.after.split}: {seen}.")]
+    split = trained.after.split
+    seen = "not trained on" if split == "val" else "also trained on"
+    note = (
+        f"The images are from the split {split} ({seen}): of each modality, then of each subject, "
+        "the one with most detail."
+    )
+    return [*pictures, Text(note)]
 
 
 def _spread(trained: Trained) -> list[Block]:
+    before, after = trained.before, trained.after
     rows: list[list[Cell]] = [
-        [name, quality.loss, quality.spread.effective_rank, quality.spread.std]
-        for name, quality in (("random weights", trained.before), ("pretrained", trained.after))
+        [name, quality.loss.text(), quality.spread.effective_rank, quality.spread.std]
+        for name, quality in (("random weights", before), ("pretrained", after))
     ]
-    spread, split = trained.after.spread, trained.after.split
+    spread, loss = after.spread, after.loss
     table = Table(
-        ["Encoder", "Loss", f"Effective rank of {spread.dimensions}", "Spread"],
+        ["Encoder", "Loss [95 % interval]", f"Effective rank of {spread.dimensions}", "Spread"],
         rows,
-        f"Measured on {spread.images} images of the split {split}, not augmented, with the same "
-        "masks for both. Effective rank: how many directions the features use (Roy & Vetterli "
-        "2007). Spread: 0 when the features of all images are alike. None of these is a quality "
-        "by itself; whether the features serve a task is measured by finetune and eval.",
+        f"Loss and features on {loss.n} images of {loss.subjects} subjects (split {after.split}). "
+        "The images are not augmented, and the masks are the same for both; the loss changed by "
+        f"{after.gain(before).text()}, paired. Effective rank: how many directions the features "
+        "use (Roy & Vetterli 2007). Spread: 0 when the features of all images are alike. None of "
+        "these is a quality by itself; whether the features serve a task is measured by finetune "
+        "and eval.",
     )
     if spread.collapsed:
         warning = (

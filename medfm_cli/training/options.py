@@ -89,7 +89,7 @@ class TrainingKeys(Part):
     batch: Count | Auto = Field(
         "auto",
         description="Samples an optimiser step, over all processes; auto: a power of two "
-        "near an eighth of the samples, at most 256.",
+        "near a quarter of the samples, at most 256.",
     )
     accumulate: int = Field(
         1, ge=1, description="Parts a batch is worked through in, to save memory."
@@ -154,7 +154,7 @@ def resolve_options(
     rate = choose_learning_rate(keys, batch=batch)
     every = choose_checkpoint_steps(keys, steps=steps)
     if keys.batch == "auto":
-        run.resolve("batch", batch, f"a power of two near an eighth of {samples} samples, ≤ 256")
+        run.resolve("batch", batch, f"a power of two near a quarter of {samples} samples, ≤ 256")
     elif keys.batch != batch:
         run.resolve("batch", batch, f"there are only {samples} samples")
     if keys.steps == "auto":
@@ -200,7 +200,7 @@ def choose_batch(keys: TrainingKeys, *, samples: int, world: int) -> int:
             hint="use fewer processes and parts, or bring more samples",
         )
     if keys.batch == "auto":
-        wanted = max(8.0, min(256.0, samples / 8))
+        wanted = max(8.0, min(256.0, samples / 4))
         batch = share * (1 << max(0, math.floor(math.log2(wanted / share))))
     else:
         batch = keys.batch

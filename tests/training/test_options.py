@@ -19,7 +19,7 @@ def _batch(samples: int, world: int = 1, **keys: Any) -> int:
 
 
 @pytest.mark.parametrize(
-    ("samples", "batch"), [(1, 1), (5, 5), (100, 8), (426, 32), (1024, 128), (10**6, 256)]
+    ("samples", "batch"), [(1, 1), (5, 5), (100, 16), (426, 64), (1024, 256), (10**6, 256)]
 )
 def test_auto_batch_grows_with_the_samples(samples: int, batch: int) -> None:
     assert _batch(samples) == batch
@@ -59,11 +59,11 @@ def test_every_auto_is_recorded_with_its_reason(tmp_path: Path) -> None:
     run = new_run(tmp_path)
     keys = TrainingKeys(epochs=2.5, schedule={"warmup": 0.1})  # type: ignore[arg-type]
     options = resolve_options(keys, run, seed=3, samples=1000)
-    assert options.batch == 64
-    assert options.steps == round(2.5 * 15)
-    assert options.learning_rate == pytest.approx(1.5e-4 * 64 / 256)
-    assert options.warmup_steps == 4
-    assert options.checkpoint_steps == 4
+    assert options.batch == 128
+    assert options.steps == round(2.5 * 7)
+    assert options.learning_rate == pytest.approx(1.5e-4 * 128 / 256)
+    assert options.warmup_steps == 2
+    assert options.checkpoint_steps == 2
     assert set(run.resolved) == {
         "batch",
         "steps",

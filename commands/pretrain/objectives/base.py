@@ -28,6 +28,14 @@ class Objective(Task):
     backbone: Backbone
     preprocessing: Preprocessing
 
+    def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
+        """Give the loss that is trained: the mean over the images."""
+        return {"loss": self.losses(**inputs).mean()}
+
+    @abstractmethod
+    def losses(self, **inputs: Tensor) -> Tensor:
+        """Give the loss of each image, [B], from what `inputs` gave."""
+
     @abstractmethod
     def plain_inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
         """Give what `inputs` gives, of the images as they are: for a loss that can be compared."""

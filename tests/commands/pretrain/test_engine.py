@@ -73,7 +73,10 @@ def test_the_result_has_numbers_a_figure_of_the_loss_and_paintings(
     result, run = done
     numbers = result.metrics
     assert numbers["steps"] == 6 and numbers["samples_seen"] == 48
-    assert numbers["loss_plain"] < numbers["loss_plain_before"]
+    assert numbers["loss_plain"]["value"] < numbers["loss_plain_before"]["value"]
+    gain = numbers["loss_plain_gain"]
+    assert gain["low"] < gain["value"] < gain["high"] < 0
+    assert (gain["n"], gain["subjects"]) == (18, 9)
     assert numbers["loss_plain_split"] == "val"
     assert numbers["features_images"] == numbers["features_before_images"] == 18
     assert 1 < numbers["features_effective_rank"] <= 17

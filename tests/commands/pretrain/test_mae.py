@@ -127,7 +127,7 @@ def test_the_loss_is_the_mean_square_over_hidden_patches_only(
     task = mae(channels=channels, norm_pix=norm_pix)
     inputs = task.plain_inputs(batch_of(3, channels), random_of(3))
     images, noise = inputs["images"], inputs["noise"]
-    loss = task(images, noise)["loss"].item()
+    loss = task(images=images, noise=noise)["loss"].item()
     painted = task.paint(images, noise)
     total, count = 0.0, 0
     for image in range(3):
