@@ -26,6 +26,8 @@ PREFETCH = 2
 """Batches that each worker prepares ahead."""
 GRACE = 30
 """Seconds that a worker outlives a SIGTERM."""
+DEATHS = re.compile("killed by signal|exited unexpectedly|shared memory|mmap|shm")
+"""What torch says when a worker, or the memory that it shares, is gone."""
 StartMethod = Literal["fork", "spawn", "forkserver"]
 
 
@@ -150,12 +152,11 @@ def _outlive_signals(_worker: int) -> None:
 
 @contextmanager
 def _worker_deaths_explained() -> Iterator[None]:
+    """Tell a worker's end from a bug. A batch may be on its way when its sender dies."""
     try:
         yield
-    except RuntimeError as error:
-        if not re.search(
-            r"killed by signal|exited unexpectedly|shared memory|mmap|shm", str(error)
-        ):
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        if isinstance(error, RuntimeError) and not DEATHS.search(str(error)):
             raise
         raise EnvironmentProblem(
             "a data loading worker was killed, most likely for lack of memory or of /dev/shm",
