@@ -92,10 +92,21 @@ def recipe_model(verb: str) -> type[Recipe]:
 
 
 def engine(verb: str) -> Callable[[Any, Run], Result]:
-    """The engine of a verb; imports whatever heavy libraries it stands on."""
-    run: Callable[[Any, Run], Result] = importlib.import_module(
-        f"medfm_cli.commands.{verb}.engine"
-    ).run
+    """The engine of a verb; imports whatever heavy libraries it stands on.
+
+    Raises:
+        EnvironmentProblem: a library is missing; the hint names the extra that brings it.
+    """
+    try:
+        module = importlib.import_module(f"medfm_cli.commands.{verb}.engine")
+    except ModuleNotFoundError as error:
+        package = (error.name or "medfm_cli").partition(".")[0]
+        if package == "medfm_cli":
+            raise
+        from medfm_cli.extras import missing
+
+        raise missing(package, extra="train") from None
+    run: Callable[[Any, Run], Result] = module.run
     return run
 
 
