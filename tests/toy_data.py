@@ -51,40 +51,63 @@ def toy_dataset(
 ) -> Dataset:
     """Write a dataset of drawn shapes, grey, `size` × `size`; the class is the shape."""
     generator = np.random.default_rng(seed)
-    classes = sorted({toy.label for toy in subjects if toy.label is not None})
+    images = [
+        Picture(
+            [draw(toy.label, generator, size, noise) for _ in range(toy.tiles)],
+            f"s{number:03d}",
+            toy.split,
+            toy.label,
+        )
+        for number, toy in enumerate(subjects)
+        for _ in range(toy.images)
+    ]
+    return write_pictures(root, images)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image of a dataset: its tiles (or the whole), subject, split and label."""
+
+    tiles: Sequence[np.ndarray]
+    subject: str
+    split: str
+    label: str | None
+
+
+def write_pictures(root: Path, pictures: Sequence[Picture]) -> Dataset:
+    """Write a dataset of the pictures, in their order."""
+    classes = sorted({picture.label for picture in pictures if picture.label is not None})
     samples = []
     with ShardWriter(root / "shards") as writer:
-        for number, toy in enumerate(subjects):
-            for _ in range(toy.images):
-                parts = [draw(toy.label, generator, size, noise) for _ in range(toy.tiles)]
-                name = hashlib.sha256(b"".join(p.tobytes() for p in parts)).hexdigest()[:16]
-                for index, pixels in enumerate(parts):
-                    key = name if toy.tiles == 1 else f"{name}-t{index:02d}"
-                    place = writer.add(key, {"png": _png(pixels)})
-                    samples.append(
-                        Sample(
-                            sample_id=key,
-                            image_id=name,
-                            subject_id=f"s{number:03d}",
-                            split=toy.split,
-                            modality="XX",
-                            label=toy.label,
-                            height=size,
-                            width=size,
-                            channels=1,
-                            source=f"{name}.png",
-                            source_sha256=hashlib.sha256(pixels.tobytes()).hexdigest(),
-                            shard=place.shard,
-                            offset=place.offset,
-                            length=place.length,
-                        )
+        for picture in pictures:
+            tiles = picture.tiles
+            name = hashlib.sha256(b"".join(p.tobytes() for p in tiles)).hexdigest()[:16]
+            for index, pixels in enumerate(tiles):
+                key = name if len(tiles) == 1 else f"{name}-t{index:02d}"
+                place = writer.add(key, {"png": _png(pixels)})
+                samples.append(
+                    Sample(
+                        sample_id=key,
+                        image_id=name,
+                        subject_id=picture.subject,
+                        split=picture.split,
+                        modality="XX",
+                        label=picture.label,
+                        height=pixels.shape[0],
+                        width=pixels.shape[1],
+                        channels=3 if pixels.ndim == 3 else 1,
+                        source=f"{name}.png",
+                        source_sha256=hashlib.sha256(pixels.tobytes()).hexdigest(),
+                        shard=place.shard,
+                        offset=place.offset,
+                        length=place.length,
                     )
-    kind = "single" if classes else "none"
+                )
     write_manifest(
         root,
         samples,
         name="toy",
-        label_schema=LabelSchema(kind=kind, classes=classes),
+        label_schema=LabelSchema(kind="single" if classes else "none", classes=classes),
         shards=writer.close(),
     )
     return Dataset.open(root)

@@ -119,7 +119,10 @@ class Contest:
                 key=f"random:{spec.model_dump_json()}:{seed}",
             )
             method = self._probe("random" if len(kinds) == 1 else f"random {number}", features)
-            method.about = f"The same probe on {spec.name} with random weights."
+            method.about = (
+                f"The same probe on {spec.name} with random weights: one draw of them, "
+                "another may be a little better or worse."
+            )
             found.append(method)
         return found
 

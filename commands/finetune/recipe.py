@@ -15,10 +15,17 @@ RANDOM = "random"
 
 
 class FinetuneOptimiser(Optimiser):
-    """AdamW with the values that MAE uses for fine-tuning (He et al. 2022, appendix A.1)."""
+    """AdamW with the betas that MAE uses for fine-tuning (He et al. 2022, appendix A.1).
 
+    The rate does not shrink with the batch: labelled data are few, batches small, and the linear
+    rule would leave such runs at the start.
+    """
+
+    learning_rate: float | Auto = Field(
+        1e-3, description="Peak learning rate; auto: base_learning_rate × batch / 256."
+    )
     base_learning_rate: float = Field(
-        1e-3, gt=0, description="Learning rate for a batch of 256 (linear scaling rule)."
+        1e-3, gt=0, description="Learning rate for a batch of 256, where learning_rate is auto."
     )
     betas: list[float] = Field(
         [0.9, 0.999], min_length=2, max_length=2, description="Decay of the two moments."
