@@ -1,6 +1,5 @@
-"""Nothing heavy is imported before there is work to do, and --help answers at once."""
+"""Nothing heavy is imported before there is work to do (how long it takes: benchmarks/startup.py)."""
 
-import resource
 import sys
 from pathlib import Path
 
@@ -12,7 +11,6 @@ HEAVY = (
     "sklearn", "pandas", "pyarrow", "pydicom", "PIL", "nibabel", "matplotlib", "onnx",
     "onnxruntime", "jinja2",
 )  # fmt: skip
-SECONDS = 0.25
 
 HARNESS = """
 import atexit, sys
@@ -62,22 +60,3 @@ def test_a_schema_needs_no_training_library(medfm: Executable, verb: str) -> Non
     done = medfm("-c", HARNESS, torch_like, "schema", verb, command=(sys.executable,))
     assert done.code == 0, done.stderr
     assert done.stderr.splitlines()[-1] == "LOADED"
-
-
-@pytest.mark.parametrize("arguments", [("--help",), ("pretrain", "--help"), ("recipes", "ls")])
-def test_start_up_time(medfm: Executable, arguments: tuple[str, ...]) -> None:
-    """CPU seconds of the fastest of a few starts: a busy machine slows some, seldom all."""
-    times = []
-    for _ in range(8):
-        before = cpu_of_children()
-        assert medfm(*arguments).code == 0
-        times.append(cpu_of_children() - before)
-        if times[-1] < SECONDS:
-            break
-    assert min(times) < SECONDS
-
-
-def cpu_of_children() -> float:
-    """CPU seconds, user and system, of all processes we started and that ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
