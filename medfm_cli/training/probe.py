@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -98,9 +100,24 @@ def fit_probe(
             "a probe needs training images of at least two classes",
             hint="check the labels and the split of the dataset",
         )
-    if keys.rule == "logistic":
-        return _logistic(train, keys, classes=classes)
-    return _adamw(train, keys, classes=classes, seed=seed, val=val)
+    with _one_thread():
+        if keys.rule == "logistic":
+            return _logistic(train, keys, classes=classes)
+        return _adamw(train, keys, classes=classes, seed=seed, val=val)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Use one thread: a probe is too small to share, and its bits should not depend on it."""
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _adamw(

@@ -45,13 +45,15 @@ class Pixels(Method):
         """Fit on the training images (validation images are not needed)."""
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
+        from threadpoolctl import threadpool_limits
 
         images = self._images
         train, test = images.samples(split.train), images.samples(split.test)
         values = self._values[train]
         mean, scale = values.mean(axis=0), values.std(axis=0) + 1e-6
         model = LogisticRegression(C=self._keys.inverse_l2, max_iter=1000)
-        with warnings.catch_warnings(record=True) as caught:
+        # Matrices this small are slower on several threads, much slower on a busy machine.
+        with warnings.catch_warnings(record=True) as caught, threadpool_limits(1):
             warnings.simplefilter("always", ConvergenceWarning)
             model.fit(
                 (values - mean) / scale,
