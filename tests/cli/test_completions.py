@@ -57,7 +57,8 @@ def place(tmp_path: Path) -> Path:
     (tmp_path / "folder" / "image.png").touch()
     (tmp_path / "mine.yaml").touch()
     (tmp_path / "mypipe.yaml").write_text(
-        "description: x\nfirst:\n  verb: curate\n  source: .\nsecond:\n  verb: finetune\n"
+        "description: x\nfirst:\n  verb: curate\n  source: .\nsecond: {verb: finetune, data: x}\n"
+        "third:\n  {data: x, verb: eval}\npretrain:\n  epochs: 1  # verb: none\n"
     )
     return tmp_path
 
@@ -182,7 +183,10 @@ LISTS = [
     ("medfm pretrain mae-tiny ", {"data=", "objective.mask_ratio=", "backbone.name=", "seed="}),
     ("medfm finetune probe mode=", {"probe", "full"}),
     ("medfm run quickstart ", {"curate.source=", "pretrain.epochs=", "full-random.mode=", "seed="}),
-    ("medfm run mypipe.yaml ", {"first.source=", "second.mode="}),
+    (
+        "medfm run mypipe.yaml ",
+        {"first.source=", "second.mode=", "third.folds=", "pretrain.epochs="},
+    ),
     ("medfm curate dicom --", {"--out", "--dry-run", "--json", "--force", "--help"}),
     ("medfm schema ", {"curate", "run", "run/quickstart"}),
 ]

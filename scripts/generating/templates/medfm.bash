@@ -6,8 +6,9 @@
 # "stage<TAB>verb" for each stage of a pipeline, shipped or in a file.
 _medfm_stages_of() {
   if [ -f "$1" ]; then
-    awk '/^[A-Za-z][A-Za-z0-9_-]*:/ { sub(/:.*/, ""); names[++n] = $0; verbs[$0] = $0; last = $0 }
-      /^  verb:/ { verbs[last] = $2 }
+    awk '{ sub(/#.*/, "") }
+      /^[A-Za-z][A-Za-z0-9_-]*:/ { line = $0; sub(/:.*/, ""); name = $0; names[++n] = name; verbs[name] = name; $0 = line }
+      /[{ ]verb: / { sub(/.*[{ ]verb: */, ""); sub(/[ ,}].*/, ""); verbs[name] = $0 }
       END { for (i = 1; i <= n; i++) print names[i] "\t" verbs[names[i]] }' "$1" 2> /dev/null
   else
     _medfm_stages "${1#run/}"

@@ -6,9 +6,10 @@
 # "stage<TAB>verb" for each stage of a pipeline, shipped or in a file.
 function __medfm_stages_of
     if test -f "$argv[1]"
-        awk '/^[A-Za-z][A-Za-z0-9_-]*:/ { sub(/:.*/, ""); names[++n] = $0; verbs[$0] = $0; last = $0 }
-          /^  verb:/ { verbs[last] = $2 }
-          END { for (i = 1; i <= n; i++) print names[i] "\t" verbs[names[i]] }' "$argv[1]" 2>/dev/null
+        awk '{ sub(/#.*/, "") }
+      /^[A-Za-z][A-Za-z0-9_-]*:/ { line = $0; sub(/:.*/, ""); name = $0; names[++n] = name; verbs[name] = name; $0 = line }
+      /[{ ]verb: / { sub(/.*[{ ]verb: */, ""); sub(/[ ,}].*/, ""); verbs[name] = $0 }
+      END { for (i = 1; i <= n; i++) print names[i] "\t" verbs[names[i]] }' "$argv[1]" 2>/dev/null
     else
         __medfm_stages (string replace -r '^run/' '' -- "$argv[1]")
     end
