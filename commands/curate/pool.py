@@ -145,5 +145,7 @@ def _executor(workers: int) -> Iterator[ProcessPoolExecutor]:
         executor.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.kill()
+        for process in processes:
+            process.join()
         raise
     executor.shutdown(wait=True, cancel_futures=True)

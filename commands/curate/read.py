@@ -61,9 +61,12 @@ def read_all(
     todo = [unit for unit in units if not spool.is_done(unit.number, packed=packed)]
     if packed and todo:  # what was packed was made from other rows: read all again
         todo = [unit for unit in units if not spool.is_done(unit.number, packed=False)]
-    for leftover in [*folder.glob("*.tmp"), *folder.glob("*.now")]:
-        leftover.unlink()
-    _read_units(run, todo, settings, workers=_workers(recipe, run, len(units)), of=len(entries))
+    workers = _workers(recipe, run, len(units))
+    _remove_leftovers(folder)  # of a try that was killed
+    try:
+        _read_units(run, todo, settings, workers=workers, of=len(entries))
+    finally:
+        _remove_leftovers(folder)
     found: list[Found] = []
     refused: list[Refused] = []
     for unit in units:
@@ -71,6 +74,11 @@ def read_all(
         found += images
         refused += others
     return Reading(entries, found, refused, spool, cutting)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for leftover in [*folder.glob("*.tmp"), *folder.glob("*.now")]:
+        leftover.unlink(missing_ok=True)
 
 
 def _read_units(run: Run, units: list[Unit], settings: Settings, *, workers: int, of: int) -> None:

@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,8 +31,8 @@ from medfm_cli.data.card import Cutting
 from medfm_cli.data.preprocess import cut
 from medfm_cli.data.readers import Item, ReadOptions, Unreadable, sniff
 
-PNG_LEVEL = 3
-"""zlib's level: 9 saves a few percent of the bytes for many times the time."""
+PNG = {"compress_level": 1, "compress_type": zlib.Z_RLE}
+"""Runs only: on scans and photographs smaller than level 3, and faster to write and to read."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def _spooled(part: tuple[int, int, NDArray[np.uint8]], writer: UnitWriter) -> Ti
 def encode(pixels: NDArray[np.uint8]) -> bytes:
     """An image as PNG, without metadata."""
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", compress_level=PNG_LEVEL)
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", **PNG)
     return buffer.getvalue()
 
 

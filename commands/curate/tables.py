@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from medfm_cli.errors import DataError
@@ -38,14 +40,15 @@ _NOTHING = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "-", "?", "
 
 def delimiter(head: bytes) -> str:
     """The delimiter of a table that begins with `head`, empty when it is none."""
-    text = _text(head)
+    text = _text(head, whole=False)
     if not text or text.lstrip()[:1] in ("<", "{", "["):
         return ""
-    lines = [line for line in text.splitlines() if line.strip()][:2]
-    if len(lines) < 2:
+    best = max(DELIMITERS, key=text.lstrip().partition("\n")[0].count)
+    try:
+        lines = _lines(text, best, most=2)
+    except csv.Error:
         return ""
-    best = max(DELIMITERS, key=lines[0].count)
-    return best if lines[0].count(best) and lines[1].count(best) else ""
+    return best if len(lines) == 2 and all(len(line) > 1 for line in lines) else ""
 
 
 def read_rows(path: Path) -> Rows:
@@ -63,9 +66,8 @@ def read_rows(path: Path) -> Rows:
         raise DataError(
             f"'{path}' is no table: it needs a header line, rows, and a delimiter (, ; | or tab)"
         )
-    csv.field_size_limit(LONGEST)
     try:
-        lines = list(csv.reader(_text(data).splitlines(keepends=True), delimiter=found))
+        lines = _lines(_text(data, whole=True), found)
     except csv.Error as error:
         raise DataError(f"'{path}' cannot be read as a table: {error}") from None
     header = [name.strip() for name in lines[0]]
@@ -73,19 +75,30 @@ def read_rows(path: Path) -> Rows:
     if twice:
         raise DataError(f"'{path}' has two columns called '{min(twice)}'", hint="rename one")
     width = len(header)
-    values = [(line + [""] * width)[:width] for line in lines[1:] if any(c.strip() for c in line)]
+    values = [(line + [""] * width)[:width] for line in lines[1:]]
     if not values:
         raise DataError(f"the table '{path}' has no rows")
     return Rows(path, header, values)
 
 
-def _text(data: bytes) -> str:
-    """The bytes as text: UTF-8 with or without its mark, else Latin-1; empty for binary."""
+def _lines(text: str, delimiter_: str, *, most: int | None = None) -> list[list[str]]:
+    """The lines that say something, as cells. Raises csv.Error."""
+    csv.field_size_limit(LONGEST)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_)
+    full = (line for line in reader if any(cell.strip() for cell in line))
+    return list(islice(full, most))
+
+
+def _text(data: bytes, *, whole: bool) -> str:
+    """The bytes as text: UTF-8 with or without its mark, else Latin-1; empty for binary.
+
+    What is not the `whole` of a file may end inside a character.
+    """
     if b"\0" in data:
         return ""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if error.start >= len(data) - 3 and len(data) > 3:  # cut inside a character
+        if not whole and error.start >= len(data) - 3:
             return data[: error.start].decode("utf-8-sig")
         return data.decode("latin-1")

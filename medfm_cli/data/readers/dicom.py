@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 IN_MEMORY = 256 << 20
 """Up to this size (bytes) a file is read whole; of a larger one only the frames that are taken."""
-_TABLES = ("LUTData",) + tuple(
+_TABLES = {"LUTData"} | {
     f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue", "Alpha")
-)
+}
 _VALUE_REPRESENTATIONS = frozenset(
     b"AE AS AT CS DA DS DT FL FD IS LO LT OB OD OF OL OW PN SH SL SQ SS ST TM UI UL UN US".split()
 )
