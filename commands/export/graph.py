@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from medfm_cli.errors import RunFailed
+from medfm_cli.errors import RunFailed, UsageError
 from medfm_cli.inference.session import INPUT
 from medfm_cli.models.classifier import Classifier
 from medfm_cli.models.inputs import normalise
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from medfm_cli.models.backbones import Backbone
 
 EXAMPLES = 2
+LARGEST = 2_000_000_000
+"""Bytes of weights; protobuf ends at 2³¹."""
 
 
 class Graph(nn.Module):
@@ -67,8 +69,15 @@ def write_onnx(graph: Graph, path: Path, *, opset: int) -> None:
     stack traces) are taken out.
 
     Raises:
+        UsageError: the weights are too large for one ONNX file.
         RunFailed: torch cannot express the model in ONNX.
     """
+    size = sum(value.numel() * value.element_size() for value in graph.parameters())
+    if size > LARGEST:
+        raise UsageError(
+            f"the weights take {size / 1e9:.1f} GB, and one ONNX file holds less than 2 GB",
+            hint="export a smaller backbone",
+        )
     preprocessing = graph.preprocessing
     shape = (EXAMPLES, preprocessing.channels, preprocessing.size, preprocessing.size)
     example = torch.zeros(shape, dtype=torch.uint8)

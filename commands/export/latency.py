@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from medfm_cli.commands.export.graph import Graph
 
-WARM_UP = 2
 BLOCK = 5
-"""Runs of one runtime before the other's turn."""
+"""Runs of one runtime before the other's turn, at most."""
+ROUNDS = 4
+"""Rounds of turns that the time should allow; a slow model gets shorter turns."""
 QUIET = 1.5
 """A median above this many times the fastest run tells of other work on the machine."""
 REST = 0.05
@@ -107,20 +108,21 @@ def _one_size(
 def _in_turns(
     first: Callable[[], object], second: Callable[[], object], repeats: int, seconds: float
 ) -> tuple[list[float], list[float]]:
-    """Seconds of each run of each."""
+    """Seconds of each run of each; at least one run, however slow."""
     end = time.perf_counter() + seconds
+    once = sum(_turn(function, 1)[0] for function in (first, second))  # warms up, not counted
+    block = max(1, min(BLOCK, int(seconds / ROUNDS / max(once, 1e-9))))
     times: tuple[list[float], list[float]] = ([], [])
     while len(times[1]) < repeats and (not times[1] or time.perf_counter() < end):
-        block = min(BLOCK, repeats - len(times[1]))
+        runs = min(block, repeats - len(times[1]))
         for function, found in zip((first, second), times, strict=True):
-            found += _turn(function, block, warm_up=0 if found else WARM_UP)
+            found += _turn(function, runs)
     return times
 
 
-def _turn(function: Callable[[], object], runs: int, *, warm_up: int) -> list[float]:
+def _turn(function: Callable[[], object], runs: int) -> list[float]:
     time.sleep(REST)
-    for _ in range(warm_up):
-        function()
+    function()  # the caches are the other's
     return [_seconds(function) for _ in range(runs)]
 
 
