@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medfm_cli.runs.atomic import write_text
 from medfm_cli.runs.cells import duration
-from medfm_cli.runs.page import Stage, write_page
+from medfm_cli.runs.page import Stage, render_page
 from medfm_cli.runs.result import Result
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ def write_report(folder: Path) -> None:
         # Without the time: curating the same files again gives the same dataset, byte for byte.
         pages.append((folder / result.artefacts["dataset"] / "report.html", facts))
     for path, shown in pages:
-        write_page(
-            path,
+        page = render_page(
+            folder,  # figures lie in the run directory, for the dataset's copy too
             title=document["name"],
             subtitle=document["headline"],
             verb=document["verb"],
@@ -41,6 +42,7 @@ def write_report(folder: Path) -> None:
             stages=stages,
             appendix=_appendix(folder),
         )
+        write_text(path, page)
 
 
 def read(folder: Path) -> dict[str, Any]:
