@@ -66,9 +66,9 @@ def overlap(
     """
     seen = [each for step in lineage.steps for each in step.seen if each.labels]
     if not seen:
-        return Overlap(False, 0, 0, "its lineage does not say which images it was trained on")
+        return Overlap(False, 0, 0, "the lineage does not say which images were learnt from")
     if any(each.images is None and each.dataset != version for each in seen):
-        return Overlap(False, 0, 0, "it was trained on too many images to list them")
+        return Overlap(False, 0, 0, "there were too many training images to list them")
     known = {name for each in seen for name in (each.images or "").split()}
     used = {split for each in seen if each.dataset == version for split in each.splits}
     trained = {
@@ -78,4 +78,4 @@ def overlap(
     }
     hits = [owner for index in scored if (owner := images.subjects[int(index)]) in trained]
     same = "the same dataset" if used else "another dataset"
-    return Overlap(True, len(hits), len(set(hits)), f"it was trained on {same}")
+    return Overlap(True, len(hits), len(set(hits)), f"trained on {same}")

@@ -48,10 +48,16 @@ def draws_remark(estimates: Mapping[str, Estimate]) -> Callout | None:
     if not lacking:
         return None
     worst = min(lacking, key=lambda each: each.used)
+    label = SCORERS[worst.metric].label
+    outcome = (
+        f"so there is no interval of {label}"
+        if worst.low is None
+        else f"and are left out of the interval of {label}"
+    )
     return Callout(
         "note",
-        f"{worst.draws - worst.used} of {worst.draws} bootstrap draws lack a class and are left "
-        f"out of the interval of {SCORERS[worst.metric].label}: some classes have few subjects.",
+        f"{worst.draws - worst.used} of {worst.draws} bootstrap draws lack a class {outcome}: "
+        "some classes have few subjects.",
     )
 
 
