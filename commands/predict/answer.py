@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from medfm_cli.envelope import emit
 from medfm_cli.errors import DataError, ExitCode
-from medfm_cli.inference.bundle import MODEL_FILE, Bundle, open_bundle
+from medfm_cli.inference.bundle import BUNDLE_FILE, MODEL_FILE, Bundle, open_bundle
 from medfm_cli.inference.predictor import Prediction, Predictor
-from medfm_cli.runs.artefacts import find
+from medfm_cli.runs.artefacts import find, holds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ def answer(
     Raises:
         DataError: the bundle is none, damaged, or an encoder's.
     """
-    bundle = open_bundle(find(reference, "bundle"))
+    bundle = open_bundle(_folder(reference))
     predictor = Predictor(bundle, batch=batch, threads=threads)
     with console.progress("predict", total=len(files), unit="files") as meter:
         found = []
@@ -53,6 +54,15 @@ def answer(
         error = DataError(f"{failed} of {len(found)} files could not be read")
         console.error(error.message, "the others were answered; the reasons stand beside them")
     return code
+
+
+def _folder(reference: str) -> Path:
+    """The bundle's folder; a pipeline's run directory will do where one stage exported one."""
+    if not holds(reference, "bundle"):
+        inside = {path.resolve().parent for path in Path(reference).glob(f"*/bundle/{BUNDLE_FILE}")}
+        if len(inside) == 1:
+            return inside.pop()
+    return find(reference, "bundle")
 
 
 def _document(

@@ -8,7 +8,9 @@ import typer
 
 
 def command(
-    bundle: Annotated[str, typer.Argument(help="The bundle of an export run, or the run itself.")],
+    bundle: Annotated[
+        str, typer.Argument(help="A bundle, or the run (of an export, of a pipeline) that made it.")
+    ],
     files: Annotated[
         list[str],
         typer.Argument(metavar="FILE...", help="Images: DICOM, PNG, JPEG, TIFF, NPY or NIfTI."),

@@ -159,6 +159,21 @@ def test_a_person_gets_an_aligned_table_without_escapes(medfm: Executable, bundl
     assert answer.index("0.") == head.index("probability")
 
 
+def test_the_run_of_an_export_and_of_a_pipeline_stand_for_their_bundle(
+    medfm: Executable, bundle: Path, tmp_path: Path
+) -> None:
+    pipeline = tmp_path / "run-all"
+    stage = pipeline / "export-12345678"
+    shutil.copytree(bundle, stage / "bundle")
+    (pipeline / "export").symlink_to(stage.name)
+    for reference in (stage, pipeline):
+        assert medfm("predict", reference, dicom("CT_small.dcm")).code == 0
+    shutil.copytree(stage, pipeline / "second")
+    done = medfm("predict", pipeline, dicom("CT_small.dcm"))
+    assert done.code == 3
+    assert "is no bundle" in done.stderr
+
+
 def test_an_operating_point_that_is_reached_leaves_no_doubt(tmp_path: Path) -> None:
     dataset = traced_dataset(tmp_path / "data")
     points = [OperatingPoint(label=name, threshold=0.01) for name in dataset.classes]
