@@ -14,7 +14,7 @@ setup(
         *find_packages(include=["medfm_cli", "medfm_cli.*"]),
         *(
             f"medfm_cli.{name}"
-            for name in find_packages(include=[pattern for m in MAPPED for pattern in (m, f"{m}.*")])
+            for name in find_packages(include=[p for m in MAPPED for p in (m, f"{m}.*")])
         ),
     ],
     package_dir={"medfm_cli": "medfm_cli", **{f"medfm_cli.{m}": m for m in MAPPED}},

@@ -1,4 +1,4 @@
-"""Nothing heavy is imported before there is work to do (how long it takes: benchmarks/startup.py)."""
+"""Nothing heavy is imported before there is work (how long it takes: benchmarks/startup.py)."""
 
 import sys
 from pathlib import Path
