@@ -94,7 +94,9 @@ class TrainingKeys(Part):
     accumulate: int = Field(
         1, ge=1, description="Parts a batch is worked through in, to save memory."
     )
-    epochs: float = Field(100.0, gt=0, description="Passes over the samples.")
+    epochs: float = Field(
+        100.0, gt=0, description="Passes over the samples; not used where `steps` is a number."
+    )
     steps: Count | Auto = Field(
         "auto", description="Optimiser steps; auto: what `epochs` asks for."
     )
