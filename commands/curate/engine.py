@@ -8,12 +8,13 @@ from __future__ import annotations
 import shutil
 
 from medfm_cli.commands.curate.account import Account
-from medfm_cli.commands.curate.annotate import Notes, annotate, check_torn
+from medfm_cli.commands.curate.annotate import annotate, check_torn
 from medfm_cli.commands.curate.croissant import write_croissant
 from medfm_cli.commands.curate.deduplicate import deduplicate
 from medfm_cli.commands.curate.deidentify import PUBLIC_KEY, Pseudonyms, private_key
 from medfm_cli.commands.curate.images import Describer
 from medfm_cli.commands.curate.linkage import write_linkage
+from medfm_cli.commands.curate.notes import Notes
 from medfm_cli.commands.curate.pack import Packer, Piece, pieces
 from medfm_cli.commands.curate.read import Reading, read_all
 from medfm_cli.commands.curate.recipe import CurateRecipe
@@ -26,7 +27,7 @@ from medfm_cli.data.manifest import Quarantined, source_digest
 from medfm_cli.data.shards import Location, Shard
 from medfm_cli.data.write import write_manifest
 from medfm_cli.errors import DataError
-from medfm_cli.runs import Result, Run
+from medfm_cli.runs import Callout, Result, Run
 
 UNPACKED = ("checkpoints", "unpacked")
 JOURNAL = ("checkpoints", "shards")
@@ -57,10 +58,14 @@ def run(recipe: CurateRecipe, run: Run) -> Result:
     reading.spool.drop_pixels()
     shutil.rmtree(run.path(*UNPACKED), ignore_errors=True)
     counts = account.counts() | {"samples": card.counts.samples}
+    report = sections(account, card, run)
+    for block in (block for section in report for block in section.blocks):
+        if isinstance(block, Callout) and block.kind == "warn":
+            run.console.warn(block.text)
     return Result(
         metrics=counts,
         artefacts={"dataset": "dataset"},
-        sections=sections(account, card, run),
+        sections=report,
         summary=summary(account, card),
         headline=headline(account, card),
         lineage={

@@ -7,9 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from medfm_cli.commands.curate.annotate import Note, Notes
 from medfm_cli.commands.curate.columns import split_name
 from medfm_cli.commands.curate.deidentify import Pseudonyms, is_placeholder
+from medfm_cli.commands.curate.notes import Note, Notes
 from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.commands.curate.sources import Source
 from medfm_cli.commands.curate.spool import Entry, Found
@@ -89,6 +89,8 @@ class Describer:
         self.field = spec.field
         self.classes = {str(raw): name for raw, name in spec.classes.items()}
         self.drop = {str(raw) for raw in spec.drop}
+        by_name = {names.of_person(patient): note for patient, note in notes.by_patient.items()}
+        self._by_patient = {name: note for name, note in by_name.items() if name is not None}
 
     def describe(self, rows: Sequence[Found], entries: Sequence[Entry]) -> Described:
         """Describe all images, in the order of the rows.
@@ -100,7 +102,7 @@ class Describer:
         ambiguous = self._ambiguous(rows, entries)
         asked = 0
         for row in rows:
-            note = self.notes.by_file.get(entries[row.entry].file, Note())
+            note = self._note(row, entries)
             raws = self._raw_labels(row, note)
             if note.torn and note.label:
                 raws, done.torn = [], done.torn + 1
@@ -116,7 +118,19 @@ class Describer:
             done.images.append(image)
         if self.field and rows and not asked:
             raise self._no_field(rows)
+        if self._by_patient and rows and not any(row.subject in self._by_patient for row in rows):
+            raise DataError(
+                f"'{self.notes.table}' names neither a file of the source nor a patient in the "
+                "headers of its files",
+                hint="name the column with the files with labels.files, or use another table",
+            )
         return done
+
+    def _note(self, row: Found, entries: Sequence[Entry]) -> Note:
+        note = self.notes.by_file.get(entries[row.entry].file)
+        if note is None and row.subject is not None:
+            note = self._by_patient.get(row.subject)
+        return note or Note()
 
     def source_name(self, name: str) -> str:
         """How the manifest calls a file."""

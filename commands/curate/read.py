@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from medfm_cli.commands.curate.annotate import Notes
 from medfm_cli.commands.curate.deidentify import Pseudonyms
+from medfm_cli.commands.curate.notes import Notes
 from medfm_cli.commands.curate.pool import Pool
 from medfm_cli.commands.curate.reading import Settings
 from medfm_cli.commands.curate.recipe import CurateRecipe

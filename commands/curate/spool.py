@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any, Self
 from medfm_cli.runs.atomic import sync_folder, write_text
 
 FORMAT = 1
+_REPEATED = ("file_sha", "facts", "subject", "study", "site", "modality", "anatomy", "split")
+"""Texts that thousands of rows share: kept once in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,4 +194,7 @@ def _found(values: list[Any], number: int) -> Found:
     row = Found(*values)
     row.tiles = [Tile(*tile) for tile in row.tiles]  # type: ignore[misc]
     row.unit = number
+    for name in _REPEATED:
+        if (value := getattr(row, name)) is not None:
+            setattr(row, name, sys.intern(value))
     return row

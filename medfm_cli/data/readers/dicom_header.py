@@ -85,11 +85,9 @@ def _whole(dataset: Dataset, name: str) -> int:
 
 def common(dataset: Dataset) -> dict[str, Any]:
     """What all frames share: identifiers, modality, body part."""
-    issuer = text(dataset, "IssuerOfPatientID")
-    patient = text(dataset, "PatientID")
     modality = modality_name(text(dataset, "Modality"), storage=storage_class(dataset))
     return {
-        "subject": f"{issuer}|{patient}" if issuer and patient else patient or None,
+        "subject": text(dataset, "PatientID") or None,
         "study": text(dataset, "StudyInstanceUID") or None,
         "site": text(dataset, "InstitutionName") or None,
         "modality": modality,

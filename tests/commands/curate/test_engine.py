@@ -281,6 +281,22 @@ def test_a_table_of_patients_labels_their_folders(tmp_path: Path, curate: Curate
     assert (done.counts["labelled"], done.counts["patients"]) == (12, 4)
 
 
+def test_a_table_of_patients_is_joined_with_the_headers(tmp_path: Path, curate: Curate) -> None:
+    for number in range(9):
+        path = tmp_path / "s" / f"{number}.dcm"
+        dicom(path, noise(number), PatientID=f" P{number // 2} ")
+    rows = [f"P{i},{'ab'[i % 2]},Bonn" for i in range(4)]
+    labels(tmp_path, *rows, "P77,a,Bonn", header="PatientID,diagnosis,site")
+    done = curate(tmp_path / "s", labels=str(tmp_path / "labels.csv"))
+    assert (done.counts["labelled"], done.counts["patients"]) == (8, 5)
+    assert "patients in the files' headers" in done.run.resolved["labels.files"]["why"]
+    assert [row["site"] for row in done.rows].count("Bonn") == 8
+    assert b"P77" not in (done.run.dir / "dataset" / "quarantine.parquet").read_bytes()
+    table(tmp_path / "labels.csv", "PatientID,diagnosis", "Q1,a", "Q2,b", "Q3,a")
+    with pytest.raises(DataError, match="names neither a file of the source nor a patient"):
+        curate(tmp_path / "s", out="two", labels=str(tmp_path / "labels.csv"))
+
+
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [
