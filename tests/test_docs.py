@@ -153,6 +153,22 @@ def test_a_documented_command_is_right(
         assert re.search(r"'(runs/|DATASET|MODEL|medmnist)", done.stderr), done.stderr
 
 
+def test_the_python_of_the_dataset_page_works(tmp_path: Path) -> None:
+    from toy_data import balanced, toy_dataset
+
+    toy_dataset(tmp_path / "runs" / "curate-dicom" / "dataset", balanced())
+    text = (ROOT / "docs" / "dataset.md").read_text("utf-8")
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    code += "\nassert next(iter(pairs))['png'].shape == image.shape"
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace("{00000..00003}", "00000")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def stand_in(word: str) -> str:
     key, equals, value = word.rpartition("=")
     return f"{key}{equals}{STAND_INS.get(value, value)}"

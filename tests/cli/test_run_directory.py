@@ -49,6 +49,14 @@ def test_the_written_recipe_runs_to_the_same_directory(
     assert again.stderr.startswith("up to date")
 
 
+def test_the_resolved_recipe_is_a_recipe_too(toy: Executable, count: Count, tmp_path: Path) -> None:
+    folder = count().run_dir
+    again = toy("toy", folder / "recipe.resolved.yaml", "--json", cwd=tmp_path)
+    assert again.json["metrics"]["counted"] == 3
+    resolved = tmp_path / again.json["run_dir"] / "recipe.resolved.yaml"
+    assert "units: 3 —" not in resolved.read_text("utf-8"), "nothing is left to choose"
+
+
 def test_a_finished_run_is_left_as_it_is(count: Count, tmp_path: Path) -> None:
     folder = tmp_path / count().run_dir
     before, times = snapshot(folder), {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
