@@ -141,11 +141,11 @@ _medfm_takes() {
 _medfm_recipes() {
   case "$1" in
     '') printf '%s\n' 'run/quickstart	From raw DICOM files to a deployed, documented model: which modality…' \
-        'curate/dicom	Also for single files and archives: medfm curate dicom…' \
-        'curate/folders	DIR/train/pneumonia/x.png: folders called train, val and test are…' \
-        'curate/images-with-csv	PNG, JPEG, TIFF, BMP, GIF or NPY with a table of labels: which…' \
-        'curate/medmnist	The official file is downloaded and its md5 checked' \
-        'curate/nifti-slices	Volumes are turned to RAS' \
+        'curate/dicom	DICOM of any modality, in a folder, a file or an archive…' \
+        'curate/folders	Images whose folders are their labels: DIR/train/pneumonia/x.png' \
+        'curate/images-with-csv	Images (PNG, JPEG, TIFF, BMP, GIF, NPY) with a table of labels and…' \
+        'curate/medmnist	A 2D set of MedMNIST with its official labels and split' \
+        'curate/nifti-slices	Axial slices out of NIfTI volumes, turned to RAS: front up, the…' \
         'pretrain/mae	Masked autoencoder as in He et al' \
         'pretrain/mae-tiny	Masked autoencoder with a tiny encoder: about a minute for 1000…' \
         'finetune/full	Train all weights, from the encoder on' \
@@ -155,11 +155,11 @@ _medfm_recipes() {
         'eval/gate	For cron and CI: exit code 5 when the first model does not reach the…' \
         'export/onnx	MODEL is the run directory of a pretrain or finetune, DATASET that…' ;;
     run) printf '%s\n' 'quickstart	From raw DICOM files to a deployed, documented model: which modality…' ;;
-    curate) printf '%s\n' 'dicom	Also for single files and archives: medfm curate dicom…' \
-        'folders	DIR/train/pneumonia/x.png: folders called train, val and test are…' \
-        'images-with-csv	PNG, JPEG, TIFF, BMP, GIF or NPY with a table of labels: which…' \
-        'medmnist	The official file is downloaded and its md5 checked' \
-        'nifti-slices	Volumes are turned to RAS' ;;
+    curate) printf '%s\n' 'dicom	DICOM of any modality, in a folder, a file or an archive…' \
+        'folders	Images whose folders are their labels: DIR/train/pneumonia/x.png' \
+        'images-with-csv	Images (PNG, JPEG, TIFF, BMP, GIF, NPY) with a table of labels and…' \
+        'medmnist	A 2D set of MedMNIST with its official labels and split' \
+        'nifti-slices	Axial slices out of NIfTI volumes, turned to RAS: front up, the…' ;;
     pretrain) printf '%s\n' 'mae	Masked autoencoder as in He et al' \
         'mae-tiny	Masked autoencoder with a tiny encoder: about a minute for 1000…' ;;
     finetune) printf '%s\n' 'full	Train all weights, from the encoder on' \
