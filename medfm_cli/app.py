@@ -69,6 +69,12 @@ def main() -> None:
             error = {"kind": "usage", "message": "the command line is wrong; stderr says how"}
             print(json.dumps({"status": "failed", "exit_code": 2, "error": error}))  # noqa: T201
         raise
+    except Exception:  # a bug in a command line itself, before its own guard
+        from medfm_cli.console import Console
+        from medfm_cli.envelope import guarded
+
+        with guarded(Console(), json_wanted="--json" in sys.argv):
+            raise
 
 
 def _printed() -> bool:

@@ -159,3 +159,12 @@ def test_a_bug_whose_traceback_cannot_be_written_still_shows_no_data(
     assert done.code == 70
     assert "in _end" in done.stderr
     assert "DOE" not in done.stderr
+
+
+def test_a_bug_in_a_command_line_itself_is_told_alike(toy: Executable) -> None:
+    for options in ((), ("--json",)):
+        done = toy("stray", *options)
+        assert done.code == (2 if options else 70)  # it has no option --json
+        assert "DOE" not in done.stderr + done.stdout
+        assert "Traceback" not in done.stderr
+    assert "this is a bug in medfm (LookupError)" in toy("stray").stderr

@@ -1,0 +1,1 @@
+"""A command for tests: its bug lies outside of every guard."""
