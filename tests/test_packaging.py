@@ -14,7 +14,7 @@ ELSEWHERE = """
 import importlib.resources, sys
 import medfm_cli
 from medfm_cli.commands import VERBS
-from medfm_cli.recipe.library import shipped
+from medfm_cli.recipe.shipping import shipped
 assert medfm_cli.__file__.startswith(sys.argv[1]), medfm_cli.__file__
 assert {r.verb for r in shipped()} >= {"run", "pretrain", "finetune"}
 files = importlib.resources.files("medfm_cli.completions")

@@ -9,8 +9,8 @@ from medfm_cli.commands import VERBS
 from medfm_cli.console import Console
 from medfm_cli.envelope import emit, guarded
 from medfm_cli.errors import UsageError
-from medfm_cli.recipe.library import find, shipped
 from medfm_cli.recipe.problems import did_you_mean
+from medfm_cli.recipe.shipping import find, shipped
 from medfm_cli.runs.atomic import write_bytes
 
 

@@ -8,9 +8,9 @@ from medfm_cli.commands import VERBS
 from medfm_cli.console import Console
 from medfm_cli.envelope import emit, guarded
 from medfm_cli.errors import UsageError
-from medfm_cli.recipe.library import find
 from medfm_cli.recipe.load import read_extended
 from medfm_cli.recipe.problems import did_you_mean
+from medfm_cli.recipe.shipping import find
 from medfm_cli.verbs import has_recipe, recipe_model
 
 

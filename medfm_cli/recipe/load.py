@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from medfm_cli.errors import RecipeError, UsageError
-from medfm_cli.recipe.library import locate, root
 from medfm_cli.recipe.overrides import apply_overrides
 from medfm_cli.recipe.parts import Recipe
 from medfm_cli.recipe.problems import Problem, in_order
+from medfm_cli.recipe.shipping import locate, root
 from medfm_cli.recipe.tree import Key, Tree, dotted, read_file
 from medfm_cli.recipe.validate import problems_of
 

@@ -14,7 +14,7 @@ import typer.main
 from medfm_cli.app import build
 from medfm_cli.commands import VERBS
 from medfm_cli.commands.schema.actions import schema_of
-from medfm_cli.recipe.library import Shipped, shipped
+from medfm_cli.recipe.shipping import Shipped, shipped
 from medfm_cli.verbs import has_recipe
 
 

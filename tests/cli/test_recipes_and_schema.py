@@ -13,8 +13,8 @@ from executable import Executable
 
 from medfm_cli.commands import VERBS
 from medfm_cli.commands.schema.actions import schema_of
-from medfm_cli.recipe.library import Shipped, shipped
 from medfm_cli.recipe.load import load, read_extended
+from medfm_cli.recipe.shipping import Shipped, shipped
 from medfm_cli.verbs import has_recipe, recipe_model
 
 WITH_RECIPE = [verb for verb in VERBS if has_recipe(verb)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from medfm_cli.recipe.library import shipped
 from medfm_cli.recipe.load import check, read_extended
+from medfm_cli.recipe.shipping import shipped
 from medfm_cli.verbs import recipe_model
 
 

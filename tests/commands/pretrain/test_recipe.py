@@ -18,8 +18,8 @@ from medfm_cli.commands.pretrain.recipe import BackboneChoice, PretrainRecipe
 from medfm_cli.errors import DataError
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.spec import BackboneSpec
-from medfm_cli.recipe.library import shipped
 from medfm_cli.recipe.load import load
+from medfm_cli.recipe.shipping import shipped
 
 
 def settled(side: int, *, colour: bool = False, **choice: Any) -> BackboneSpec:
