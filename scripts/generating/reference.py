@@ -32,6 +32,16 @@ CODES = {
     ExitCode.TERMINATED: ("SIGTERM", "Stopped after a checkpoint; the same command continues."),
 }
 
+COMPLETION = """Completion of commands, options, recipes and recipe keys:
+
+| shell | once |
+| --- | --- |
+| bash | `source completions/medfm.bash` in `~/.bashrc` |
+| zsh | a folder of `$fpath` that holds `completions/_medfm` |
+| fish | `completions/medfm.fish` in `~/.config/fish/completions/` |
+
+They are installed too: `python -c "import medfm_cli.completions as c; print(*c.__path__)"`."""
+
 EXIT_CODES = """# Exit codes
 
 {head}
@@ -65,6 +75,7 @@ def _cli(program: Program) -> str:
         program.root.summary,
         "Every command has `--help`. What a recipe is and how keys are set: "
         "[recipes.md](recipes.md). How commands end: [exit-codes.md](exit-codes.md).",
+        COMPLETION,
         _table(
             ("command", "what it does"),
             [(f"[`medfm {c.name}`](#medfm-{c.name})", c.summary) for c in program.root.commands],
