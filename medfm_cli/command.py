@@ -88,17 +88,19 @@ def _show(verb: str, outcome: Outcome, options: Options, console: Console) -> No
 
 def _show_plan(verb: str, loaded: Loaded, options: Options, console: Console) -> None:
     """Resolve and check everything, print what would be done."""
-    from medfm_cli.execute import check_room, raw_data
+    from medfm_cli.execute import check_room, curation_of, raw_data
     from medfm_cli.runs.identity import digest, folder_name, identity
 
     recipe, out = loaded.recipe, Path(options.out)
     raw = raw_data(recipe)
-    plan = recipe.plan()
+    # What comes after curation cannot be planned before there is a dataset.
+    plan = curation_of(raw).plan() if raw else recipe.plan()
     check_room(plan, out)
     lines = list(plan.lines)
     folder = None
     if raw:
-        lines.insert(0, f"curate '{raw}' with defaults first")
+        lines.insert(0, f"curate '{raw}' with defaults:")
+        lines.append(f"then {verb} {loaded.name} on the dataset that comes of it")
     else:
         hash_ = digest(identity(verb, recipe, recipe.inputs()))
         folder = out / folder_name(verb, loaded.name, hash_)

@@ -108,11 +108,14 @@ def curated(job: Job) -> Job:
     if source is None:
         return job
     job.console.info(f"'{source}' is no dataset yet: curating it with defaults")
-    model = verbs.recipe_model("curate")
-    recipe = model.model_validate({"source": str(source)})
-    outcome = execute(Job("curate", source.stem, recipe, job.out, job.console))
+    outcome = execute(Job("curate", source.stem, curation_of(source), job.out, job.console))
     changed = job.recipe.model_copy(update={"data": str(outcome.dir)})
     return Job(**{**vars(job), "recipe": changed})
+
+
+def curation_of(source: Path) -> Recipe:
+    """The recipe that curates `source` with every default."""
+    return verbs.recipe_model("curate").model_validate({"source": str(source)})
 
 
 def raw_data(recipe: Recipe) -> Path | None:
