@@ -166,6 +166,7 @@ def _carry_out(job: Job, run: Run, inputs: dict[str, str]) -> Outcome:
     job.console.run_dir = run.dir
     started = time.time()
     resumed = (run.dir / "recipe.yaml").exists()
+    _sweep(run.dir)
     _mend_logs(run.dir)
     values = job.recipe.model_dump(mode="json")
     write_text(run.path("recipe.yaml"), dump(values if job.written is None else job.written))
@@ -251,6 +252,12 @@ def _put_away(folder: Path) -> None:
     previous.mkdir()
     for entry in entries:
         entry.replace(previous / entry.name)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes were writing aside (see `atomic.aside`); we hold the lock."""
+    for leftover in folder.rglob(".*.tmp"):
+        leftover.unlink(missing_ok=True)
 
 
 def _mend_logs(folder: Path) -> None:
