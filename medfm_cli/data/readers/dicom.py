@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from medfm_cli.data.content import Picture
 from medfm_cli.data.readers import dicom_header as header
 from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable, evenly
 
@@ -49,7 +50,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
         with _quiet():
             pixels, display = decoder.picture(frame)
         facts = decoder.facts() | header.facts(dataset) | {"display": display}
-        yield Item(pixels, facts, frame=frame, notes=header.notes(dataset), **common)
+        yield Item(Picture(pixels), facts, frame=frame, notes=header.notes(dataset), **common)
 
 
 @contextmanager

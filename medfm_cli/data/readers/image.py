@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medfm_cli.data.content import Picture
 from medfm_cli.data.readers.greys import plain, stretch
 from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable
 
@@ -82,7 +83,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
             raise Unreadable("the image needs more memory than there is") from None
         except Exception as error:  # a damaged file makes the decoders say almost anything
             raise Unreadable(_reason(error)) from None
-    yield Item(plain(pixels), facts)
+    yield Item(Picture(plain(pixels)), facts)
 
 
 def _facts(image: Image) -> dict[str, Any]:

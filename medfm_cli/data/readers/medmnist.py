@@ -17,6 +17,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from medfm_cli.data.content import Picture
 from medfm_cli.data.readers.greys import plain, stretch
 from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable
 
@@ -86,7 +87,7 @@ def _items(path: Path, part: _Part, low: int, high: int) -> Iterator[Item]:
                 pixels = plain(image if image.dtype == np.uint8 else stretch(image))
                 label, several = _label(labels, index)
                 yield Item(
-                    pixels,
+                    Picture(pixels),
                     facts,
                     part=f"{part.split}/{index}",
                     label=label,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medfm_cli.data.content import Picture
 from medfm_cli.data.preprocess import resize
 from medfm_cli.data.readers.greys import limits, scale
 from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable, evenly
@@ -61,7 +62,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
     low, high = limits(np.stack(slices))
     for position, values in zip(wanted, slices, strict=True):
         pixels = _square(scale(values, low=low, high=high), volume.spacing)
-        yield Item(pixels, volume.facts, frame=position)
+        yield Item(Picture(pixels), volume.facts, frame=position)
 
 
 class _Volume:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medfm_cli.data.content import Picture
 from medfm_cli.data.readers.greys import stretch
 from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable, evenly
 
@@ -33,7 +34,8 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
     for index in evenly(len(stack), options.frames):
         frame = np.asarray(stack[index])
         facts = {"format": "NPY", "dtype": str(array.dtype), "frames": len(stack)}
-        yield Item(frame if frame.dtype == np.uint8 else stretch(frame), facts, frame=index)
+        pixels = frame if frame.dtype == np.uint8 else stretch(frame)
+        yield Item(Picture(pixels), facts, frame=index)
 
 
 def _load(path: Path) -> NDArray[Any]:
