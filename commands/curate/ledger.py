@@ -1,0 +1,165 @@
+"""The books of a run on disk: every file, every sample, every decision, one row each (SQLite).
+
+Steps read with streaming queries and write with updates, so that memory does not grow with the
+number of samples. The ledger is scratch: it is rebuilt from the spool by every try of a run and
+trusted by none, so nothing in it needs to survive a crash.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, Self
+
+CHUNK = 2000
+"""Rows that are fetched at a time."""
+CACHE_KB = 16384
+_SCHEMA = """
+CREATE TABLE files (            -- everything that a source lists, in its order
+  number INTEGER PRIMARY KEY,
+  block INTEGER NOT NULL,       -- the source block it belongs to
+  name TEXT NOT NULL,           -- as the source names it
+  path TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  stamp INTEGER NOT NULL,
+  last TEXT NOT NULL,           -- the last part of its name, in small letters
+  stem TEXT NOT NULL,           -- that without its ending
+  role TEXT NOT NULL DEFAULT '',-- '' to be read; table, companion, annotation, list
+  main INTEGER                  -- the file that a companion or annotation belongs to
+);
+CREATE TABLE left_out (block INTEGER, name TEXT, reason TEXT);
+CREATE TABLE absent (block INTEGER, name TEXT);
+CREATE TABLE notes (            -- what tables and folders say of a file
+  file INTEGER PRIMARY KEY,
+  label TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '',
+  study TEXT NOT NULL DEFAULT '', site TEXT NOT NULL DEFAULT '',
+  split TEXT NOT NULL DEFAULT '', modality TEXT NOT NULL DEFAULT '',
+  anatomy TEXT NOT NULL DEFAULT '', time TEXT NOT NULL DEFAULT '',
+  age TEXT NOT NULL DEFAULT '', sex TEXT NOT NULL DEFAULT '',
+  text TEXT NOT NULL DEFAULT '', turns TEXT NOT NULL DEFAULT '',
+  row INTEGER NOT NULL DEFAULT -1, shared INTEGER NOT NULL DEFAULT 0,
+  torn INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE patients (         -- what a table says of everything of one patient, by pseudonym
+  block INTEGER NOT NULL, subject TEXT NOT NULL, label TEXT NOT NULL, row INTEGER NOT NULL,
+  torn INTEGER NOT NULL, PRIMARY KEY (block, subject)
+);
+CREATE TABLE entries (          -- what is read in one go: a file with its companions, or a range
+  number INTEGER PRIMARY KEY, file INTEGER NOT NULL, block INTEGER NOT NULL,
+  name TEXT NOT NULL
+);
+CREATE TABLE items (            -- what was read and is good
+  id INTEGER PRIMARY KEY,       -- in the order of the source
+  block INTEGER NOT NULL, file INTEGER NOT NULL, entry INTEGER NOT NULL, unit INTEGER NOT NULL,
+  frame INTEGER NOT NULL, part TEXT NOT NULL, source TEXT NOT NULL DEFAULT '',
+  file_sha TEXT NOT NULL, content_sha TEXT NOT NULL,
+  kind TEXT NOT NULL, height INTEGER NOT NULL, width INTEGER NOT NULL, channels INTEGER NOT NULL,
+  shape TEXT NOT NULL, parts TEXT NOT NULL, facts TEXT NOT NULL, meta TEXT NOT NULL,
+  phash INTEGER, thumb BLOB,
+  subject TEXT NOT NULL, known INTEGER NOT NULL DEFAULT 0,
+  study TEXT NOT NULL, site TEXT NOT NULL, modality TEXT NOT NULL, anatomy TEXT NOT NULL,
+  time TEXT NOT NULL, age REAL, sex TEXT NOT NULL,
+  label TEXT, labels TEXT, official TEXT NOT NULL,
+  text TEXT NOT NULL, turns TEXT NOT NULL, boxes TEXT NOT NULL, notes TEXT NOT NULL,
+  fate TEXT NOT NULL DEFAULT 'kept', step TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '',
+  twin INTEGER, exact INTEGER NOT NULL DEFAULT 0, cluster INTEGER,
+  split TEXT NOT NULL DEFAULT '', client TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE refused (          -- what gave no sample, and why
+  entry INTEGER NOT NULL, file INTEGER NOT NULL, block INTEGER NOT NULL, frame INTEGER NOT NULL,
+  file_sha TEXT NOT NULL, step TEXT NOT NULL, reason TEXT NOT NULL, source TEXT NOT NULL DEFAULT ''
+);
+"""
+_INDEXES = {
+    "files": "CREATE INDEX files_last ON files (last); CREATE INDEX files_stem ON files (stem);",
+    "items": "CREATE INDEX items_sha ON items (content_sha); "
+    "CREATE INDEX items_subject ON items (subject); CREATE INDEX items_fate ON items (fate);",
+}
+
+
+class Ledger:
+    """The books, opened. A context manager; leaving it closes the file and keeps it.
+
+    Args:
+        path: the SQLite file; what was there before is removed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        _remove(path)
+        self.db = sqlite3.connect(path, isolation_level=None, cached_statements=256)
+        self.db.row_factory = sqlite3.Row
+        for pragma in (
+            "journal_mode = OFF",
+            "synchronous = OFF",
+            "temp_store = FILE",
+            f"cache_size = -{CACHE_KB}",
+        ):
+            self.db.execute(f"PRAGMA {pragma}")
+        self.db.executescript(_SCHEMA)
+        path.chmod(0o600)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.db.close()
+
+    def remove(self) -> None:
+        """Close the file and remove it: it holds the names of a site's files."""
+        self.close()
+        _remove(self.path)
+
+    def rows(self, sql: str, *args: Any) -> Iterator[sqlite3.Row]:
+        """The rows of a query, streamed; other statements may run meanwhile.
+
+        A table that is being read must not be changed in the columns that the query sorts or
+        filters by.
+        """
+        with closing(self.db.cursor()) as cursor:
+            cursor.arraysize = CHUNK
+            cursor.execute(sql, args)
+            while chunk := cursor.fetchmany():
+                yield from chunk
+
+    def execute(self, sql: str, *args: Any) -> int:
+        """Run a statement; gives how many rows it changed."""
+        return self.db.execute(sql, args).rowcount
+
+    def many(self, sql: str, rows: Iterable[Iterable[Any]]) -> None:
+        """Run a statement for every row of parameters, in one transaction.
+
+        `rows` may itself read from the ledger.
+        """
+        self.db.execute("SAVEPOINT many")
+        try:
+            self.db.executemany(sql, (tuple(row) for row in rows))
+        finally:
+            self.db.execute("RELEASE many")
+
+    def insert(self, table: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+        """Insert rows into some columns of a table."""
+        names = list(columns)
+        marks = ", ".join("?" * len(names))
+        self.many(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})", rows)  # noqa: S608
+
+    def one(self, sql: str, *args: Any) -> Any:
+        """The first column of the first row, None where there is no row."""
+        row = self.db.execute(sql, args).fetchone()
+        return None if row is None else row[0]
+
+    def index(self, table: str) -> None:
+        """Make the indexes of a table, once it is filled."""
+        self.db.executescript(_INDEXES[table])
+
+
+def _remove(path: Path) -> None:
+    for name in (path.name, f"{path.name}-journal", f"{path.name}-wal", f"{path.name}-shm"):
+        with suppress(FileNotFoundError):
+            path.with_name(name).unlink()
