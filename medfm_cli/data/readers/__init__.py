@@ -1,26 +1,27 @@
-"""Readers of image files: one module a format, chosen by what the file begins with.
+"""Readers of files: one module a format, chosen by what the file begins with.
 
 A reader is a module with two functions and one line in `READERS`:
 
     def sniff(head: bytes) -> bool              # may this be mine? (the first `HEAD` bytes)
-    def read(path, options) -> Iterator[Item]   # one item an image; raises Unreadable
+    def read(path, options) -> Iterator[Item]   # one item a sample; raises Unreadable
 
-and, where one file holds thousands of images, `count(path) -> int`. The library behind a reader is
-imported inside its functions: sniffing costs nothing. Names of files are never looked at.
+and, where one file holds thousands of samples, `count(path) -> int`; where other files belong to
+it (the samples that a header names), `companions(path) -> list[Path]`. The library behind a reader
+is imported inside its functions: sniffing costs nothing. Names of files are never looked at.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable
 from medfm_cli.data.readers.kinds import describe
 
-__all__ = ["HEAD", "READERS", "Item", "ReadOptions", "Reader", "Unreadable", "find_reader"]
-__all__ += ["read_images", "sniff"]
+__all__ = ["HEAD", "ON_REQUEST", "READERS", "Item", "ReadOptions", "Reader", "Unreadable"]
+__all__ += ["asked", "find_reader", "read_images", "sniff"]
 
 HEAD = 4096
 """How much of a file a reader may sniff at, in bytes."""
@@ -32,26 +33,36 @@ READERS: dict[str, str] = {
     "dicom": "medfm_cli.data.readers.dicom",
 }
 """The formats, asked in this order: the surest marks first, DICOM without its mark last."""
+ON_REQUEST: dict[str, frozenset[str]] = {}
+"""Readers of what could be anything, such as a table of numbers: asked (and then first) only where
+a recipe names them, or where its `format:` says all of these words."""
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A format and its functions; `count` is there only for files of very many images."""
+    """A format and its functions; `count` is there only for files of very many samples."""
 
     name: str
     sniff: Callable[[bytes], bool]
     read: Callable[[Path, ReadOptions], Iterator[Item]]
     count: Callable[[Path], int] | None = None
+    companions: Callable[[Path], list[Path]] | None = None
 
 
 def find_reader(name: str) -> Reader:
     """The reader called `name` in `READERS`."""
     module = importlib.import_module(READERS[name])
-    return Reader(name, module.sniff, module.read, getattr(module, "count", None))
+    count, companions = getattr(module, "count", None), getattr(module, "companions", None)
+    return Reader(name, module.sniff, module.read, count, companions)
 
 
-def sniff(path: Path) -> Reader:
+def sniff(path: Path, names: Collection[str] = (), words: Collection[str] = ()) -> Reader:
     """The reader for a file, by its first bytes.
+
+    Args:
+        path: the file.
+        names: the readers that a recipe allows, in `READERS`; none for all but `ON_REQUEST`.
+        words: what the recipe's `format:` block speaks of.
 
     Raises:
         Unreadable: no reader knows it; the reason says what it seems to be.
@@ -59,18 +70,30 @@ def sniff(path: Path) -> Reader:
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
-    for name in READERS:
+    for name in asked(names, words):
         reader = find_reader(name)
         if reader.sniff(head):
             return reader
-    raise Unreadable(f"no image format: {describe(head)}")
+    raise Unreadable(f"no known format: {describe(head)}")
+
+
+def asked(names: Collection[str] = (), words: Collection[str] = ()) -> list[str]:
+    """The readers to ask, in order: those on request first, then the rest as in `READERS`."""
+    allowed = [name for name in READERS if name in names or not names]
+    requested = [
+        name
+        for name, needs in ON_REQUEST.items()
+        if name in names or (not names and needs and needs <= set(words))
+    ]
+    return requested + [name for name in allowed if name not in ON_REQUEST]
 
 
 def read_images(path: str | Path, options: ReadOptions | None = None) -> Iterator[Item]:
-    """The images of one file of any known format.
+    """The samples of one file of any known format.
 
     Raises:
-        Unreadable: the file gives no image, or breaks off after some (a DataError).
+        Unreadable: the file gives no sample, or breaks off after some (a DataError).
         OSError: the file cannot be opened.
     """
-    yield from sniff(Path(path)).read(Path(path), options or ReadOptions())
+    options = options or ReadOptions()
+    yield from sniff(Path(path), words=options.format).read(Path(path), options)

@@ -46,7 +46,7 @@ def test_every_file_is_accounted_for(tmp_path: Path, curate: Curate) -> None:
     told = {(row["step"], row["reason"]) for row in done.quarantine}
     assert told == {
         ("source", "hidden"),
-        ("read", "no image format: text"),
+        ("read", "no known format: text"),
         ("read", "a truncated image"),
         ("quality", "tiny: a side of less than 24 pixels"),
         ("quality", "blank: all pixels are alike"),
@@ -340,7 +340,7 @@ def test_nothing_readable_is_an_error_that_says_why(tmp_path: Path, curate: Cura
     for number in range(3):
         (tmp_path / "s").mkdir(exist_ok=True)
         (tmp_path / "s" / f"{number}.dat").write_bytes(b"\0\1\2" * 50)
-    with pytest.raises(DataError, match=r"none of the 3 files .* 3 × no image format"):
+    with pytest.raises(DataError, match=r"none of the 3 files .* 3 × no known format"):
         curate(tmp_path / "s")
     assert not (tmp_path / "run" / "dataset" / "dataset.json").exists()
 

@@ -13,7 +13,16 @@ import pytest
 from curate_files import noise, picture
 from PIL import Image
 
-from medfm_cli.data.readers import Item, ReadOptions, Unreadable, find_reader, read_images, sniff
+from medfm_cli.data.readers import (
+    ON_REQUEST,
+    Item,
+    ReadOptions,
+    Unreadable,
+    asked,
+    find_reader,
+    read_images,
+    sniff,
+)
 
 
 def read(path: Path, **options: Any) -> list[Item]:
@@ -269,3 +278,14 @@ def test_an_archive_is_no_collection(tmp_path: Path) -> None:
     (tmp_path / "x.npz").write_bytes(buffer.getvalue())
     with pytest.raises(Unreadable, match="ZIP"):
         sniff(tmp_path / "x.npz")
+
+
+def test_readers_on_request_are_asked_first_and_only_on_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(ON_REQUEST, "nifti", frozenset({"rate", "units"}))
+    assert "nifti" not in asked()
+    assert "nifti" not in asked(words=["rate"])
+    assert asked(words=["units", "rate", "x"])[0] == "nifti"
+    assert asked(["image", "nifti"]) == ["nifti", "image"]
+    assert asked(["image"], ["rate", "units"]) == ["image"]
