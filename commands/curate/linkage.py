@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from medfm_cli.commands.curate.account import Account
 from medfm_cli.commands.curate.images import Image
 from medfm_cli.commands.curate.spool import Entry
-from medfm_cli.data.manifest import parquet_bytes
-from medfm_cli.runs.atomic import write_bytes
+from medfm_cli.data.manifest import ParquetRows
 
 SCHEMA = pa.schema(
     [
@@ -24,17 +24,24 @@ SCHEMA = pa.schema(
 )
 
 
+class Link(NamedTuple):
+    """One row of the table."""
+
+    source: str
+    path: str
+    frame: int
+    outcome: str
+    image_id: str
+    subject_id: str
+
+
 def write_linkage(path: Path, account: Account, entries: Sequence[Entry]) -> None:
     """Write one row for every image and every refusal: the pseudonymous and the real name."""
     names = [entry.name for entry in entries]
-    rows = list(_rows(account, names))
-    values = zip(*rows, strict=True)
-    columns = [pa.array(cells, kind) for cells, kind in zip(values, SCHEMA.types, strict=True)]
-    table = pa.Table.from_arrays(columns, schema=SCHEMA)
-    write_bytes(path, parquet_bytes(table), mode=0o600)
+    ParquetRows(path, SCHEMA, mode=0o600).write(_rows(account, names))
 
 
-def _rows(account: Account, names: Sequence[str]) -> Iterator[tuple[str | int, ...]]:
+def _rows(account: Account, names: Sequence[str]) -> Iterator[Link]:
     for image in account.images:
         yield _row(image, names, "kept")
     for copy in account.duplicates:
@@ -42,9 +49,9 @@ def _rows(account: Account, names: Sequence[str]) -> Iterator[tuple[str | int, .
     for image, reason in account.dropped:
         yield _row(image, names, reason)
     for source, refused in account.refused:
-        yield (source, names[refused.entry], refused.frame, refused.reason, "", "")
+        yield Link(source, names[refused.entry], refused.frame, refused.reason, "", "")
 
 
-def _row(image: Image, names: Sequence[str], outcome: str) -> tuple[str | int, ...]:
+def _row(image: Image, names: Sequence[str], outcome: str) -> Link:
     row = image.row
-    return (image.source, names[row.entry], row.frame, outcome, image.image_id, image.subject)
+    return Link(image.source, names[row.entry], row.frame, outcome, image.image_id, image.subject)

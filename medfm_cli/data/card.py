@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from medfm_cli.errors import DataError
 from medfm_cli.recipe import Part
 
-FORMAT = 1
+FORMAT = 2
 """The version of the dataset's layout on disk; a reader refuses any other."""
 CARD_FILE = "dataset.json"
 
@@ -38,8 +38,11 @@ class Counts(Part):
     subjects: int
     splits: dict[str, SplitCounts] = Field(default_factory=dict)
     labels: dict[str, int] = Field(default_factory=dict)
+    kinds: dict[str, int] = Field(default_factory=dict)
     modalities: dict[str, int] = Field(default_factory=dict)
     sites: dict[str, int] = Field(default_factory=dict)
+    origins: dict[str, int] = Field(default_factory=dict)
+    clients: dict[str, int] = Field(default_factory=dict)
 
 
 class ShardInfo(Part):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from medfm_cli.data.card import DatasetCard, read_card
+from medfm_cli.data.content import Content
 from medfm_cli.data.images import DAMAGED_HINT, ImageStore
 from medfm_cli.data.manifest import (
     MANIFEST_FILE,
@@ -22,10 +25,12 @@ from medfm_cli.data.manifest import (
     SPLITS,
     content_version,
 )
+from medfm_cli.data.payload import decode, decode_mask
 from medfm_cli.errors import DataError
 from medfm_cli.runs.artefacts import find
 
 SHARDS_FOLDER = "shards"
+_KIND_HINTS = {"image": "curate volumes and videos with whole=false to have their slices as images"}
 
 
 class Dataset:
@@ -75,11 +80,22 @@ class Dataset:
         values: list[Any] = self.samples.column(name).to_pylist()
         return values
 
-    def rows(self, split: str | None = None, *, labelled: bool = False) -> NDArray[np.int64]:
-        """The row numbers of a split (all rows without one), in the manifest's order."""
+    def rows(
+        self, split: str | None = None, *, labelled: bool = False, kind: str | None = "image"
+    ) -> NDArray[np.int64]:
+        """The row numbers of a split (of all without one), in the manifest's order.
+
+        Args:
+            split: train, val or test.
+            labelled: only samples that have a label.
+            kind: what the samples must be, None for anything.
+
+        Raises:
+            DataError: the dataset holds nothing of this kind.
+        """
         if split is not None and split not in SPLITS:
             raise ValueError(f"there is no split {split!r}; there are {', '.join(SPLITS)}")
-        keep = np.ones(len(self), dtype=bool)
+        keep = self._of_kind(kind)
         if split is not None:
             keep &= pc.equal(self.samples.column("split"), split).to_numpy()
         if labelled:
@@ -97,6 +113,33 @@ class Dataset:
             DataError: the shard or the PNG is damaged; the sample is named.
         """
         return self.images.image(row)
+
+    def content(self, row: int) -> Content:
+        """The sample of a row, of whatever kind.
+
+        Raises:
+            DataError: the shard or the payload is damaged; the sample is named.
+        """
+        kind, meta = (self.samples.column(name)[row].as_py() for name in ("kind", "meta"))
+        try:
+            return decode(kind, self.images.payload(row), json.loads(meta))
+        except DataError as error:
+            raise self._unreadable(row, error) from None
+
+    def mask(self, row: int) -> NDArray[Any] | None:
+        """The segmentation of a row's picture `[H, W]` or volume `[D, H, W]`, None without one."""
+        for name, data in self.members(row, ("mask.png", "mask.npy")).items():
+            try:
+                return decode_mask(name, data)
+            except Exception as error:  # a damaged file makes the decoder say almost anything
+                raise self._unreadable(row, DataError(f"its mask is damaged ({error})")) from None
+        return None
+
+    def members(self, row: int, names: Iterable[str] | None = None) -> dict[str, bytes]:
+        """The members of a row's sample by extension: all, or those of `names` that it has."""
+        places = json.loads(self.samples.column("members")[row].as_py())
+        wanted = places if names is None else [name for name in names if name in places]
+        return {name: self.images.member(row, *places[name]) for name in wanted}
 
     def sample_id(self, row: int) -> str:
         """The id of the sample in this row."""
@@ -121,6 +164,24 @@ class Dataset:
                 raise DataError(
                     f"{path} is damaged: its sha256 is not the one in the card", hint=DAMAGED_HINT
                 )
+
+    def _of_kind(self, kind: str | None) -> NDArray[np.bool_]:
+        """Which rows are of this kind."""
+        if kind is None:
+            return np.ones(len(self), dtype=bool)
+        counts = self.card.counts.kinds
+        if len(self) and kind not in counts:
+            held = ", ".join(f"{n} of kind {name}" for name, n in counts.items())
+            raise DataError(
+                f"the dataset '{self.card.name}' holds no {kind}: its samples are {held}",
+                hint=_KIND_HINTS.get(kind, ""),
+            )
+        return pc.equal(self.samples.column("kind"), kind).to_numpy()  # type: ignore[no-any-return]
+
+    def _unreadable(self, row: int, error: DataError) -> DataError:
+        return DataError(
+            f"cannot read sample {self.sample_id(row)}: {error.message}", hint=DAMAGED_HINT
+        )
 
     @cached_property
     def images(self) -> ImageStore:

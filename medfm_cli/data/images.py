@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from medfm_cli.data.payload import picture_of
 from medfm_cli.data.shards import ShardReader
 from medfm_cli.errors import DataError
 
 DAMAGED_HINT = "copy the dataset folder again in full, or curate again"
-
-MODES = ("L", "RGB")
-"""What shards hold, in Pillow's words: 8-bit grey and 8-bit colour."""
 
 
 class ImageStore:
@@ -52,8 +48,8 @@ class ImageStore:
         """The id of the sample in this row."""
         return bytes(self.ids[row]).decode()
 
-    def png(self, row: int) -> bytes:
-        """The encoded image.
+    def payload(self, row: int) -> bytes:
+        """The encoded sample.
 
         Raises:
             DataError: the shard is missing, unreadable or cut short; the sample is named.
@@ -75,15 +71,17 @@ class ImageStore:
         Raises:
             DataError: the shard or the PNG is damaged; the sample is named.
         """
-        data = self.png(row)
+        data = self.payload(row)
         try:
-            with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-                mode, pixels = image.mode, np.asarray(image)
+            return picture_of(data)
+        except DataError as error:
+            raise self._unreadable(row, error.message) from None
         except Exception as error:  # a damaged file makes the decoder say almost anything
             raise self._unreadable(row, f"its PNG is damaged ({error})") from None
-        if mode not in MODES:
-            raise self._unreadable(row, f"its PNG is neither 8-bit grey nor colour, but {mode}")
-        return pixels
+
+    def member(self, row: int, offset: int, length: int) -> bytes:
+        """Another member of the sample in this row, by its place in the row's shard."""
+        return self._reader.read(self.names[self.shards[row]], offset, length)
 
     def _unreadable(self, row: int, why: str) -> DataError:
         return DataError(f"cannot read sample {self.sample_id(row)}: {why}", hint=DAMAGED_HINT)

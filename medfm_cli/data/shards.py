@@ -45,6 +45,21 @@ def shard_name(index: int) -> str:
     return f"shard-{index:05d}.tar"
 
 
+def member_places(first: Location, lengths: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """Offset and length of every member of a sample, from where its first payload lies.
+
+    Args:
+        first: what `ShardWriter.add` gave.
+        lengths: the members' lengths in bytes, in their order.
+    """
+    places: dict[str, tuple[int, int]] = {}
+    offset = first.offset
+    for name, length in lengths.items():
+        places[name] = (offset, length)
+        offset += length + -length % BLOCK + BLOCK
+    return places
+
+
 class ShardWriter:
     """Append samples to shards of at most about `max_bytes`, finishing each one atomically.
 

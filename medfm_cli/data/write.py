@@ -22,16 +22,16 @@ from medfm_cli.data.card import (
 from medfm_cli.data.manifest import (
     MANIFEST_FILE,
     QUARANTINE_FILE,
+    QUARANTINE_SCHEMA,
+    SAMPLES_SCHEMA,
     SPLITS,
+    ContentVersion,
+    ParquetRows,
     Quarantined,
     Sample,
-    content_version,
-    parquet_bytes,
-    quarantine_table,
-    samples_table,
 )
 from medfm_cli.data.shards import Shard
-from medfm_cli.runs.atomic import write_bytes, write_text
+from medfm_cli.runs.atomic import write_text
 from medfm_cli.version import __version__
 
 
@@ -51,77 +51,110 @@ def write_manifest(
     """Write `samples.parquet`, `quarantine.parquet` and then `dataset.json` into `root`.
 
     The order of `samples` is the manifest's order: everything that follows depends on it, so it
-    must come from the content. `shards` are those of `ShardWriter.close()`, with the ones of an
-    interrupted run before them. The card comes last: a folder with a card is complete.
+    must come from the content. They are written as they come, and may be very many. `shards` are
+    those of `ShardWriter.close()`, with the ones of an interrupted run before them. The card comes
+    last: a folder with a card is complete.
 
     Raises:
         ValueError: a sample id occurs twice, or a split or label is not among the known ones.
         OSError: the disk refuses.
     """
-    table = samples_table(samples)
-    _check(table, label_schema)
-    manifest = parquet_bytes(table)
+    root.mkdir(parents=True, exist_ok=True)
+    (root / CARD_FILE).unlink(missing_ok=True)  # never a card beside a manifest it does not know
+    manifest = ParquetRows(root / MANIFEST_FILE, SAMPLES_SCHEMA)
+    counter, version = ManifestCounter(label_schema), ContentVersion(label_schema)
+
+    def seen(batch: pa.RecordBatch) -> None:
+        counter.add(batch)
+        version.add(batch)
+
+    manifest.write(samples, seen=seen)
+    ParquetRows(root / QUARANTINE_FILE, QUARANTINE_SCHEMA).write(quarantine)
     card = DatasetCard(
         name=name,
-        version=content_version(table, label_schema),
+        version=version.hexdigest(),
         label_schema=label_schema,
-        counts=count(table),
+        counts=counter.counts(),
         cutting=cutting or Cutting(),
         licences=list(licences),
         consent=consent,
         medfm=__version__,
         lineage=lineage or DatasetLineage(),
-        manifest_sha256=hashlib.sha256(manifest).hexdigest(),
+        manifest_sha256=manifest.sha256,
         shards=[ShardInfo(**shard._asdict()) for shard in shards],
     )
-    root.mkdir(parents=True, exist_ok=True)
-    (root / CARD_FILE).unlink(missing_ok=True)  # never a card beside a manifest it does not know
-    write_bytes(root / QUARANTINE_FILE, parquet_bytes(quarantine_table(quarantine)))
-    write_bytes(root / MANIFEST_FILE, manifest)
     write_text(root / CARD_FILE, card.model_dump_json(indent=2) + "\n")
     return card
 
 
-def count(table: pa.Table) -> Counts:
-    """Count the samples, images and subjects of a manifest, in all and by kind."""
-    column = {
-        name: table.column(name).to_pylist()
-        for name in ("image_id", "subject_id", "split", "label", "labels", "modality", "site")
-    }
-    labels = Counter(label for label in column["label"] if label is not None)
-    labels.update(label for several in column["labels"] for label in several or ())
-    return Counts(
-        samples=table.num_rows,
-        images=len(set(column["image_id"])),
-        subjects=len(set(column["subject_id"])),
-        splits=_splits(column["split"], column["image_id"], column["subject_id"]),
-        labels=_sorted(labels),
-        modalities=_sorted(Counter(column["modality"])),
-        sites=_sorted(Counter(column["site"])),
-    )
+class ManifestCounter:
+    """Counts samples, images and subjects while the rows of a manifest go by.
 
+    Names are kept as 64 bits of their hash: two of a million have the same ones once in 37 million
+    manifests.
+    """
 
-def _check(table: pa.Table, label_schema: LabelSchema) -> None:
-    if len(table.column("sample_id").unique()) != table.num_rows:
-        raise ValueError("a sample id occurs twice")
-    for name, known in (("split", SPLITS), ("label", label_schema.classes)):
-        found = set(table.column(name).unique().to_pylist()) - {None}
-        if unknown := sorted(found - set(known)):
-            raise ValueError(f"unknown {name}: {', '.join(unknown)}")
+    def __init__(self, label_schema: LabelSchema) -> None:
+        self._known = {"split": set(SPLITS), "label": set(label_schema.classes)}
+        self._ids: set[int] = set()
+        self._images: defaultdict[str, set[int]] = defaultdict(set)
+        self._subjects: defaultdict[str, set[int]] = defaultdict(set)
+        self._samples: Counter[str] = Counter()
+        self._of: dict[str, Counter[str]] = {
+            name: Counter() for name in ("label", "kind", "modality", "site", "origin", "client")
+        }
 
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Count the next rows.
 
-def _splits(splits: list[str], images: list[str], subjects: list[str]) -> dict[str, SplitCounts]:
-    rows: defaultdict[str, list[int]] = defaultdict(list)
-    for row, split in enumerate(splits):
-        rows[split].append(row)
-    return {
-        split: SplitCounts(
-            samples=len(members),
-            images=len({images[row] for row in members}),
-            subjects=len({subjects[row] for row in members}),
+        Raises:
+            ValueError: a sample id occurs twice, or a split or label is unknown.
+        """
+        for name, known in self._known.items():
+            found = set(batch.column(name).unique().to_pylist()) - {None}
+            if unknown := sorted(found - known):
+                raise ValueError(f"unknown {name}: {', '.join(unknown)}")
+        before = len(self._ids)
+        self._ids.update(map(_short, batch.column("sample_id").to_pylist()))
+        if len(self._ids) != before + batch.num_rows:
+            raise ValueError("a sample id occurs twice")
+        splits = batch.column("split").to_pylist()
+        self._samples.update(splits)
+        for column, groups in (("image_id", self._images), ("subject_id", self._subjects)):
+            for split, value in zip(splits, batch.column(column).to_pylist(), strict=True):
+                groups[split].add(_short(value))
+        for name, counter in self._of.items():
+            counter.update(v for v in batch.column(name).to_pylist() if v is not None)
+        several = batch.column("labels").to_pylist()
+        self._of["label"].update(label for labels in several for label in labels or ())
+
+    def counts(self) -> Counts:
+        """What there was, in all and by kind."""
+        splits = {
+            split: SplitCounts(
+                samples=samples,
+                images=len(self._images[split]),
+                subjects=len(self._subjects[split]),
+            )
+            for split, samples in sorted(self._samples.items())
+        }
+        of = {name: _sorted(counter) for name, counter in self._of.items()}
+        return Counts(
+            samples=self._samples.total(),
+            images=len(set().union(*self._images.values())),
+            subjects=len(set().union(*self._subjects.values())),
+            splits=splits,
+            labels=of["label"],
+            kinds=of["kind"],
+            modalities=of["modality"],
+            sites=of["site"],
+            origins={name: n for name, n in of["origin"].items() if name},
+            clients={name: n for name, n in of["client"].items() if name},
         )
-        for split, members in sorted(rows.items())
-    }
+
+
+def _short(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:

@@ -151,7 +151,7 @@ def test_nothing_there(tmp_path: Path) -> None:
         ("{", "is damaged"),
         ("[]", "is damaged"),
         ("{}", "is damaged: name"),
-        ('{"format": 7}', "format 7; this medfm reads format 1"),
+        ('{"format": 7}', "format 7; this medfm reads format 2"),
     ],
 )
 def test_a_broken_card(root: Path, text: str, said: str) -> None:
@@ -283,7 +283,7 @@ def test_a_card_is_written_last(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("medfm_cli.data.write.write_bytes", full)
+    monkeypatch.setattr("medfm_cli.data.write.write_text", full)
     with pytest.raises(OSError, match="No space"):
         write_dataset(tmp_path, 5)
     with pytest.raises(DataError):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +18,8 @@ from medfm_cli.data import LabelSchema, Quarantined, Sample, source_digest
 from medfm_cli.data.manifest import (
     LAYOUT,
     SAMPLES_SCHEMA,
+    ParquetRows,
     content_version,
-    parquet_bytes,
     quarantine_table,
     samples_table,
 )
@@ -28,6 +32,8 @@ CHANGES: dict[str, Any] = {
     "height": 99,
     "width": 99,
     "channels": 3,
+    "age": 44.0,
+    "shape": [1, 2],
 }
 
 
@@ -37,15 +43,16 @@ def version(rows: list[Sample], labels: LabelSchema = CLASSES) -> str:
 
 def test_columns_are_the_contracts() -> None:
     assert SAMPLES_SCHEMA.names == [
-        *("sample_id", "image_id", "subject_id", "study_id", "site", "split", "modality"),
-        *("anatomy", "label", "labels", "text", "height", "width", "channels", "facts"),
-        *("source", "source_sha256", "shard", "offset", "length"),
+        *("sample_id", "image_id", "subject_id", "study_id", "site", "split", "client", "origin"),
+        *("kind", "modality", "anatomy", "label", "labels", "text", "turns", "boxes", "time"),
+        *("age", "sex", "cluster", "shape", "height", "width", "channels", "meta", "facts"),
+        *("source", "source_sha256", "shard", "offset", "length", "members"),
     ]
 
 
 @pytest.mark.parametrize("column", [item.name for item in dataclasses.fields(Sample)])
 def test_the_version_changes_with_every_column_but_the_layout(column: str) -> None:
-    value = CHANGES.get(column, 12345 if column in LAYOUT[1:] else "other")
+    value = CHANGES.get(column, 12345 if column in ("offset", "length") else "other")
     changed = [dataclasses.replace(ROWS[0], **{column: value}), *ROWS[1:]]
     assert (version(changed) == version(ROWS)) == (column in LAYOUT)
 
@@ -58,7 +65,7 @@ def test_the_version_changes_with_order_and_classes() -> None:
 def test_the_version_is_this_one_for_ever() -> None:
     """A dataset must keep its version when medfm, pyarrow or Python become newer."""
     row = sample(0, sample_id="0011223344556677", image_id="0011223344556677", text="é")
-    assert version([row]) == "e12685d5edd8a33d5320ed8f476d0f852a068ba0ce176fe9b7b39a7f7bd778d5"
+    assert version([row]) == "5a79cb6af5f3d64e000c34c72c020cd1c1a1ebc7ae99862768ae729b8fb87858"
 
 
 def test_text_cannot_pass_for_another_column() -> None:
@@ -79,25 +86,34 @@ def test_text_cannot_pass_for_another_column() -> None:
     )
 )
 def test_rows_come_back_from_parquet(rows: list[Sample]) -> None:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = samples_table(rows)
-    back = pq.read_table(pa.BufferReader(parquet_bytes(table)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.parquet"
+        ParquetRows(path, SAMPLES_SCHEMA).write(rows)
+        back = pq.read_table(path)
     assert back.schema.equals(SAMPLES_SCHEMA)
     assert [Sample(**row) for row in back.to_pylist()] == rows
     assert content_version(back, CLASSES) == content_version(table, CLASSES)
 
 
-def test_parquet_is_the_same_every_time_and_for_a_generator() -> None:
-    assert parquet_bytes(samples_table(iter(ROWS))) == parquet_bytes(samples_table(ROWS))
+def parquet(folder: Path, rows: Iterable[Sample]) -> bytes:
+    writer = ParquetRows(folder / "rows.parquet", SAMPLES_SCHEMA)
+    writer.write(rows)
+    data = writer.path.read_bytes()
+    assert writer.sha256 == hashlib.sha256(data).hexdigest()
+    return data
+
+
+def test_parquet_is_the_same_every_time_and_for_a_generator(tmp_path: Path) -> None:
+    assert parquet(tmp_path, iter(ROWS)) == parquet(tmp_path, ROWS)
 
 
 def test_chunks_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = samples_table(ROWS)
     monkeypatch.setattr("medfm_cli.data.manifest.CHUNK", 2)
     parts = samples_table(ROWS)
-    assert parquet_bytes(parts) == parquet_bytes(whole)
     assert content_version(parts, CLASSES) == content_version(whole, CLASSES)
 
 
