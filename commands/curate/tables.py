@@ -1,27 +1,26 @@
-"""Delimited text with a header: CSV, TSV and their relatives. Needs no numpy."""
+"""Tables with a header, row by row: CSV, TSV and their relatives. Needs no numpy."""
 
 from __future__ import annotations
 
-import csv
-import io
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from medfm_cli.data.delimited import Broken, Cells, delimiter, layout
+from medfm_cli.data.delimited import rows as _rows
 from medfm_cli.errors import DataError
 
-DELIMITERS = (",", "\t", ";", "|")
-LONGEST = 1 << 20
-"""Longest cell that is read, in characters."""
+__all__ = ["Broken", "Cells", "Rows", "delimiter", "header", "meaning", "read_rows", "rows"]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A table: column names and, for each row, as many cells as text."""
+    """A table in memory: column names and, for each whole row, as many cells as text."""
 
     path: Path
     header: list[str]
     values: list[list[str]]
+    broken: list[Broken] = field(default_factory=list)
 
     def column(self, name: str) -> list[str]:
         """The cells of a column, without space around them; those that say nothing are empty."""
@@ -38,67 +37,38 @@ def meaning(cell: str) -> str:
 _NOTHING = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "-", "?", "<na>", "#n/a"})
 
 
-def delimiter(head: bytes) -> str:
-    """The delimiter of a table that begins with `head`, empty when it is none."""
-    text = _text(head, whole=False)
-    if not text or text.lstrip()[:1] in ("<", "{", "["):
-        return ""
-    best = max(DELIMITERS, key=text.lstrip().partition("\n")[0].count)
-    try:
-        lines = _lines(text, best, most=2)
-    except csv.Error:
-        return ""
-    return best if len(lines) == 2 and all(len(line) > 1 for line in lines) else ""
+def header(path: Path) -> list[str]:
+    """The names of a table's columns.
+
+    Raises:
+        DataError: it is missing, no table, or has two columns of one name.
+    """
+    return list(layout(path).header)
+
+
+def rows(path: Path) -> Iterator[Cells | Broken]:
+    """The rows of a table as a stream, each whole or broken, in the memory of one row.
+
+    A row that ends early is filled with empty cells, as spreadsheets write them.
+
+    Raises:
+        DataError: it is missing, no table, or has two columns of one name.
+    """
+    return _rows(layout(path), fill=True)
 
 
 def read_rows(path: Path) -> Rows:
-    """Read a table.
+    """Read a table into memory.
 
     Raises:
-        DataError: it is missing, no table, has no rows or two columns of one name.
+        DataError: it is missing, no table, has no whole row or two columns of one name.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"the table '{path}' does not exist") from None
-    found = delimiter(data[: 1 << 16])
-    if not found:
-        raise DataError(
-            f"'{path}' is no table: it needs a header line, rows, and a delimiter (, ; | or tab)"
-        )
-    try:
-        lines = _lines(_text(data, whole=True), found)
-    except csv.Error as error:
-        raise DataError(f"'{path}' cannot be read as a table: {error}") from None
-    header = [name.strip() for name in lines[0]]
-    twice = {name for name in header if name and header.count(name) > 1}
-    if twice:
-        raise DataError(f"'{path}' has two columns called '{min(twice)}'", hint="rename one")
-    width = len(header)
-    values = [(line + [""] * width)[:width] for line in lines[1:]]
-    if not values:
+    table = Rows(path, header(path), [])
+    for row in rows(path):
+        if isinstance(row, Broken):
+            table.broken.append(row)
+        else:
+            table.values.append(row.cells)
+    if not table.values:
         raise DataError(f"the table '{path}' has no rows")
-    return Rows(path, header, values)
-
-
-def _lines(text: str, delimiter_: str, *, most: int | None = None) -> list[list[str]]:
-    """The lines that say something, as cells. Raises csv.Error."""
-    csv.field_size_limit(LONGEST)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_)
-    full = (line for line in reader if any(cell.strip() for cell in line))
-    return list(islice(full, most))
-
-
-def _text(data: bytes, *, whole: bool) -> str:
-    """The bytes as text: UTF-8 with or without its mark, else Latin-1; empty for binary.
-
-    What is not the `whole` of a file may end inside a character.
-    """
-    if b"\0" in data:
-        return ""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if not whole and error.start >= len(data) - 3:
-            return data[: error.start].decode("utf-8-sig")
-        return data.decode("latin-1")
+    return table
