@@ -1,43 +1,73 @@
-"""Whether decoded pixels are an image that anyone could learn from."""
+"""Whether a sample is one that anyone could learn from, and what in it has to be set aside.
+
+Both functions are pure: they see one sample and the recipe's limits, and nothing else. Reasons and
+notes are short plain words in which no patient is named. A note that counts begins with its number,
+so that the report can add up those of all samples.
+"""
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import assert_never
 
-from medfm_cli.commands.curate.recipe import Quality
+from medfm_cli.commands.curate.checks import (
+    pictures,
+    signals,
+    sounds,
+    stays,
+    videos,
+    volumes,
+    words,
+)
+from medfm_cli.commands.curate.options.quality import Quality
+from medfm_cli.data.content import (
+    Audio,
+    Content,
+    Picture,
+    Row,
+    Series,
+    Signal,
+    Text,
+    Video,
+    Volume,
+)
 
-FLAT = 1.0
-"""Grey values (0–255) that vary less than this show nothing."""
-_PROBE = 4096
 
-
-def refusal(pixels: NDArray[np.uint8], quality: Quality) -> str:
-    """Why an image is not kept, empty when it is.
+def refusal(content: Content, quality: Quality) -> str:
+    """Why a sample is not kept, empty when it is. To be asked before `mend`.
 
     Args:
-        pixels: uint8 `[H, W]` or `[H, W, 3]`.
+        content: the sample, of any kind.
         quality: the limits of the recipe.
     """
-    height, width = pixels.shape[:2]
-    if min(height, width) < quality.min_side:
-        return f"tiny: a side of less than {quality.min_side} pixels"
-    if _sparse(pixels, 1 << 18).std() < FLAT:
-        return "blank: all pixels are alike"
-    if pixels.ndim == 2 and _two_levels(pixels):
-        return "only two grey levels: a mask or a drawing"
-    return ""
+    if not quality.on:
+        return ""
+    match content:
+        case Picture():
+            return pictures.refusal(content, quality)
+        case Volume():
+            return volumes.refusal(content, quality)
+        case Video():
+            return videos.refusal(content, quality)
+        case Signal():
+            return signals.refusal(content, quality)
+        case Audio():
+            return sounds.refusal(content, quality)
+        case Series():
+            return stays.refusal(content, quality)
+        case Row():
+            return words.row_refusal(content, quality)
+        case Text():
+            return words.refusal(content, quality)
+        case _:
+            assert_never(content)
 
 
-def _two_levels(pixels: NDArray[np.uint8]) -> bool:
-    """Whether there are at most two grey values; a sparse look settles nearly all images."""
-    if len(np.unique(_sparse(pixels, _PROBE))) > 2:
-        return False
-    flat = pixels.reshape(-1)
-    return int(np.count_nonzero(np.bincount(flat, minlength=256))) <= 2
+def mend(content: Content, quality: Quality) -> tuple[Content, tuple[str, ...]]:
+    """The sample without the values that cannot be true, and notes of what was set aside.
 
-
-def _sparse(pixels: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
-    """About `count` of the values, evenly spaced; all of a small image."""
-    flat = pixels.reshape(-1)
-    return flat[:: max(1, flat.size // count) | 1]
+    Values of an ICU series outside their plausible range become NaN. Everything else is returned
+    as it is: a wrong pixel cannot be told from a right one, a wrong temperature can.
+    """
+    if quality.on and isinstance(content, Series):
+        return stays.mend(content, quality)
+    return content, ()

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from medfm_cli.commands.curate.deidentify import Pseudonyms
+from medfm_cli.commands.curate.options.quality import Quality
 from medfm_cli.commands.curate.quality import refusal
-from medfm_cli.commands.curate.recipe import Quality
 from medfm_cli.commands.curate.spool import Entry, Found, Refused, Spool, Tile, Unit, UnitWriter
 from medfm_cli.data.card import Cutting
 from medfm_cli.data.preprocess import cut
@@ -134,7 +134,7 @@ def _items(entry: Entry, settings: Settings) -> Iterator[Item]:
 
 def _keep(item: Item, entry: Entry, sha: str, settings: Settings, writer: UnitWriter) -> None:
     """Check an image, and write it to the unit."""
-    if reason := refusal(item.pixels, settings.quality):
+    if reason := refusal(item.content, settings.quality):
         writer.refused.append(Refused(entry.index, item.frame, sha, "quality", reason))
         return
     names = settings.pseudonyms

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from medfm_cli.commands.curate.options.quality import Quality
 from medfm_cli.commands.curate.sources import Listing, Source, find_source
 from medfm_cli.errors import DataError
 from medfm_cli.recipe import Auto, Part, Plan, Recipe
@@ -45,15 +46,6 @@ class Labels(Part):
         if (self.file is not None) + (self.field is not None) + self.folders > 1:
             raise ValueError("labels come from one of file, field and folders, not from two")
         return self
-
-
-class Quality(Part):
-    """What an image must be; what is not goes to the quarantine with the reason."""
-
-    min_side: int = Field(24, ge=1, description="Shorter side of an image in pixels, at least.")
-    max_megapixels: int = Field(100, ge=1, le=178, description="Pixels of an image, at most.")
-    max_file_mb: int = Field(2048, ge=1, description="Size of a file, at most.")
-    seconds: int = Field(60, ge=1, description="Time that reading one file may take.")
 
 
 class Tiles(Part):
