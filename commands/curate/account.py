@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from medfm_cli.commands.curate.deduplicate import Duplicate, Unique
 from medfm_cli.commands.curate.images import Described, Image
 from medfm_cli.commands.curate.notes import Notes
-from medfm_cli.commands.curate.split import Dealt
+from medfm_cli.commands.curate.split_images import Dealt
 from medfm_cli.commands.curate.spool import Refused
 from medfm_cli.data.card import Cutting
 

@@ -20,7 +20,7 @@ from medfm_cli.commands.curate.read import Reading, read_all
 from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.commands.curate.report import headline, sections, summary
 from medfm_cli.commands.curate.sources import Source
-from medfm_cli.commands.curate.split import labels_of, split_images
+from medfm_cli.commands.curate.split_images import labels_of, split_images
 from medfm_cli.data.card import DatasetCard, DatasetLineage, LabelSchema
 from medfm_cli.data.dataset import SHARDS_FOLDER
 from medfm_cli.data.manifest import Quarantined, source_digest

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from medfm_cli.commands.curate.account import Account
 from medfm_cli.commands.curate.images import Image
 from medfm_cli.commands.curate.sheets import class_sheet, copies_sheet, modality_sheet
-from medfm_cli.commands.curate.split import labels_of
+from medfm_cli.commands.curate.split_images import labels_of
 from medfm_cli.data.card import DatasetCard
 from medfm_cli.data.manifest import SPLITS
 from medfm_cli.runs import Callout, Facts, Run, Section, Table, Text

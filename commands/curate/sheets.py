@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from medfm_cli.commands.curate.account import Account
 from medfm_cli.commands.curate.images import Image
-from medfm_cli.commands.curate.split import labels_of
+from medfm_cli.commands.curate.split_images import labels_of
 from medfm_cli.data.dataset import Dataset
 from medfm_cli.runs import Figure, Run
 from medfm_cli.runs.figures import image_sheet, save

@@ -1,181 +1,225 @@
-"""Deal subjects to train, val and test: none on two sides, labels in proportion, by seed."""
+"""Split: every subject, and all that its near duplicates tie to it, goes to one side.
+
+By the source's own split where it is fit to be used, by time, or dealt by the recipe's shares so
+that every label comes near them (`dealing`). Streams over the ledger.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from array import array
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from medfm_cli.commands.curate.images import Image
-from medfm_cli.commands.curate.recipe import Split
+from medfm_cli.commands.curate.by_time import deal_by_time
+from medfm_cli.commands.curate.dealing import deal, fixed
+from medfm_cli.commands.curate.groups import Groups, form_groups
+from medfm_cli.commands.curate.ledger import Ledger
+from medfm_cli.commands.curate.official import FREE, SIDE, TRAIN, take_official
+from medfm_cli.commands.curate.options.split import SIDES, Split
+from medfm_cli.commands.curate.traits import MOST_LABELS, labels_of
+from medfm_cli.errors import DataError
+from medfm_cli.runs.blocks import Table
 
 PRIORITY = ("train", "test", "val")
 """Which side a label with few subjects must not lack, in this order."""
-Shares = Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A subject: how many images, and the label that counts when it is dealt."""
-
-    size: int
-    label: str | None
+FAR = 0.02
+"""A share that is farther from what was asked is remarked upon."""
 
 
 @dataclass
 class Dealt:
-    """How the split came about; `crossing` are subjects on two sides of the official split."""
+    """How the split came about.
+
+    Attributes:
+        why: in words.
+        by: subject, site or time.
+        official: whether all or a part of it is the source's own.
+        groups: subjects, and those that stay with others.
+        crossing: subjects on two sides of the official split.
+        torn: groups on two sides now, which only an official split that is kept brings about.
+        moved: samples that left the side of the official split to stay with near duplicates.
+        unassigned: samples that the official split does not mention; they went to train.
+        undated: samples without a time, where time decides.
+        shares: side → share that was asked for.
+        sides: side → samples.
+        labels: label → side → samples; the commonest labels.
+        unlabelled: side → samples without a label.
+    """
 
     why: str = ""
+    by: str = "subject"
     official: bool = False
+    groups: Groups = field(default_factory=lambda: Groups(0, 0, 0))
     crossing: int = 0
+    torn: int = 0
+    moved: int = 0
     unassigned: int = 0
+    undated: int = 0
+    shares: dict[str, float] = field(default_factory=dict)
+    sides: Counter[str] = field(default_factory=Counter)
+    labels: dict[str, Counter[str]] = field(default_factory=dict)
+    unlabelled: Counter[str] = field(default_factory=Counter)
+
+    def tables(self) -> list[Table]:
+        """Samples and shares a side: of every label, of those without one, and of all."""
+        rows = [_row(name, counts) for name, counts in self.labels.items()]
+        if self.unlabelled:
+            rows.append(_row("no label", self.unlabelled))
+        rows.append(_row("all", self.sides))
+        columns = ["Label", "Samples"] + [f"{side}{of}" for side in SIDES for of in ("", " %")]
+        return [Table(columns, rows, f"The split: {self.why}.", strong=[len(rows) - 1])]
+
+    def remarks(self) -> list[str]:
+        """What a careful reader should know, one sentence each."""
+        said = [
+            (self.crossing, f"{self.crossing} subjects are on two sides of the official split."),
+            (self.torn, f"{self.torn} groups of subjects or near duplicates are torn by it."),
+            (
+                self.moved,
+                f"{self.moved} samples left the official split's side for that of their "
+                "near duplicates.",
+            ),
+            (
+                self.unassigned,
+                f"{self.unassigned} samples are in no part of the official split and "
+                "went to train.",
+            ),
+            (
+                self.undated,
+                f"{self.undated} samples have no time; a subject without any is learnt from.",
+            ),
+            (
+                self.groups.tied,
+                f"{self.groups.tied} subjects stay with others, "
+                + ("by site or near duplicates." if self.by == "site" else "by near duplicates."),
+            ),
+        ]
+        remarks = [text for count, text in said if count]
+        if not self.official:
+            remarks += self._far()
+        return remarks
+
+    def _far(self) -> list[str]:
+        total = self.sides.total()
+        off = {
+            side: self.sides[side] / total
+            for side, share in self.shares.items()
+            if total and abs(self.sides[side] / total - share) > FAR
+        }
+        if not off:
+            return []
+        found = ", ".join(
+            f"{side} has {got:.1%} instead of {self.shares[side]:.1%}" for side, got in off.items()
+        )
+        return [f"{found}: with {self.groups.groups} groups it does not come out nearer."]
 
 
-def split_images(images: Sequence[Image], split: Split, *, seed: int) -> Dealt:
-    """Set `split` of every image."""
-    dealt = _by_official(images, split, seed)
-    if dealt.official:
-        return dealt
-    sides = deal(_groups(images), _shares(split), seed=seed)
-    for image in images:
-        image.split = sides[image.subject]
+def split(ledger: Ledger, options: Split, *, seed: int, shifted: bool = False) -> Dealt:
+    """Set `items.split` of every kept sample.
+
+    Args:
+        ledger: described and deduplicated; `official` holds the source's own words.
+        options: how to split.
+        seed: of the order in which groups are dealt.
+        shifted: whether times were shifted for every subject by its own amount, so that they have
+            no order between subjects.
+
+    Raises:
+        DataError: the split is to be by time and there is none, or the official column is no split.
+    """
+    if options.by == "time" and shifted:
+        raise DataError(
+            "the split is to be by time, but times are shifted, for every subject otherwise",
+            hint="say deidentify.dates=keep where that is allowed, or split by subject",
+        )
+    groups = form_groups(ledger, sites=options.by == "site")
+    dealt = Dealt(by=options.by, groups=groups, shares=options.shares())
+    taken = take_official(ledger, options)
+    dealt.official = bool(taken.taken)
+    dealt.crossing, dealt.moved = taken.crossing, taken.moved
+    dealt.unassigned = taken.unassigned
+    dealt.why = taken.why
+    if options.by == "time":
+        order = list(dealt.shares)
+        sides, dealt.undated = deal_by_time(ledger, list(dealt.shares.values()), seed=seed)
+        _put(ledger, sides, order, pool=FREE)
+    elif ledger.one("SELECT count(*) FROM members WHERE side = 0"):
+        _deal_pool(ledger, dealt.shares, seed=seed, pool=FREE)
+    for side in sorted(taken.missing):
+        _carve(ledger, dealt.shares, side, seed=seed)
+    if not dealt.why:
+        dealt.why = {
+            "subject": "subjects dealt by the recipe's shares",
+            "site": "whole sites dealt by the recipe's shares",
+            "time": "subjects in the order of their last time",
+        }[options.by]
+    _write(ledger)
+    _count(ledger, dealt)
     return dealt
 
 
-def deal(groups: Mapping[str, Group], shares: Shares, *, seed: int) -> dict[str, str]:
-    """Give every group a side.
-
-    The groups of a label are dealt in one row, rare labels first, each group to the side that is
-    furthest behind its share; so every label comes near the shares, and all together too. A label
-    with few groups first gets one in train, then test, then val, as long as that side has room.
-    With seeds, only the order of groups of the same size and label changes.
-
-    No side gets more than its share plus the largest group.
-
-    Args:
-        groups: size in images and label, by name.
-        shares: side → share, adding up to 1; a side of share 0 gets nothing.
-        seed: of the order.
-    """
-    sides = [side for side in PRIORITY if shares.get(side, 0) > 0]
-    total = sum(group.size for group in groups.values())
-    state = _State(sides, shares, total)
-    strata: defaultdict[str | None, list[str]] = defaultdict(list)
-    for name, group in groups.items():
-        strata[group.label].append(name)
-    for label in sorted(strata, key=lambda label: (label is None, len(strata[label]), label or "")):
-        names = sorted(strata[label], key=lambda name: (-groups[name].size, _draw(name, seed)))
-        for left, name in zip(range(len(names), 0, -1), names, strict=True):
-            state.give(name, groups[name], left)
-    state.fill_empty_sides(groups)
-    return state.side_of
+def _deal_pool(ledger: Ledger, shares: Mapping[str, float], *, seed: int, pool: int) -> None:
+    order = [side for side in PRIORITY if side in shares]
+    sides = deal(ledger, fixed(shares[side] for side in order), seed=seed, pool=pool)
+    _put(ledger, sides, order, pool=pool)
 
 
-@dataclass
-class _State:
-    sides: list[str]
-    shares: Shares
-    total: int
-    side_of: dict[str, str] = field(default_factory=dict)
-    count: Counter[str] = field(default_factory=Counter)
-    seen: set[tuple[str | None, str]] = field(default_factory=set)
-    done: int = 0
-
-    def give(self, name: str, group: Group, left: int) -> None:
-        """Deal one group, when `left` groups of its label are left with it."""
-        side = self._lacking(group, left) or max(
-            self.sides,
-            key=lambda s: self.shares[s] * (self.done + group.size) - self.count[s],
-        )
-        self.side_of[name] = side
-        self.count[side] += group.size
-        self.done += group.size
-        self.seen.add((group.label, side))
-
-    def _lacking(self, group: Group, left: int) -> str:
-        """The side that would stay without this label, if it has room."""
-        lacking = [side for side in self.sides if (group.label, side) not in self.seen]
-        if group.label is None or left > len(lacking):
-            return ""
-        return next((side for side in lacking if self._has_room(side, group.size)), "")
-
-    def _has_room(self, side: str, size: int) -> bool:
-        after = self.count[side] + size
-        return self.count[side] == 0 or after <= self.shares[side] * self.total
-
-    def fill_empty_sides(self, groups: Mapping[str, Group]) -> None:
-        """No side stays empty while there are enough groups: it gets the smallest one."""
-        members = Counter(self.side_of.values())
-        for side in self.sides:
-            if members[side] or len(groups) < len(self.sides):
-                continue
-            rich = [name for name, s in self.side_of.items() if members[s] > 1]
-            name = min(rich, key=lambda name: (groups[name].size, name))
-            members[self.side_of[name]] -= 1
-            members[side] += 1
-            self.side_of[name] = side
+def _put(ledger: Ledger, sides: array[int], order: list[str], *, pool: int) -> None:
+    """Write the sides of the groups of a pool into `members`."""
+    codes = [SIDE[name] for name in order]
+    ledger.db.create_function("side_of", 1, lambda group: codes[sides[group]], deterministic=True)
+    ledger.execute("UPDATE members SET side = side_of(grp) WHERE side = ?", pool)
 
 
-def _draw(name: str, seed: int) -> str:
-    return hashlib.sha256(f"{seed}\0{name}".encode("utf-8", "backslashreplace")).hexdigest()
+def _carve(ledger: Ledger, shares: Mapping[str, float], side: str, *, seed: int) -> None:
+    """Take a side that the official split lacks out of train, from groups that are all in train."""
+    elsewhere = -1  # out of the pool for a while
+    ledger.execute(
+        "UPDATE members SET side = ? WHERE side = ? AND grp IN "
+        "(SELECT grp FROM members GROUP BY grp HAVING max(side) > ?)",
+        elsewhere,
+        TRAIN,
+        TRAIN,
+    )
+    both = shares["train"] + shares[side]
+    parts = {"train": shares["train"] / both, side: shares[side] / both}
+    _deal_pool(ledger, parts, seed=seed, pool=TRAIN)
+    ledger.execute("UPDATE members SET side = ? WHERE side = ?", TRAIN, elsewhere)
 
 
-def _shares(split: Split) -> Shares:
-    return {"train": split.train, "val": split.val, "test": split.test}
+def _write(ledger: Ledger) -> None:
+    names = {code: name for name, code in SIDE.items()}
+    ledger.db.create_function("name_of", 1, names.__getitem__, deterministic=True)
+    ledger.execute(
+        "UPDATE items SET split = (SELECT name_of(side) FROM members WHERE item = id) "
+        "WHERE fate = 'kept'"
+    )
 
 
-def _groups(images: Sequence[Image]) -> dict[str, Group]:
-    """The subjects; the label of one with several is its rarest."""
-    everywhere: Counter[str] = Counter(label for image in images for label in labels_of(image))
-    sizes: Counter[str] = Counter(image.subject for image in images)
-    labels: defaultdict[str, set[str]] = defaultdict(set)
-    for image in images:
-        labels[image.subject].update(labels_of(image))
-    return {
-        name: Group(
-            size, min(labels[name], key=lambda label: (everywhere[label], label), default=None)
-        )
-        for name, size in sizes.items()
-    }
+def _count(ledger: Ledger, dealt: Dealt) -> None:
+    """Count samples by label and side, for the report."""
+    names = {code: name for name, code in SIDE.items()}
+    dealt.torn = ledger.one(
+        "SELECT count(*) FROM (SELECT grp FROM members GROUP BY grp HAVING min(side) < max(side))"
+    )
+    counts: dict[str, Counter[str]] = {}
+    sql = "SELECT label, labels, side, count(*) FROM members GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    for label, labels, code, count in ledger.rows(sql):
+        side = names[code]
+        dealt.sides[side] += count
+        found = labels_of(label, labels)
+        if not found:
+            dealt.unlabelled[side] += count
+        for name in found or ():
+            if name in counts or len(counts) < MOST_LABELS:
+                counts.setdefault(name, Counter())[side] += count
+    dealt.labels = dict(sorted(counts.items(), key=lambda item: (-item[1].total(), item[0])))
 
 
-def labels_of(image: Image) -> list[str]:
-    """The labels of an image, none, one or several."""
-    return [image.label] if image.label is not None else image.labels or []
-
-
-def _by_official(images: Sequence[Image], split: Split, seed: int) -> Dealt:
-    """Take the source's own split, when there is one and it is wanted and fit to be used."""
-    present = Counter(image.official for image in images)
-    unassigned = present.pop("", 0)
-    if split.official == "none" or not present:
-        return Dealt("subjects dealt by the recipe's shares")
-    if "train" not in present or len(present) < 2 or unassigned > len(images) / 2:
-        return Dealt("the source's own split is incomplete: subjects dealt by the recipe's shares")
-    sides: defaultdict[str, set[str]] = defaultdict(set)
-    for image in images:
-        sides[image.subject].add(image.official or "train")
-    crossing = sum(len(found) > 1 for found in sides.values())
-    if crossing and split.official == "auto":
-        why = f"the source's own split has {crossing} subjects on two sides: dealt anew"
-        return Dealt(why, crossing=crossing)
-    for image in images:
-        image.split = image.official or "train"
-    missing = [s for s in ("val", "test") if s not in present and _shares(split)[s] > 0]
-    why = "the source's own split"
-    if missing:
-        _carve(images, split, missing[0], seed)
-        why += f"; {missing[0]}, which it lacks, is taken out of train"
-    return Dealt(why, official=True, crossing=crossing, unassigned=unassigned)
-
-
-def _carve(images: Sequence[Image], split: Split, side: str, seed: int) -> None:
-    """Take a side that the official split lacks out of train."""
-    train = [image for image in images if image.split == "train"]
-    share = _shares(split)[side]
-    shares = {"train": split.train / (split.train + share), side: share / (split.train + share)}
-    dealt = deal(_groups(train), shares, seed=seed)
-    for image in train:
-        image.split = dealt[image.subject]
+def _row(name: str, counts: Counter[str]) -> list[str | int | float | None]:
+    total = counts.total()
+    row: list[str | int | float | None] = [name, total]
+    for side in SIDES:
+        row += [counts[side], round(100 * counts[side] / total, 1) if total else None]
+    return row
