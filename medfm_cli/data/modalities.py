@@ -15,6 +15,9 @@ _CODES: dict[str, tuple[str, ...]] = {
     "Fundus": ("OP", "FA"),
     "OCT": ("OPT", "OCT", "IVOCT"),
     "Photography": ("XC",),
+    "ECG": ("ECG",),
+    "EEG": ("EEG",),
+    "Sound": ("AU",),
 }
 """DICOM modality codes (PS3.3 C.7.3.1.1.1) by the name that medfm gives them."""
 _WORDS: dict[str, tuple[str, ...]] = {
@@ -29,6 +32,9 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "Microscopy": ("microscopy", "histology", "pathology"),
     "Fundus": ("fundus",),
     "OCT": ("octa",),
+    "ECG": ("ekg", "electrocardiogram", "electrocardiography"),
+    "EEG": ("electroencephalogram", "electroencephalography"),
+    "Sound": ("audio", "heart sound", "auscultation"),
 }
 _NAMES = {word.lower(): name for name, codes in _CODES.items() for word in (name, *codes)}
 _NAMES |= {word: name for name, words in _WORDS.items() for word in words}

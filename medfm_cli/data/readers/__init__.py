@@ -30,6 +30,7 @@ READERS: dict[str, str] = {
     "medmnist": "medfm_cli.data.readers.medmnist",
     "nifti": "medfm_cli.data.readers.nifti",
     "image": "medfm_cli.data.readers.image",
+    "wfdb": "medfm_cli.data.readers.wfdb",
     "dicom": "medfm_cli.data.readers.dicom",
 }
 """The formats, asked in this order: the surest marks first, DICOM without its mark last."""

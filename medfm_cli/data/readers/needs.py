@@ -1,0 +1,21 @@
+"""Libraries of an extra, missed as a reason that a quarantine can show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from medfm_cli.data.readers.item import Unreadable
+from medfm_cli.errors import EnvironmentProblem
+from medfm_cli.extras import require
+
+
+def needed(module: str, *, extra: str) -> Any:
+    """Import a library that a reader stands on.
+
+    Raises:
+        Unreadable: it is not installed; one such file must not end the reading of all others.
+    """
+    try:
+        return require(module, extra=extra)
+    except EnvironmentProblem:
+        raise Unreadable(f"this format needs: pip install 'medfm[{extra}]'") from None
