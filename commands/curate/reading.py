@@ -99,6 +99,11 @@ def _read_entry(entry: Entry, settings: Settings, writer: UnitWriter) -> None:
                 item = next(items, None)
             if item is None:
                 return
+            if isinstance(item, Unreadable):  # one of many
+                refused = Refused(entry.index, frame, sha, item.step, item.reason)
+                writer.refused.append(refused)
+                frame += 1
+                continue
             frame = item.frame
             _keep(item, entry, sha, settings, writer)
             frame += 1
@@ -113,7 +118,7 @@ def _read_entry(entry: Entry, settings: Settings, writer: UnitWriter) -> None:
     writer.refused.append(Refused(entry.index, frame, sha, step, reason))
 
 
-def _items(entry: Entry, settings: Settings) -> Iterator[Item]:
+def _items(entry: Entry, settings: Settings) -> Iterator[Item | Unreadable]:
     """The images of a file; every way of failing is `Unreadable`."""
     path = Path(entry.path)
     options = settings.read

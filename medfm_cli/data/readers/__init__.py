@@ -5,9 +5,11 @@ A reader is a module with two functions and one line in `READERS`:
     def sniff(head: bytes) -> bool              # may this be mine? (the first `HEAD` bytes)
     def read(path, options) -> Iterator[Item]   # one item a sample; raises Unreadable
 
-and, where one file holds thousands of samples, `count(path) -> int`; where other files belong to
-it (the samples that a header names), `companions(path) -> list[Path]`. The library behind a reader
-is imported inside its functions: sniffing costs nothing. Names of files are never looked at.
+and, where one file holds thousands of samples, `count(path) -> int`, and `read` may yield an
+`Unreadable` for one of them that is broken; where other files belong to it (the samples that a
+header names), `companions(path) -> list[Path]`; where a recipe that names the reader may give it
+more than it would take by itself, `accepts(head) -> bool`. The library behind a reader is imported
+inside its functions: sniffing costs nothing. Names of files are never looked at.
 """
 
 from __future__ import annotations
@@ -31,10 +33,17 @@ READERS: dict[str, str] = {
     "nifti": "medfm_cli.data.readers.nifti",
     "image": "medfm_cli.data.readers.image",
     "wfdb": "medfm_cli.data.readers.wfdb",
+    "questions": "medfm_cli.data.readers.questions",
+    "reports": "medfm_cli.data.readers.reports",
+    "text": "medfm_cli.data.readers.text",
+    "table": "medfm_cli.data.readers.table",
     "dicom": "medfm_cli.data.readers.dicom",
 }
 """The formats, asked in this order: the surest marks first, DICOM without its mark last."""
-ON_REQUEST: dict[str, frozenset[str]] = {}
+ON_REQUEST: dict[str, frozenset[str]] = {
+    "table": frozenset(),
+    "text": frozenset(),
+}
 """Readers of what could be anything, such as a table of numbers: asked (and then first) only where
 a recipe names them, or where its `format:` says all of these words."""
 
@@ -45,16 +54,17 @@ class Reader:
 
     name: str
     sniff: Callable[[bytes], bool]
-    read: Callable[[Path, ReadOptions], Iterator[Item]]
+    read: Callable[[Path, ReadOptions], Iterator[Item | Unreadable]]
     count: Callable[[Path], int] | None = None
     companions: Callable[[Path], list[Path]] | None = None
+    accepts: Callable[[bytes], bool] | None = None
 
 
 def find_reader(name: str) -> Reader:
     """The reader called `name` in `READERS`."""
     module = importlib.import_module(READERS[name])
-    count, companions = getattr(module, "count", None), getattr(module, "companions", None)
-    return Reader(name, module.sniff, module.read, count, companions)
+    more = {word: getattr(module, word, None) for word in ("count", "companions", "accepts")}
+    return Reader(name, module.sniff, module.read, **more)
 
 
 def sniff(path: Path, names: Collection[str] = (), words: Collection[str] = ()) -> Reader:
@@ -73,7 +83,7 @@ def sniff(path: Path, names: Collection[str] = (), words: Collection[str] = ()) 
         head = file.read(HEAD)
     for name in asked(names, words):
         reader = find_reader(name)
-        if reader.sniff(head):
+        if reader.sniff(head) or (name in names and reader.accepts and reader.accepts(head)):
             return reader
     raise Unreadable(f"no known format: {describe(head)}")
 
@@ -97,4 +107,7 @@ def read_images(path: str | Path, options: ReadOptions | None = None) -> Iterato
         OSError: the file cannot be opened.
     """
     options = options or ReadOptions()
-    yield from sniff(Path(path), words=options.format).read(Path(path), options)
+    for item in sniff(Path(path), words=options.format).read(Path(path), options):
+        if isinstance(item, Unreadable):
+            raise item
+        yield item
