@@ -1,4 +1,4 @@
-"""Pseudonyms for patients, studies, institutions and file names: HMAC-SHA256 under a secret key.
+"""Pseudonyms for patients, studies, sites, UIDs and file names: HMAC-SHA256 under a secret key.
 
 The same identifier gives the same pseudonym on the same machine, so that runs can be joined there;
 without the key nobody can tell whose it is, not even by trying all patient numbers. Raw identifiers
@@ -36,8 +36,7 @@ class Pseudonyms:
 
     def of(self, kind: str, identifier: str) -> str:
         """The pseudonym of an identifier, such as `subject-3f2a…` (64 bits of the HMAC)."""
-        message = f"{kind}\0{identifier}".encode("utf-8", "surrogateescape")
-        return f"{kind}-{hmac.new(self.key, message, hashlib.sha256).hexdigest()[:16]}"
+        return f"{kind}-{self._digest(kind, identifier)[:8].hex()}"
 
     def of_person(self, identifier: str | None) -> str | None:
         """The pseudonym of a patient by a file's header, None for what stands for nobody.
@@ -47,6 +46,30 @@ class Pseudonyms:
         if identifier is None or is_placeholder(identifier) or _BLANK.fullmatch(identifier):
             return None
         return self.of("subject", identifier.strip())
+
+    def uid(self, uid: str) -> str:
+        """The DICOM UID that takes the place of `uid`: always the same, at most 44 characters.
+
+        It is `2.25.` and a UUID as a decimal number (DICOM PS3.5 B.2), here one of version 8, made
+        from the HMAC.
+        """
+        number = int.from_bytes(self._digest("uid", uid.strip(" \0"))[:16], "big")
+        number = number & ~(0xF << 76) | 0x8 << 76  # version
+        number = number & ~(0x3 << 62) | 0x2 << 62  # variant
+        return f"2.25.{number}"
+
+    def shift(self, person: str, limit: int) -> int:
+        """By how many days all dates of a person move: −limit … limit, never 0."""
+        drawn = int.from_bytes(self._digest("shift", person.strip())[:8], "big") % (2 * limit)
+        return drawn - limit if drawn < limit else drawn - limit + 1
+
+    def mark(self, token: str) -> str:
+        """What a word is known by when it must be found again and must not be written down."""
+        return self._digest("mark", token)[:8].hex()
+
+    def _digest(self, kind: str, text: str) -> bytes:
+        message = f"{kind}\0{text}".encode("utf-8", "surrogateescape")
+        return hmac.digest(self.key, message, "sha256")
 
     @property
     def fingerprint(self) -> str:

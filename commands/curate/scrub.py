@@ -1,0 +1,137 @@
+"""The step that takes people out of one sample: its texts, times, age, facts and pixels.
+
+It runs in the workers, right after quality. What it hands back names nobody; what identifies and
+was seen on the way is known to the rest of the run by keyed marks only (`Pseudonyms.mark`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from medfm_cli.commands.curate.deidentify import Pseudonyms
+from medfm_cli.commands.curate.facts import harmless
+from medfm_cli.commands.curate.marks import marks
+from medfm_cli.commands.curate.options.deidentify import Deidentify
+from medfm_cli.commands.curate.painted import blank, regions
+from medfm_cli.commands.curate.rows import clean_row, clean_static
+from medfm_cli.commands.curate.text_scrub import clean, engine, finder
+from medfm_cli.commands.curate.times import shifted
+from medfm_cli.data.content import Content, Picture, Row, Series, Text, Video, Volume
+from medfm_cli.data.readers.item import Item, Turn
+
+LEAST = 5
+"""Letters of a line of burned-in text that make an image suspicious."""
+LEAST_EXPECTED = 3
+"""The same where the header, the modality or the kind of object lets text be expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scrubbed:
+    """A sample without the people in it.
+
+    Attributes:
+        item: the sample; of no use when there is a reason.
+        notes: remarks for the report, the same words for the same thing.
+        reason: why the sample is to be quarantined, else empty.
+        removed: how many names, dates, … were taken out of its texts, by type.
+        marks: keyed marks of the identifiers that were seen, for `rescan`.
+    """
+
+    item: Item
+    notes: tuple[str, ...] = ()
+    reason: str = ""
+    removed: Counter[str] = field(default_factory=Counter)
+    marks: frozenset[str] = frozenset()
+
+
+def scrub(item: Item, options: Deidentify, names: Pseudonyms) -> Scrubbed:
+    """Clean one sample.
+
+    Args:
+        item: as the reader gave it, identifiers and all.
+        options: the recipe's block.
+        names: the key that dates move by and that identifiers are marked with.
+    """
+    identifiers = [text for text in (item.subject, item.study, item.site) if text]
+    if not options.on:
+        return Scrubbed(item, marks=marks(identifiers, names))
+    wiper = Wiper(options)
+    item = _without_text(item, wiper)
+    content, notes, reason = _without_burned_in(item, options)
+    item = replace(
+        item,
+        content=content,
+        time=shifted(item.time, item.subject or item.study, options, names),
+        age=cap(item.age, options.oldest),
+        facts=harmless(item.facts, options),
+    )
+    if wiper.removed:
+        notes = (*notes, *(f"text: {kind} taken out" for kind in sorted(wiper.removed)))
+    found = marks([*identifiers, *wiper.words], names)
+    return Scrubbed(item, notes, reason, wiper.removed, found)
+
+
+def cap(age: float | None, oldest: int) -> float | None:
+    """An age in years; from `oldest` on it is `oldest`."""
+    return age if age is None else min(age, float(oldest))
+
+
+class Wiper:
+    """Cleans the texts of one sample and keeps count of what it took out."""
+
+    def __init__(self, options: Deidentify) -> None:
+        name = engine(options)
+        self._find = None if name == "off" else finder(name)
+        self._keep = frozenset({"DATE"}) if options.dates == "keep" else frozenset[str]()
+        self.options = options
+        self.removed: Counter[str] = Counter()
+        self.words: list[str] = []
+
+    def __call__(self, text: str) -> str:
+        """The text with placeholders."""
+        if self._find is None or not text:
+            return text
+        cleaned = clean(text, self._find, keep=self._keep)
+        self.removed += cleaned.counts
+        self.words += cleaned.removed
+        return cleaned.text
+
+
+def _without_text(item: Item, wipe: Wiper) -> Item:
+    """The item with every text cleaned: its own, those of its turns, cells and static facts."""
+    content: Content = item.content
+    if isinstance(content, Text):
+        content = Text(wipe(content.text))
+    elif isinstance(content, Row):
+        content = clean_row(content, wipe, wipe.options.oldest)
+    elif isinstance(content, Series):
+        content = clean_static(content, wipe.options.oldest)
+    turns = tuple(Turn(wipe(t.question), wipe(t.answer), t.facts) for t in item.turns)
+    same = content is item.content and not item.text and not item.turns
+    return item if same else replace(item, content=content, text=wipe(item.text), turns=turns)
+
+
+def _without_burned_in(item: Item, options: Deidentify) -> tuple[Content, tuple[str, ...], str]:
+    """The pixels after what the recipe says of burned-in text; remarks; a reason to refuse."""
+    content = item.content
+    if options.burned_in == "off" or not isinstance(content, Picture | Video | Volume):
+        return content, (), ""
+    declared = str(item.facts.get("burned_in", "")).upper() == "YES"
+    expected = declared or item.modality == "US" or bool(item.facts.get("secondary_capture"))
+    least = LEAST_EXPECTED if expected else LEAST
+    where = regions(content, least=least)
+    if not where and not declared:
+        return content, (), ""
+    note = "burned-in text suspected" if where else "burned-in text declared, none found"
+    if options.burned_in == "quarantine":
+        return content, (note,), note
+    if options.burned_in == "flag" or not (declared or options.burned_in == "blank"):
+        return content, (note,), ""
+    if not where:  # declared, but not to be seen: nothing can be promised
+        refused = "" if options.burned_in == "auto" else note
+        return content, (note,), refused
+    clean_content = blank(content, where, least=least)
+    if clean_content is None:
+        return content, (note,), "burned-in text that could not be painted over"
+    return clean_content, ("burned-in text painted over",), ""
