@@ -28,11 +28,14 @@ __all__ += ["asked", "find_reader", "read_images", "sniff"]
 HEAD = 4096
 """How much of a file a reader may sniff at, in bytes."""
 READERS: dict[str, str] = {
+    "csv-signal": "medfm_cli.data.readers.csv_signal",
+    "npy-signal": "medfm_cli.data.readers.npy_signal",
     "npy": "medfm_cli.data.readers.npy",
     "medmnist": "medfm_cli.data.readers.medmnist",
     "nifti": "medfm_cli.data.readers.nifti",
     "image": "medfm_cli.data.readers.image",
     "wfdb": "medfm_cli.data.readers.wfdb",
+    "edf": "medfm_cli.data.readers.edf",
     "questions": "medfm_cli.data.readers.questions",
     "reports": "medfm_cli.data.readers.reports",
     "text": "medfm_cli.data.readers.text",
@@ -41,6 +44,8 @@ READERS: dict[str, str] = {
 }
 """The formats, asked in this order: the surest marks first, DICOM without its mark last."""
 ON_REQUEST: dict[str, frozenset[str]] = {
+    "csv-signal": frozenset({"rate"}),
+    "npy-signal": frozenset({"rate"}),
     "table": frozenset(),
     "text": frozenset(),
 }

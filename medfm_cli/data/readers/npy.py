@@ -24,7 +24,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
 
     uint8 is taken as it is; other numbers are stretched between their percentiles.
     """
-    array = _load(path)
+    array = load(path)
     stack = _as_stack(array)
     if stack is None:
         shape = " × ".join(str(side) for side in array.shape) or "a single number"
@@ -38,7 +38,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
         yield Item(Picture(pixels), facts, frame=index)
 
 
-def _load(path: Path) -> NDArray[Any]:
+def load(path: Path) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError as error:

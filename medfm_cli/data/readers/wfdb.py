@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from medfm_cli.data.content import Signal
+from medfm_cli.data.content import Text
 from medfm_cli.data.readers import wfdb_annotations as annotating
 from medfm_cli.data.readers import wfdb_header, wfdb_record
+from medfm_cli.data.readers.channels import by_rate
 from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable
-from medfm_cli.data.readers.leads import modality_of
 from medfm_cli.data.readers.people import age_of, sex_of
 
 _FIELD = re.compile(
@@ -61,32 +57,16 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
     header = wfdb_header.parse(path)
     try:
         record = wfdb_record.read(header, path, options.max_values)
-        marks = _annotations(path, header)
+        facts = record.facts | _annotations(path, header)
+        said = _from_comments(header.comments)
+        item = Item(Text(""), facts, time=header.start, notes=tuple(record.notes), **said)
+        yield from by_rate(record.channels, item)
     except MemoryError:
         raise Unreadable("the record needs more memory than there is") from None
-    rates = sorted({channel.rate for channel in record.channels}, reverse=True)
-    for frame, rate in enumerate(rates):
-        chosen = [channel for channel in record.channels if channel.rate == rate]
-        names = tuple(channel.name for channel in chosen)
-        values = _stacked([channel.values for channel in chosen])
-        signal = Signal(values, rate, names, tuple(channel.units for channel in chosen))
-        item = Item(signal, record.facts | {"seconds": round(values.shape[1] / rate, 3)} | marks)
-        item = replace(item, **_from_comments(header.comments), time=header.start, frame=frame)
-        part = f"{rate:g} Hz" if len(rates) > 1 else ""
-        notes = (*record.notes, *(["channels of several rates"] if part else []))
-        yield replace(item, modality=modality_of(names), part=part, notes=notes)
 
 
 def _record(path: Path) -> str:
     return path.name[:-4] if path.name.lower().endswith(".hea") else path.name
-
-
-def _stacked(channels: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """`[C, T]`; the arrays are let go one by one, for there may be no room for all twice."""
-    values = np.empty((len(channels), len(channels[0])), np.float32)
-    for place, channel in enumerate(channels):
-        values[place] = channel
-    return values
 
 
 def _annotations(path: Path, header: wfdb_header.Header) -> dict[str, Any]:

@@ -11,21 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.data.readers import wfdb_samples as samples
+from medfm_cli.data.readers.channels import MAX_SAMPLES, Values
 from medfm_cli.data.readers.item import Unreadable
 from medfm_cli.data.readers.wfdb_header import Channel, Header, parse
-
-MAX_SAMPLES = 1 << 28
-"""Most samples of a record (1 GB as float32): a Holter of 3 channels and 24 hours has a quarter."""
-
-
-@dataclass(slots=True)
-class Values:
-    """A channel: float32 `[T]` in physical `units`, `rate` in Hz."""
-
-    name: str
-    units: str
-    rate: float
-    values: NDArray[np.float32]
 
 
 @dataclass(slots=True)
