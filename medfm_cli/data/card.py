@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from medfm_cli.errors import DataError
 from medfm_cli.recipe import Part
@@ -65,6 +65,25 @@ class DatasetLineage(Part):
     recipe: str = Field(default="", description="hash of the recipe that curated it")
 
 
+class Unify(Part):
+    """One shape for pictures and volumes, as in RadFM: `size` × `size` × the nearest of `depths`.
+
+    What is stored is a volume `[D, size, size]` or `[D, size, size, 3]` of uint8; a picture is
+    repeated along the smallest depth. `medfm_cli.data.unify.chwd` turns it to `(C, H, W, D)`.
+    """
+
+    size: int = Field(256, ge=8, description="height and width in pixels")
+    depths: list[int] = Field(
+        default_factory=lambda: list(range(4, 65, 4)), description="depths in use, ascending"
+    )
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if not self.depths or self.depths[0] < 1 or sorted(set(self.depths)) != self.depths:
+            raise ValueError("depths are whole numbers from 1, each larger than the one before")
+        return self
+
+
 class Cutting(Part):
     """What is taken from a file, and how large images are cut: in curate, and alike in predict.
 
@@ -78,6 +97,15 @@ class Cutting(Part):
     max_side: int | None = Field(
         None, ge=8, description="longer side of a part in pixels; larger is made smaller"
     )
+    planes: list[Literal["axial", "coronal", "sagittal"]] = Field(
+        default_factory=list, description="planes that volumes are cut into; none: they stay whole"
+    )
+    stills: bool = Field(False, description="whether videos are cut into frames")
+    window_seconds: float | None = Field(
+        None, gt=0, description="length of the windows of a signal; null: signals stay whole"
+    )
+    windows: int = Field(8, ge=1, description="most windows taken from one signal")
+    unify: Unify | None = Field(None, description="one shape for pictures and volumes")
 
 
 class DatasetCard(Part):

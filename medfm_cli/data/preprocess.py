@@ -65,7 +65,7 @@ def cut(image: NDArray[np.uint8], cutting: Cutting) -> list[Tile]:
     parts = [(0, 0, image)]
     if cutting.tile is not None:
         parts = tiles(image, tile=cutting.tile, limit=cutting.tile_limit)
-    return [(y, x, _shrunk(part, cutting.max_side)) for y, x, part in parts]
+    return [(y, x, shrunk(part, cutting.max_side)) for y, x, part in parts]
 
 
 def fit(image: NDArray[np.uint8], size: int, channels: int) -> NDArray[np.uint8]:
@@ -98,7 +98,8 @@ def resize(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8
     return np.asarray(resized)
 
 
-def _shrunk(image: NDArray[np.uint8], max_side: int | None) -> NDArray[np.uint8]:
+def shrunk(image: NDArray[np.uint8], max_side: int | None) -> NDArray[np.uint8]:
+    """Make an image smaller whose longer side is above `max_side`."""
     height, width = image.shape[:2]
     if max_side is None or max(height, width) <= max_side:
         return image
