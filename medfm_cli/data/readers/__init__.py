@@ -7,15 +7,16 @@ A reader is a module with two functions and one line in `READERS`:
 
 and, where one file holds thousands of samples, `count(path) -> int`, and `read` may yield an
 `Unreadable` for one of them that is broken; where other files belong to it (the samples that a
-header names), `companions(path) -> list[Path]`; where a recipe that names the reader may give it
-more than it would take by itself, `accepts(head) -> bool`. The library behind a reader is imported
+header names), `companions(path) -> list[Path]`; where several files make one sample (slices of a
+series), `read_group(paths, options)`; where a recipe that names the reader may give it more than it
+would take by itself, `accepts(head) -> bool`. The library behind a reader is imported
 inside its functions: sniffing costs nothing. Names of files are never looked at.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,12 +64,14 @@ class Reader:
     count: Callable[[Path], int] | None = None
     companions: Callable[[Path], list[Path]] | None = None
     accepts: Callable[[bytes], bool] | None = None
+    read_group: Callable[[Sequence[Path], ReadOptions], Iterator[Item]] | None = None
 
 
 def find_reader(name: str) -> Reader:
     """The reader called `name` in `READERS`."""
     module = importlib.import_module(READERS[name])
-    more = {word: getattr(module, word, None) for word in ("count", "companions", "accepts")}
+    wanted = ("count", "companions", "accepts", "read_group")
+    more = {word: getattr(module, word, None) for word in wanted}
     return Reader(name, module.sniff, module.read, **more)
 
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from medfm_cli.data.content import Picture
 from medfm_cli.data.readers import dicom_header as header
+from medfm_cli.data.readers import dicom_person as person
+from medfm_cli.data.readers.dicom_file import IN_MEMORY, opened, quiet
 from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable, evenly
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-IN_MEMORY = 256 << 20
-"""Up to this size (bytes) a file is read whole; of a larger one only the frames that are taken."""
-_TABLES = {"LUTData"} | {
-    f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue", "Alpha")
-}
+    from medfm_cli.data.readers.dicom_slices import Slice
+
 _VALUE_REPRESENTATIONS = frozenset(
     b"AE AS AT CS DA DS DT FL FD IS LO LT OB OD OF OL OW PN SH SL SQ SS ST TM UI UL UN US".split()
 )
@@ -34,42 +30,72 @@ def sniff(head: bytes) -> bool:
 def read(path: Path, options: ReadOptions) -> Iterator[Item]:
     """The image, or up to `options.frames` evenly spaced frames, as windowed for a screen.
 
+    With `options.whole` the frames of a scan are one `Volume` and those of a film one `Video`. A
+    waveform gives a `Signal` for each of its multiplex groups.
+
     `facts` holds technical facts only. The patient, study and institution are handed over apart
     (`subject`, `study`, `site`) for the caller to pseudonymise.
     """
+    with quiet():
+        dataset = opened(path)
+        common = header.common(dataset) | person.about(dataset)
+        if "WaveformSequence" in dataset:
+            from medfm_cli.data.readers.dicom_waveform import signals
+
+            items = signals(dataset, options, common)
+        else:
+            items = _images(dataset, path, options, common)
+    while True:
+        with quiet():
+            item = next(items, None)
+        if item is None:
+            return
+        yield item
+
+
+def read_group(paths: Sequence[Path], options: ReadOptions) -> Iterator[Item]:
+    """The volume whose slices these files hold, whatever their order.
+
+    Raises:
+        Unreadable: no two of them make a volume, or (after the volume) some of them could not be
+            read and are missing from it.
+    """
+    from medfm_cli.data.readers.dicom_series import series
+
+    with quiet():
+        yield from series(paths, options)
+
+
+def slice_in(path: Path) -> Slice | None:
+    """What the header says of the slice that a file holds, None when it holds none."""
+    from medfm_cli.data.readers.dicom_series import glimpse
+
+    with quiet():
+        return glimpse(path)
+
+
+def _images(
+    dataset: Dataset, path: Path, options: ReadOptions, common: dict[str, Any]
+) -> Iterator[Item]:
     from medfm_cli.data.readers.dicom_pixels import Decoder
 
-    with _quiet():
-        dataset = _open(path)
-        header.refuse_what_is_no_image(dataset)
-        decoder = Decoder(dataset, path if path.stat().st_size > IN_MEMORY else None)
-        if decoder.rows * decoder.columns > options.max_pixels:
-            raise Unreadable(f"an image of {decoder.rows * decoder.columns / 1e6:.0f} megapixels")
-        common = header.common(dataset)
+    header.refuse_what_is_no_image(dataset)
+    decoder = Decoder(dataset, path if path.stat().st_size > IN_MEMORY else None)
+    if decoder.rows * decoder.columns > options.max_pixels:
+        raise Unreadable(f"an image of {decoder.rows * decoder.columns / 1e6:.0f} megapixels")
+    facts = decoder.facts() | header.facts(dataset)
+    common = common | {"notes": header.notes(dataset)}
+    if options.whole and decoder.frames > 1:
+        from medfm_cli.data.readers import dicom_frames as frames
+
+        kind = frames.kind_of(dataset)
+        if kind != "apart":
+            take = frames.volumes if kind == "volume" else frames.film
+            yield from take(decoder, options, facts, common)
+            return
     for frame in evenly(decoder.frames, options.frames):
-        with _quiet():
-            pixels, display = decoder.picture(frame)
-        facts = decoder.facts() | header.facts(dataset) | {"display": display}
-        yield Item(Picture(pixels), facts, frame=frame, notes=header.notes(dataset), **common)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep pydicom's warnings and log lines to itself: they quote values from the header."""
-    from pydicom import config
-
-    logger = logging.getLogger("pydicom")
-    before = logger.level
-    mode = config.settings.reading_validation_mode
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logger.setLevel(logging.CRITICAL + 1)
-        config.settings.reading_validation_mode = config.IGNORE
-        try:
-            yield
-        finally:
-            logger.setLevel(before)
-            config.settings.reading_validation_mode = mode
+        pixels, display = decoder.picture(frame)
+        yield Item(Picture(pixels), facts | {"display": display}, frame=frame, **common)
 
 
 def _begins_bare(head: bytes) -> bool:
@@ -87,68 +113,3 @@ def _begins_bare(head: bytes) -> bool:
         if int.from_bytes(head[4:8], order) <= 128:
             return True
     return False
-
-
-def _open(path: Path) -> Dataset:
-    import pydicom
-    from pydicom.errors import InvalidDicomError
-
-    size = path.stat().st_size
-    try:
-        dataset = pydicom.dcmread(path, force=True, stop_before_pixels=size > IN_MEMORY)
-    except (InvalidDicomError, EOFError):
-        raise Unreadable("a damaged or truncated DICOM file") from None
-    except MemoryError:
-        raise Unreadable("the file needs more memory than there is") from None
-    except OSError:
-        raise
-    except Exception:  # a damaged header makes the parser say almost anything
-        raise Unreadable("a damaged DICOM header") from None
-    if not _has_header(dataset):
-        raise Unreadable("no DICOM file, though it begins like one")
-    _guess_encoding(dataset)
-    if not dataset.original_encoding[1]:
-        _swap_tables(dataset)
-    return dataset
-
-
-def _swap_tables(dataset: Dataset) -> None:
-    """Bring look-up tables stored as words (OW) of a big-endian file into this machine's order.
-
-    pydicom hands such bytes over as they are, and later takes them for little-endian (except the
-    segmented ones).
-    """
-    for element in dataset.iterall():
-        if element.VR == "OW" and element.keyword in _TABLES:
-            element.value = swap_words(bytes(element.value))
-
-
-def swap_words(data: bytes) -> bytes:
-    """16-bit words in the other byte order."""
-    swapped = bytearray(data[: len(data) & ~1])
-    swapped[0::2], swapped[1::2] = swapped[1::2], swapped[0::2]
-    return bytes(swapped)
-
-
-def _has_header(dataset: Dataset) -> bool:
-    """Whether parsing found real DICOM elements, not noise read by force."""
-    marks = ("SOPClassUID", "SOPInstanceUID", "Modality", "Rows", "PatientID", "StudyInstanceUID")
-    meta = getattr(dataset, "file_meta", None)
-    return any(name in dataset for name in marks) or bool(meta)
-
-
-def _guess_encoding(dataset: Dataset) -> None:
-    """Name the transfer syntax that parsing implies, where the file header is missing."""
-    from pydicom.dataset import FileMetaDataset
-    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-
-    if getattr(dataset, "file_meta", None) is None:
-        dataset.file_meta = FileMetaDataset()
-    if dataset.file_meta.get("TransferSyntaxUID"):
-        return
-    implicit, little = dataset.original_encoding
-    if implicit:
-        syntax = ImplicitVRLittleEndian
-    else:
-        syntax = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
-    dataset.file_meta.TransferSyntaxUID = syntax

@@ -91,23 +91,23 @@ def common(dataset: Dataset) -> dict[str, Any]:
         "study": text(dataset, "StudyInstanceUID") or None,
         "site": text(dataset, "InstitutionName") or None,
         "modality": modality,
-        "anatomy": _code(text(dataset, "BodyPartExamined")).lower(),
+        "anatomy": code(text(dataset, "BodyPartExamined")).lower(),
     }
 
 
 def facts(dataset: Dataset) -> dict[str, Any]:
     """Technical facts; free text that could name someone is left out."""
     found = {
-        "modality": _code(text(dataset, "Modality")),
-        "manufacturer": _code(text(dataset, "Manufacturer")),
-        "view": _code(text(dataset, "ViewPosition")),
-        "laterality": _code(text(dataset, "ImageLaterality") or text(dataset, "Laterality")),
-        "burned_in": _code(text(dataset, "BurnedInAnnotation")),
+        "modality": code(text(dataset, "Modality")),
+        "manufacturer": code(text(dataset, "Manufacturer")),
+        "view": code(text(dataset, "ViewPosition")),
+        "laterality": code(text(dataset, "ImageLaterality") or text(dataset, "Laterality")),
+        "burned_in": code(text(dataset, "BurnedInAnnotation")),
     }
     return {name: value for name, value in found.items() if value}
 
 
-def _code(value: str) -> str:
+def code(value: str) -> str:
     """A short technical term; anything with other characters, or long, is left out."""
     value = value.strip()
     return value if re.fullmatch(r"[\w .,&()/+-]{1,48}", value) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from medfm_cli.data.readers.dicom_header import text
-from medfm_cli.data.readers.greys import plain, scale, stretch
-from medfm_cli.data.readers.item import Unreadable
+from medfm_cli.data.readers.dicom_places import group
+from medfm_cli.data.readers.greys import limits, plain, scale, stretch
+from medfm_cli.data.readers.item import Unreadable, evenly
+from medfm_cli.data.readers.voxels import narrow, rescaled
 
 if TYPE_CHECKING:
     from pydicom.uid import UID
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 _COLOUR_TABLE = "PALETTE COLOR"
 _FLAT = 1.0
 """A window after which grey values vary less than this (of 255) shows nothing."""
+_SAMPLE = 8
+"""Frames of a film that are looked at to choose its greys."""
 
 
 class Decoder:
@@ -48,18 +53,89 @@ class Decoder:
         Raises:
             Unreadable: it cannot be decoded.
         """
-        values = self._decode(frame)
+        pixels, display = self._shown(next(self._decoded([frame])), frame, None)
+        return plain(pixels), display
+
+    def pictures(self, frames: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
+        """Several frames of a film, uint8 `[H, W]` or `[H, W, 3]`.
+
+        Where neither the file nor its numbers say what is black and white, all frames share one
+        grey scale, so that they do not flicker.
+
+        Args:
+            frames: ascending numbers.
+
+        Raises:
+            Unreadable: one cannot be decoded.
+        """
+        shared = None
+        if self.photometric.startswith("MONOCHROME"):
+            some = [frames[i] for i in evenly(len(frames), _SAMPLE)]
+            shared = limits(np.stack([self.real(v, f) for f, v in self.values(some)]))
+        for frame, values in self.values(frames):
+            yield self._shown(values, frame, shared)[0]
+
+    def values(self, frames: Sequence[int]) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Numbers of frames (ascending) and their stored values, `[H, W]` or `[H, W, 3]`.
+
+        Raises:
+            Unreadable: one cannot be decoded.
+        """
+        yield from zip(frames, self._decoded(frames), strict=False)
+
+    def real(self, values: NDArray[Any], frame: int) -> NDArray[Any]:
+        """A frame's values by its rescale or modality LUT, kept without loss; colours as bytes.
+
+        Raises:
+            Unreadable: the tables of the header make no sense.
+        """
+        from pydicom.pixels.processing import apply_modality_lut
+
+        transform = self._group(frame, "PixelValueTransformationSequence")
         try:
             if self.photometric == _COLOUR_TABLE:
-                return plain(self._by_palette(values)), "palette"
+                return self._by_palette(values)
             if values.ndim == 3:
-                return plain(_to_bytes(values, self.bits)), "colour"
-            pixels, display = self._greys(values, frame)
+                return _to_bytes(values, self.bits)
+            if transform.get("ModalityLUTSequence"):
+                return narrow(apply_modality_lut(values, transform))
+            if "RescaleSlope" in transform and "RescaleIntercept" in transform:
+                slope, intercept = (
+                    float(text(transform, f"Rescale{name}")) for name in ("Slope", "Intercept")
+                )
+                return rescaled(values, slope, intercept)
+            return narrow(values)
+        except Unreadable:
+            raise
+        except Exception:  # tables of the header that contradict each other
+            raise Unreadable("its values cannot be made from its header") from None
+
+    def unit(self, frame: int) -> str:
+        """`HU` for a CT whose rescale leads to Hounsfield units, else empty."""
+        transform = self._group(frame, "PixelValueTransformationSequence")
+        kind = text(transform, "RescaleType").upper()
+        is_ct = text(self.dataset, "Modality").upper() == "CT"
+        return "HU" if is_ct and "RescaleIntercept" in transform and kind in ("", "HU") else ""
+
+    def _shown(
+        self, values: NDArray[Any], frame: int, shared: tuple[float, float] | None
+    ) -> tuple[NDArray[np.uint8], str]:
+        try:
+            if self.photometric == _COLOUR_TABLE:
+                return self._by_palette(values), "palette"
+            if values.ndim == 3:
+                return _to_bytes(values, self.bits), "colour"
+            pixels, display = self._greys(values, frame, shared)
         except Unreadable:
             raise
         except Exception:  # tables of the header that contradict each other
             raise Unreadable("its greys or colours cannot be made from its header") from None
         return (255 - pixels if self.photometric == "MONOCHROME1" else pixels), display
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Rows, columns and colours of a frame as it will be shown."""
+        return self.rows, self.columns, 1 if self.photometric.startswith("MONOCHROME") else 3
 
     def facts(self) -> dict[str, Any]:
         """Technical facts of the file."""
@@ -82,15 +158,20 @@ class Decoder:
         except ValueError:
             raise Unreadable(f"its header has no number for {name}") from None
 
-    def _decode(self, frame: int) -> NDArray[Any]:
+    def _decoded(self, frames: Sequence[int]) -> Iterator[NDArray[Any]]:
         from pydicom.pixels.utils import iter_pixels
 
         if self._source is self.dataset and "PixelData" not in self.dataset:
             raise Unreadable("a DICOM object without pixel data", step="quality")
+        done = 0
         try:
-            return next(iter(iter_pixels(self._source, indices=[frame])))
+            for values in iter_pixels(self._source, indices=frames):
+                done += 1
+                yield values
         except Exception as error:  # every decoder fails in its own way
             raise Unreadable(_reason(error, str(self.syntax.name))) from None
+        if done < len(frames):
+            raise Unreadable("it holds fewer frames than its header says")
 
     def _by_palette(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         from pydicom.pixels.processing import apply_color_lut
@@ -98,8 +179,10 @@ class Decoder:
         colours = apply_color_lut(values, self.dataset)[..., :3]
         return _to_bytes(colours, 16 if colours.dtype.itemsize > 1 else 8)
 
-    def _greys(self, values: NDArray[Any], frame: int) -> tuple[NDArray[np.uint8], str]:
-        """Modality LUT or rescale, then VOI LUT or window, else percentiles."""
+    def _greys(
+        self, values: NDArray[Any], frame: int, shared: tuple[float, float] | None
+    ) -> tuple[NDArray[np.uint8], str]:
+        """Modality LUT or rescale, then VOI LUT or window, else limits or percentiles."""
         from pydicom.pixels.processing import apply_modality_lut
 
         transform = self._group(frame, "PixelValueTransformationSequence")
@@ -115,17 +198,13 @@ class Decoder:
                 return pixels, f"window {centre:g}/{width:g}"
         if real is values and values.dtype == np.uint8 and self.bits == 8:
             return values, "as stored"
+        if shared:
+            return scale(real, low=shared[0], high=shared[1]), "percentiles"
         return stretch(real, of=self._without_padding(values, real)), "percentiles"
 
     def _group(self, frame: int, name: str) -> Dataset:
         """The functional group of a frame that enhanced objects have, else the file itself."""
-        for place in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
-            groups = self.dataset.get(place) or []
-            index = frame if place.startswith("Per") else 0
-            if len(groups) > index and name in groups[index] and groups[index][name].value:
-                group: Dataset = groups[index][name].value[0]
-                return group
-        return self.dataset
+        return group(self.dataset, frame, name) or self.dataset
 
     def _by_table(self, real: NDArray[Any]) -> NDArray[np.uint8] | None:
         """Greys by the first table of the file; None when there is none that can be used."""

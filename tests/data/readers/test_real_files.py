@@ -95,7 +95,6 @@ def test_one_picture_in_many_lossless_encodings(
         ("rtstruct.dcm", "contours"),
         ("DICOMDIR", "DICOMDIR"),
         ("hotiron.dcm", "colour palette"),
-        ("waveform_ecg.dcm", "waveform"),
         ("meta_missing_tsyntax.dcm", "without pixel data"),
         ("zipMR.gz", "gzip"),
         ("README.txt", "text"),
