@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from medfm_cli.commands.curate.dicom_table import RULES
 from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.commands.curate.text_scrub import find
 
@@ -17,6 +18,8 @@ _PRIVATE = re.compile(
     re.IGNORECASE,
 )
 """Names of facts that stand for a person, a place, a day, or somebody's own words."""
+_IN_PROFILE = frozenset(rule.keyword.lower() for rule in RULES.values())
+"""Attributes of DICOM that its confidentiality profile does not let pass."""
 _DEPTH = 4
 
 
@@ -31,7 +34,7 @@ def harmless(facts: dict[str, Any], options: Deidentify) -> dict[str, Any]:
         return facts
     kept: dict[str, Any] = {}
     for name, value in facts.items():
-        if _PRIVATE.search(name):
+        if _PRIVATE.search(name) or name.replace("_", "").lower() in _IN_PROFILE:
             continue
         clean = _value(value, depth=0)
         if clean is None:

@@ -24,6 +24,9 @@ class DicomProfile(Part):
         description="Keep descriptions (of study, series, protocol, …) with names, dates and "
         "numbers taken out, instead of dropping them.",
     )
+    clean_content: bool = Field(
+        False, description="Keep the contents of structured reports, cleaned in the same way."
+    )
     keep_patient: bool = Field(
         False, description="Keep sex, age (at most 90 years), size, weight, smoking, pregnancy."
     )
