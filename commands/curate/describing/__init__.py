@@ -1,0 +1,1 @@
+"""What a dataset is made of: counts from the ledger, measures from a sample of its contents."""
