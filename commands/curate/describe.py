@@ -88,13 +88,13 @@ def _splits(ledger: Ledger) -> dict[str, dict[str, int]]:
 
 def _compressibility(
     ledger: Ledger, stored: Stored, options: Describe, seed: int
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, Any]]:
     """The median gzip ratio of a sample of each kind: raw 8-bit bytes over compressed ones."""
     kinds = [
         row["kind"]
         for row in ledger.rows(f"SELECT DISTINCT kind FROM items WHERE {KEPT} ORDER BY 1")  # noqa: S608
     ]
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for kind in kinds:
         limit = min(options.sample, GZIP_SAMPLE)
         chosen = _sample(ledger, f"kind = '{kind}'", limit, seed)

@@ -33,6 +33,11 @@ _DARK: Final = {
 _FONT: Final = "system-ui, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', Arial, sans-serif"
 
 
+def font() -> str:
+    """The page's fonts, for drawings that do not come from matplotlib."""
+    return _FONT
+
+
 def adapt(svg: str) -> str:
     """Give the SVG the page's fonts and a dark variant of every colour named above."""
     svg = re.sub(r"(style=\"[^\"]*)'DejaVu Sans'", rf"\g<1>{_FONT}", svg)

@@ -77,7 +77,8 @@ def squares(values: NDArray[Any], grid: tuple[int, ...]) -> NDArray[np.float32]:
         shape[axis] = cells
         small = sums / counts.reshape(shape)
     grey = small.mean(axis=tuple(range(len(grid), small.ndim))) if small.ndim > len(grid) else small
-    return np.nan_to_num(grey).reshape(-1).astype(np.float32)
+    means: NDArray[np.float32] = np.nan_to_num(grey).reshape(-1).astype(np.float32)
+    return means
 
 
 def bands(values: NDArray[np.float32]) -> NDArray[np.float32]:

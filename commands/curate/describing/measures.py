@@ -64,7 +64,8 @@ def _bytes(content: Content) -> bytes:
         return b""
     low, high = np.percentile(values, (0.5, 99.5))
     scaled = (np.nan_to_num(array.astype(np.float32), nan=low) - low) / max(high - low, 1e-12)
-    return np.round(scaled.clip(0, 1) * 255).astype(np.uint8).tobytes()
+    levels: NDArray[np.uint8] = np.round(scaled.clip(0, 1) * 255).astype(np.uint8)
+    return levels.tobytes()
 
 
 def _distance(points: NDArray[Any], centre: NDArray[Any]) -> NDArray[np.float64]:

@@ -1,0 +1,149 @@
+"""An ECG on its paper: 25 mm/s, 10 mm/mV, three rows of four leads and a rhythm strip.
+
+The paper stays light on a dark page, as a film stays dark on a light one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medfm_cli.data.content import Signal
+from medfm_cli.runs.drawing import Drawing
+
+MM: Final = 3.2
+"""Pixels of a millimetre of paper; 250 mm fill the width of a page."""
+SPEED, GAIN = 25.0, 10.0
+"""Millimetres a second, millimetres a millivolt."""
+SECONDS: Final = 10.0
+LAYOUT: Final = (("I", "aVR", "V1", "V4"), ("II", "aVL", "V2", "V5"), ("III", "aVF", "V3", "V6"))
+RHYTHM: Final = "II"
+_VOLTS: Final = {"v": 1000.0, "mv": 1.0, "uv": 0.001, "µv": 0.001, "nv": 1e-6}
+_PAPER, _FINE, _COARSE, _TRACE = "#fffaf8", "#f6d9d5", "#eab5ae", "#1b1b22"
+_LEFT, _TOP = 14.0, 11.0
+"""Millimetres to the left of the traces (calibration) and above them."""
+
+
+def millivolts(signal: Signal) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
+    """The standard leads in mV by their names, and the names of all other channels."""
+    standard = {name.lower(): name for row in LAYOUT for name in row}
+    leads: dict[str, NDArray[np.float64]] = {}
+    others: list[str] = []
+    for number, values in enumerate(signal.values):
+        given = signal.channels[number] if number < len(signal.channels) else ""
+        unit = signal.units[number] if number < len(signal.units) else ""
+        name = standard.get(given.strip().lower().removeprefix("lead ").removeprefix("ecg "))
+        scale = _VOLTS.get((unit.strip().lower() or "mv").replace("μ", "µ"))
+        if name and name not in leads and scale is not None:
+            leads[name] = values.astype(np.float64) * scale
+        else:
+            others.append(given)
+    return leads, others
+
+
+def is_twelve_lead(signal: Signal) -> bool:
+    """Whether all twelve standard leads are there."""
+    return len(millivolts(signal)[0]) == 12
+
+
+def ecg(signal: Signal, title: str, note: str = "") -> Drawing:
+    """Draw a twelve-lead ECG, its first ten seconds; each lead stands on its median.
+
+    Args:
+        signal: with all standard leads.
+        title: what stands above it on the left.
+        note: what stands above it on the right.
+    """
+    leads, _ = millivolts(signal)
+    length = signal.values.shape[1] / signal.rate
+    shown = min(SECONDS, length)
+    heights = _row_heights(leads)
+    width, height = _LEFT + SPEED * SECONDS + 3, _TOP + sum(heights) + 6
+    drawing = _paper(width, height)
+    drawing.text((2 * MM, 5.4 * MM), title, size=13, colour=_TRACE, bold=True, room=130 * MM)
+    drawing.text(((width - 2) * MM, 5.4 * MM), note, size=12, colour=_TRACE, anchor="end")
+    middle = _TOP
+    for number, row in enumerate((*LAYOUT, (RHYTHM,))):
+        baseline = middle + heights[number] * 0.55
+        middle += heights[number]
+        _pulse(drawing, baseline)
+        part = shown / len(row)
+        for place, name in enumerate(row):
+            known = leads[name][np.isfinite(leads[name])]
+            values = leads[name] - (np.median(known) if known.size else 0.0)
+            start = place * part if len(row) > 1 else 0.0
+            _trace(drawing, values, signal.rate, start, start + part, baseline)
+            _name(drawing, name, _LEFT + start * SPEED, baseline, first=place == 0)
+    scale = f"{SPEED:g} mm/s · {GAIN:g} mm/mV · {signal.rate:.6g} Hz"
+    if length > shown:
+        scale += f" · first {shown:g} of {length:.4g} s"
+    drawing.text((2 * MM, (height - 2) * MM), scale, size=11, colour=_TRACE)
+    return drawing
+
+
+def _paper(width: float, height: float) -> Drawing:
+    drawing = Drawing(width * MM, height * MM)
+    size = (width * MM, height * MM)
+    drawing.box((0, 0), size, colour=_PAPER)
+    drawing.grid((0, 0), size, step=MM, colour=_FINE, width=0.35)
+    drawing.grid((0, 0), size, step=5 * MM, colour=_COARSE, width=0.5)
+    return drawing
+
+
+def _row_heights(leads: dict[str, NDArray[np.float64]]) -> list[float]:
+    """Millimetres of every row: as much as its highest deflections need, in whole squares."""
+    heights: list[float] = []
+    for row in (*LAYOUT, (RHYTHM,)):
+        known = [leads[name][np.isfinite(leads[name])] for name in row]
+        swings = [np.ptp(np.percentile(values, (0.2, 99.8))) for values in known if values.size]
+        need = GAIN * float(max(swings, default=0.0)) + 4
+        heights.append(float(min(50.0, max(20.0, 5 * np.ceil(need / 5)))))
+    return heights
+
+
+def _trace(
+    drawing: Drawing, values: NDArray[np.float64], rate: float, start: float, end: float, at: float
+) -> None:
+    first, last = round(start * rate), round(end * rate)
+    seconds = np.arange(first, min(last + 1, len(values))) / rate
+    xs, ys = thinned(seconds * SPEED * MM, -values[first : last + 1] * GAIN * MM)
+    drawing.curve(xs + _LEFT * MM, ys + at * MM, colour=_TRACE, width=1.1)
+
+
+def thinned(
+    xs: NDArray[np.float64], ys: NDArray[np.float64], step: float = 0.5
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The points of a curve with no more than its lowest and highest in every `step` pixels."""
+    xs, ys = xs[: len(ys)], ys[: len(xs)]
+    if len(xs) < 2 or len(xs) <= 2 * (xs[-1] - xs[0]) / step:
+        return xs, ys
+    columns = ((xs - xs[0]) / step).astype(int)
+    keep: list[int] = []
+    for part in np.split(np.arange(len(xs)), np.flatnonzero(np.diff(columns)) + 1):
+        known = part[np.isfinite(ys[part])]
+        if known.size:
+            keep += sorted({int(known[ys[known].argmin()]), int(known[ys[known].argmax()])})
+        else:
+            keep.append(int(part[0]))
+    return xs[keep], ys[keep]
+
+
+def _pulse(drawing: Drawing, at: float) -> None:
+    """The calibration: 1 mV for 0.2 s."""
+    steps: Sequence[tuple[float, float]] = (
+        (4, 0), (5.5, 0), (5.5, -GAIN), (10.5, -GAIN), (10.5, 0), (12, 0),
+    )  # fmt: skip
+    xs = [x * MM for x, _ in steps]
+    drawing.curve(xs, [(at + y) * MM for _, y in steps], colour=_TRACE, width=1.1)
+
+
+def _name(drawing: Drawing, name: str, x: float, at: float, *, first: bool) -> None:
+    if not first:  # where one lead ends and the next begins
+        for side in (-1, 1):
+            ends = ((x * MM, (at + side * 3) * MM), (x * MM, (at + side * 6) * MM))
+            drawing.line(*ends, colour=_TRACE, width=0.9)
+    drawing.text(((x + 1.2) * MM, (at - 7) * MM), name, size=13, colour=_TRACE, bold=True,
+                 halo=_PAPER)  # fmt: skip
