@@ -35,7 +35,8 @@ _medfm_options() {
         '--processes	Processes that train together' \
         '--help	Show this message and exit' \
         '-h	Show this message and exit' ;;
-    curate) printf '%s\n' '--out	Folder in which the run directory is made' \
+    curate) printf '%s\n' '--diff	Say what changed between two data sets, OLD and NEW' \
+        '--out	Folder in which the run directory is made' \
         '--dry-run	Check everything, show the plan, touch nothing' \
         '--json	Print the result as one JSON document on stdout' \
         '--quiet	Say nothing but warnings and errors' \
@@ -194,10 +195,31 @@ _medfm_keys() {
         'follow_links=	Read what symbolic links lead to' \
         'frames=	Most frames of a multi-frame file, evenly spaced' \
         'slices=	Most axial slices of a volume' \
-        'quality.min_side=	Shorter side of an image in pixels, at least' \
+        'quality.on=	Whether samples are checked at all' \
         'quality.max_megapixels=	Pixels of an image, at most' \
         'quality.max_file_mb=	Size of a file, at most' \
         'quality.seconds=	Time that reading one file may take' \
+        'quality.min_side=	Shorter side of an image in pixels, at least' \
+        'quality.max_aspect=	Longer side of an image or frame over its shorter one, at most' \
+        'quality.blank=	Refuse pictures, volumes and videos of one value' \
+        'quality.two_levels=	Refuse pictures of two grey levels or colours' \
+        'quality.text_share=	Share of a picture'"'"'s content that may be printed text' \
+        'quality.truncated=	Share of the height that a grey, undecoded tail may have' \
+        'quality.min_slices=	Slices of a volume, at least' \
+        'quality.min_volume_side=	Side of its slices, at least' \
+        'quality.min_frames=	Frames of a video, at least' \
+        'quality.still=	Refuse videos in which nothing moves' \
+        'quality.min_seconds=	Length of a signal or a recording, at least' \
+        'quality.max_missing=	Share of a signal'"'"'s or volume'"'"'s values that may be missing' \
+        'quality.flat_leads=	Flat leads that an ECG may have' \
+        'quality.max_millivolt=	Deflection of an ECG lead from its median, at most' \
+        'quality.clipped=	Share of the time a lead or sound may rest at its limits' \
+        'quality.silence=	Sound that never exceeds this part of full scale is none' \
+        'quality.plausible=	Ranges of measurements, added to the table that medfm brings' \
+        'quality.max_implausible=	Share of a stay'"'"'s values that may be set aside' \
+        'quality.min_measurements=	Measurements of a stay, or filled cells of a row, at least' \
+        'quality.min_letters=	Letters of a text, at least' \
+        'quality.language=	Refuse texts that are no language (codes, damage)' \
         'tile.size=	Edge of the tiles in pixels' \
         'tile.limit=	Most tiles of one image, spread evenly over it' \
         'tile.max_side=	Longer side of what is kept whole' \
@@ -356,6 +378,16 @@ _medfm_values() {
     'curate labels.folders') printf '%s\n' 'true	' \
         'false	' ;;
     'curate follow_links') printf '%s\n' 'true	' \
+        'false	' ;;
+    'curate quality.on') printf '%s\n' 'true	' \
+        'false	' ;;
+    'curate quality.blank') printf '%s\n' 'true	' \
+        'false	' ;;
+    'curate quality.two_levels') printf '%s\n' 'true	' \
+        'false	' ;;
+    'curate quality.still') printf '%s\n' 'true	' \
+        'false	' ;;
+    'curate quality.language') printf '%s\n' 'true	' \
         'false	' ;;
     'curate tile.size') printf '%s\n' 'auto	' ;;
     'curate split.by') printf '%s\n' 'subject	' ;;

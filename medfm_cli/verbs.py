@@ -39,6 +39,27 @@ class Options:
     processes: int = 1
 
 
+RecipeName = Annotated[str, typer.Argument(help="A recipe file, or the name of one that ships.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(help="key.path=value sets a key of the recipe, ~key.path removes it."),
+]
+Out = Annotated[str, typer.Option("--out", help="Folder in which the run directory is made.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Check everything, show the plan, touch nothing.")
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the result as one JSON document on stdout.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
+Force = Annotated[bool, typer.Option("--force", help="Start anew, even when the run is done.")]
+Processes = Annotated[
+    int, typer.Option("--processes", min=1, help="Processes that train together.")
+]
+"""The parameters that all verbs have, for a command that has one more."""
+
+
 def verb_command(verb: str, *, summary: str, details: str = "") -> Command:
     """The typer command of a verb that reads a recipe.
 
@@ -46,42 +67,29 @@ def verb_command(verb: str, *, summary: str, details: str = "") -> Command:
     """
 
     def command(
-        recipe: Annotated[
-            str, typer.Argument(help="A recipe file, or the name of one that ships.")
-        ],
-        overrides: Annotated[
-            list[str] | None,
-            typer.Argument(help="key.path=value sets a key of the recipe, ~key.path removes it."),
-        ] = None,
-        out: Annotated[
-            str, typer.Option("--out", help="Folder in which the run directory is made.")
-        ] = "runs",
-        dry_run: Annotated[
-            bool, typer.Option("--dry-run", help="Check everything, show the plan, touch nothing.")
-        ] = False,
-        json: Annotated[
-            bool, typer.Option("--json", help="Print the result as one JSON document on stdout.")
-        ] = False,
-        quiet: Annotated[
-            bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")
-        ] = False,
-        verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
-        force: Annotated[
-            bool, typer.Option("--force", help="Start anew, even when the run is done.")
-        ] = False,
-        processes: Annotated[
-            int, typer.Option("--processes", min=1, help="Processes that train together.")
-        ] = 1,
+        recipe: RecipeName,
+        overrides: Overrides = None,
+        out: Out = "runs",
+        dry_run: DryRun = False,
+        json: Json = False,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
+        force: Force = False,
+        processes: Processes = 1,
     ) -> None:
         from medfm_cli.command import run_verb
 
-        level = 0 if quiet else 2 if verbose else 1
-        options = Options(out, dry_run, json, level, force, processes)
+        options = Options(out, dry_run, json, level_of(quiet, verbose), force, processes)
         run_verb(verb, recipe, overrides or [], options)
 
     command.__name__ = verb
     command.__doc__ = f"{summary}\n\n{details}".strip()
     return command
+
+
+def level_of(quiet: bool, verbose: bool) -> int:
+    """How much the console says: 0 quiet, 1 normal, 2 verbose."""
+    return 0 if quiet else 2 if verbose else 1
 
 
 def recipe_model(verb: str) -> type[Recipe]:

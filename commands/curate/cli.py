@@ -1,10 +1,77 @@
-"""`medfm curate RECIPE`."""
+"""`medfm curate RECIPE`, and `medfm curate --diff OLD NEW`."""
 
-from medfm_cli.verbs import verb_command
+from __future__ import annotations
 
-command = verb_command(
-    "curate",
-    summary="Turn raw files into a data set: read, check, de-identify, deduplicate, split, write.",
-    details="Every file that is left out is listed with the step and the reason. "
-    "Try: medfm curate dicom source=DIR",
+from typing import Annotated
+
+import typer
+
+from medfm_cli.verbs import (
+    DryRun,
+    Force,
+    Json,
+    Options,
+    Out,
+    Overrides,
+    Processes,
+    Quiet,
+    RecipeName,
+    Verbose,
+    level_of,
 )
+
+
+def command(
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    diff: Annotated[
+        bool,
+        typer.Option("--diff", help="Say what changed between two data sets, OLD and NEW."),
+    ] = False,
+    out: Out = "runs",
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    force: Force = False,
+    processes: Processes = 1,
+) -> None:
+    """Turn raw files into a data set: read, check, de-identify, deduplicate, split, write.
+
+    Every file that is left out is listed with the step and the reason. Try: medfm curate dicom
+    source=DIR. With --diff two data sets stand in place of recipe and overrides:
+    medfm curate --diff OLD NEW
+    """
+    if diff:
+        _compare([recipe, *(overrides or [])], wants_json=json)
+        return
+    from medfm_cli.command import run_verb
+
+    options = Options(out, dry_run, json, level_of(quiet, verbose), force, processes)
+    run_verb("curate", recipe, overrides or [], options)
+
+
+command.__name__ = "curate"
+
+
+def _compare(datasets: list[str], *, wants_json: bool) -> None:
+    """Print how two data sets differ."""
+    from medfm_cli.console import Console
+    from medfm_cli.envelope import emit, guarded
+
+    with guarded(Console(), json_wanted=wants_json):
+        from medfm_cli.errors import UsageError
+
+        if len(datasets) != 2:
+            raise UsageError(
+                f"--diff takes two data sets, not {len(datasets)}",
+                hint="medfm curate --diff OLD NEW: run directories or dataset folders",
+            )
+        from medfm_cli.commands.curate.diff.difference import compare
+        from medfm_cli.commands.curate.diff.text import as_text
+
+        difference = compare(*datasets)
+        if wants_json:
+            emit({"status": "done", "exit_code": 0, "verb": "curate", "diff": difference.to_json()})
+        else:
+            typer.echo(as_text(difference))

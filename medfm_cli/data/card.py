@@ -147,9 +147,19 @@ def read_card(root: Path) -> DatasetCard:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path}: {error}") from None
     try:
-        return DatasetCard.model_validate_json(text)
+        card = DatasetCard.model_validate_json(text)
     except ValidationError as error:
         raise _damaged(path, text, error) from None
+    if card.format != FORMAT:
+        raise _other_format(path, card.format)
+    return card
+
+
+def _other_format(path: Path, found: object) -> DataError:
+    return DataError(
+        f"{path} has the dataset format {found!r}; this medfm reads format {FORMAT}",
+        hint="curate the source again with this version of medfm",
+    )
 
 
 def _damaged(path: Path, text: str, error: ValidationError) -> DataError:
@@ -161,10 +171,7 @@ def _damaged(path: Path, text: str, error: ValidationError) -> DataError:
     except (ValueError, AttributeError):
         found = FORMAT
     if found != FORMAT:
-        return DataError(
-            f"{path} has the dataset format {found!r}; this medfm reads format {FORMAT}",
-            hint="curate the source again with this version of medfm",
-        )
+        return _other_format(path, found)
     first = error.errors(include_url=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return DataError(
