@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.data.content import Content, Picture, Video, Volume
-from medfm_cli.data.perceptual import perceptual_hash, small, thumbnail
+from medfm_cli.data.perceptual import perceptual_hash, small
 
 _TAILS = (1, 99)  # percentiles of a slice that become black and white
 _MOST_SAMPLED = 1 << 16  # voxels that the percentiles are taken from
@@ -21,7 +21,7 @@ class Fingerprint:
 
     Attributes:
         hash: of `perceptual_hash`, 0 ≤ hash < 2⁶³, so that SQLite holds it as it is.
-        thumb: the 16×16 grey bytes of `thumbnail`.
+        thumb: the 32×32 grey bytes that it is made from, for a second look at near hashes.
     """
 
     hash: int
@@ -38,7 +38,7 @@ def fingerprint(content: Content) -> Fingerprint | None:
         return None
     picture = small(pixels)
     value = perceptual_hash(picture)
-    return None if value is None else Fingerprint(value, thumbnail(picture).tobytes())
+    return None if value is None else Fingerprint(value, picture.tobytes())
 
 
 def _seen(content: Content) -> NDArray[np.uint8] | None:

@@ -1,4 +1,4 @@
-"""What a picture looks like, in 63 bits and 256 pixels: alike for copies, unlike for others.
+"""What a picture looks like, in 63 bits: nearly the same for copies, others for other pictures.
 
 The hash takes the signs of the 63 lowest frequencies of the cosine transform of the picture at
 32×32, the mean left out. It is the well-known pHash (Zauner 2010, "Implementation and benchmarking
@@ -19,9 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SIDE = 32
-"""Edge of the small picture that hash and thumbnail are made from."""
-THUMB = 16
-"""Edge of the thumbnail."""
+"""Edge of the small picture that the hash is made from."""
 BITS = 63
 _OVERSAMPLED = 4  # box-averaged to no less than this times SIDE before the smooth resize
 
@@ -95,13 +93,6 @@ def perceptual_hash(picture: NDArray[np.uint8]) -> int | None:
         return None
     waves = _COSINES @ picture.astype(np.float64) @ _COSINES.T
     return int(_WEIGHTS[waves[_ROW, _COLUMN] > 0].sum())
-
-
-def thumbnail(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What `small` gives, at half its size: uint8 `[16, 16]`."""
-    rows = picture.astype(np.uint16)
-    rows = rows[::2] + rows[1::2]
-    return ((rows[:, ::2] + rows[:, 1::2] + 2) >> 2).astype(np.uint8)
 
 
 def turn_hashes(hashes: NDArray[np.uint64], turn: int) -> NDArray[np.uint64]:

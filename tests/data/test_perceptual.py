@@ -19,7 +19,6 @@ from medfm_cli.data.perceptual import (
     TURNS,
     perceptual_hash,
     small,
-    thumbnail,
     turn_hashes,
     turn_pictures,
 )
@@ -111,12 +110,6 @@ def test_a_hash_fits_sqlite_and_one_grey_has_none() -> None:
 def test_any_shape_becomes_small(shape: tuple[int, ...]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     assert small(pixels).shape == (SIDE, SIDE)
-
-
-@given(squares)
-def test_a_thumbnail_is_the_mean_of_four(picture: Pixels) -> None:
-    means = picture.reshape(16, 2, 16, 2).astype(float).mean(axis=(1, 3))
-    assert np.abs(thumbnail(picture) - means).max() <= 0.5
 
 
 @pytest.mark.realdata

@@ -16,7 +16,7 @@ def test_a_picture_has_one() -> None:
     found = fingerprint(Picture(NOISE[0]))
     assert found is not None
     assert 0 <= found.hash < 2**63
-    assert len(found.thumb) == 256
+    assert len(found.thumb) == 1024
 
 
 def test_a_volume_has_that_of_its_middle_slice() -> None:
