@@ -1,0 +1,125 @@
+"""What other files say of an item, put into it (in the worker)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medfm_cli.commands.curate.annotations import box_table, boxes, coco, masks, turns, voc
+from medfm_cli.commands.curate.annotations.refs import Ref
+from medfm_cli.data.content import Picture
+from medfm_cli.data.modalities import modality_name
+from medfm_cli.data.readers.item import Item, Unreadable
+
+
+def annotated(item: Item, refs: Sequence[Ref], labels: str = "") -> Item:
+    """The item with its boxes, mask, questions and captions.
+
+    An annotation that cannot be used is left out with a note; the item itself stays. Boxes and
+    masks are for files of one picture.
+
+    Args:
+        item: as it was read, before it is cut or made smaller.
+        refs: what `refs_of` found for its file.
+        labels: `boxes` or `masks`: the item's labels are the classes that occur in them.
+    """
+    for kind, group in groupby(sorted(refs, key=lambda ref: ref.kind), lambda ref: ref.kind):
+        some = list(group)
+        try:
+            if kind == "turns":
+                item = _asked(item, some)
+            elif isinstance(item.content, Picture) and item.facts.get("frames", 1) == 1:
+                item = _marked(item, kind, some)
+        except Unreadable as error:
+            item = replace(item, notes=(*item.notes, f"left out: {error.reason}"))
+    return replace(item, labels=classes(item, labels)) if labels else item
+
+
+def classes(item: Item, origin: str) -> list[str] | None:
+    """The classes that occur in an item's boxes or mask, by name; None where it has no such.
+
+    A picture that is said to hold no object has none of the classes: an empty list.
+    """
+    if origin == "boxes":
+        if "boxes" not in item.facts:
+            return None
+        return sorted({box.label for box in item.boxes if box.label})
+    if item.mask is None:
+        return None
+    names = item.facts.get("mask_classes", {})
+    values = (str(value) for value in np.unique(item.mask) if value)
+    return sorted({names.get(value, value) for value in values})
+
+
+def _asked(item: Item, refs: Sequence[Ref]) -> Item:
+    found, said = turns.load(refs)
+    return replace(
+        item,
+        turns=(*item.turns, *found),
+        anatomy=item.anatomy or said.get("anatomy", "").lower(),
+        modality=item.modality or modality_name(said.get("modality", "")),
+        split=item.split or said.get("split") or None,
+    )
+
+
+def _marked(item: Item, kind: str, refs: Sequence[Ref]) -> Item:
+    """The item with boxes or a mask."""
+    height, width = item.pixels.shape[:2]
+    if kind == "mask":
+        return replace(item, mask=masks.load(refs, height, width))
+    if kind == "voc":
+        found, size = voc.load(Path(refs[0].path))
+        return _boxed(item, boxes.fit(found, height, width, size))
+    if kind == "boxes":
+        return _boxed(item, boxes.fit(box_table.load(refs), height, width, None))
+    noted = coco.load(refs)
+    item = _boxed(item, boxes.fit(noted.boxes, height, width, noted.size))
+    if noted.captions:
+        item = replace(item, text="\n\n".join(filter(None, (item.text, *noted.captions))))
+    if not noted.outlines or item.mask is not None:
+        return item
+    mask = coco.draw(noted.outlines, *_annotated(noted.size, height, width))
+    names = {str(value): label for label, value, _ in noted.outlines}
+    return replace(
+        item, mask=_resized(mask, height, width), facts=item.facts | {"mask_classes": names}
+    )
+
+
+def _boxed(item: Item, fitted: boxes.Fitted) -> Item:
+    notes = (*item.notes, *_notes(fitted.counts))
+    facts = item.facts | {"boxes": len(fitted.boxes)}
+    return replace(item, boxes=(*item.boxes, *fitted.boxes), notes=notes, facts=facts)
+
+
+def _notes(counts: dict[str, int]) -> Iterable[str]:
+    """A remark of a kind once an item: the report counts the items."""
+    return counts.keys()
+
+
+def _annotated(size: tuple[float, float], height: int, width: int) -> tuple[int, int]:
+    """Height and width of the picture that was outlined.
+
+    Raises:
+        Unreadable: it was a picture of another shape.
+    """
+    if not (size[0] > 0 and size[1] > 0) or size == (width, height):
+        return height, width
+    across, down = width / size[0], height / size[1]
+    if abs(across / down - 1) > boxes.ASPECT or max(size) > 4 * max(height, width):
+        raise Unreadable("outlines for an image of another shape")
+    return round(size[1]), round(size[0])
+
+
+def _resized(mask: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """The nearest pixel of the mask for each pixel of the picture."""
+    if mask.shape == (height, width):
+        return mask
+    rows = np.arange(height) * mask.shape[0] // height
+    columns = np.arange(width) * mask.shape[1] // width
+    return np.ascontiguousarray(mask[rows][:, columns])

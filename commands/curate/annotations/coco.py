@@ -1,0 +1,213 @@
+"""COCO: one JSON file with the boxes and outlines of the objects in many pictures."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medfm_cli.commands.curate.annotations.refs import Link, Listed, Missing, Ref
+from medfm_cli.data.readers.item import Box, Unreadable
+from medfm_cli.data.records import json_stream
+from medfm_cli.data.records.json_stream import Damaged
+from medfm_cli.data.records.meaning import plain
+
+Mask = NDArray[Any]
+MOST_POINTS = 1_000_000
+"""Most points of an outline."""
+
+
+def sniff(keys: dict[str, str]) -> bool:
+    """Whether a JSON file, by the keys of its outer object, has COCO's lists."""
+    return {name for name, kind in keys.items() if kind == "list"} >= {"images", "annotations"}
+
+
+def find(file: Listed, match: Callable[[str], list[int]]) -> Iterator[Link | Missing]:
+    """Which annotation, by its place in the file, belongs to which picture.
+
+    The file is gone through as a stream; its lists of pictures and of classes are kept.
+
+    Raises:
+        Damaged: the JSON breaks off.
+    """
+    path = Path(file.path)
+    names = _categories(path)
+    order = sorted(names, key=lambda category: (isinstance(category, str), category))
+    values = {category: value for value, category in enumerate(order, 1)}
+    pictures: dict[int | str, tuple[int, float, float]] = {}
+    for _, image in json_stream.elements(path, "images"):
+        if not isinstance(image, dict) or not _id(image.get("id")):
+            continue
+        name = str(image.get("file_name", ""))
+        found = match(name) if name else []
+        if len(found) == 1:
+            size = _positive(image.get("width")), _positive(image.get("height"))
+            pictures[image["id"]] = (found[0], *size)
+        else:
+            reason = "the picture of an annotation is missing"
+            several = "several files could be the picture of an annotation"
+            yield Missing(file.number, name, several if found else reason)
+    annotated: set[int] = set()
+    for offset, note in json_stream.elements(path, "annotations"):
+        if not isinstance(note, dict) or not _id(note.get("image_id")):
+            continue
+        if note["image_id"] not in pictures:
+            continue
+        number, width, height = pictures[note["image_id"]]
+        category = note.get("category_id")
+        label = names.get(category, str(category)) if _id(category) else ""
+        key = json.dumps([offset, label, values.get(category, 0), width, height])
+        annotated.add(number)
+        yield Link(number, file.number, Ref("coco", file.path, key))
+    for number, width, height in pictures.values():
+        if number not in annotated:  # said to hold nothing
+            key = json.dumps([-1, "", 0, width, height])
+            yield Link(number, file.number, Ref("coco", file.path, key))
+
+
+@dataclass
+class Noted:
+    """What a file says of one picture.
+
+    Attributes:
+        boxes: as they are written.
+        outlines: of each object that has one its class, its number among the classes, the outline.
+        size: width and height of the annotated picture, 0 where they are not said.
+        captions: texts about the picture.
+    """
+
+    boxes: list[Box] = field(default_factory=list)
+    outlines: list[tuple[str, int, Any]] = field(default_factory=list)
+    size: tuple[float, float] = (0.0, 0.0)
+    captions: list[str] = field(default_factory=list)
+
+
+def load(refs: Sequence[Ref]) -> Noted:
+    """What a file says of one picture.
+
+    Raises:
+        Unreadable: an annotation is damaged.
+    """
+    noted = Noted()
+    for ref in refs:
+        offset, label, value, width, height = json.loads(ref.key)
+        noted.size = (width, height)
+        if offset < 0:
+            continue
+        note = _element(ref.path, offset)
+        if box := _box(note.get("bbox"), label):
+            noted.boxes.append(box)
+        if note.get("segmentation"):
+            noted.outlines.append((label, value, note["segmentation"]))
+        if caption := plain(note.get("caption")):
+            noted.captions.append(caption)
+    return noted
+
+
+def draw(outlines: Iterable[tuple[str, int, Any]], height: int, width: int) -> Mask:
+    """The outlines as a mask `[H, W]`, later ones over earlier ones.
+
+    Raises:
+        Unreadable: an outline is damaged or of another size.
+    """
+    mask: Mask = np.zeros((height, width), np.uint16)
+    for _, value, outline in outlines:
+        mask[region(outline, height, width)] = value
+    return mask.astype(np.uint8) if mask.max(initial=0) <= 255 else mask
+
+
+def region(outline: Any, height: int, width: int) -> NDArray[np.bool_]:
+    """Which pixels an outline covers, `[H, W]`: polygons, or counts of a run-length encoding.
+
+    Raises:
+        Unreadable: it is neither, or it is of another size.
+    """
+    if isinstance(outline, dict):
+        return _runs(outline, height, width)
+    from PIL import Image, ImageDraw
+
+    picture = Image.new("1", (width, height))
+    draw_ = ImageDraw.Draw(picture)
+    for polygon in outline if isinstance(outline, list) else []:
+        if not isinstance(polygon, list) or len(polygon) > 2 * MOST_POINTS:
+            raise Unreadable("a damaged outline")
+        points = [value for value in polygon if isinstance(value, int | float)]
+        if len(points) != len(polygon) or not all(abs(value) < 1e6 for value in points):
+            raise Unreadable("a damaged outline")
+        if len(points) >= 6:
+            draw_.polygon(points[: len(points) // 2 * 2], fill=1)
+    return np.asarray(picture)
+
+
+def _runs(outline: dict[str, Any], height: int, width: int) -> NDArray[np.bool_]:
+    """Counts of pixels that are not, are, are not, … inside, down the columns."""
+    if outline.get("size") != [height, width]:
+        raise Unreadable("an outline for a picture of another size")
+    said = outline.get("counts")
+    counts: list[Any] = unpack(said) if isinstance(said, str) else said or []
+    whole = isinstance(counts, list) and all(isinstance(c, int) and c >= 0 for c in counts)
+    if not whole or sum(counts) != height * width:
+        raise Unreadable("a damaged outline")
+    inside = np.arange(len(counts)) % 2 == 1
+    return np.repeat(inside, counts).reshape(width, height).T
+
+
+def unpack(text: str) -> list[int]:
+    """The counts of a packed encoding (COCO API, maskApi.c, rleFrString).
+
+    Six bits a character, five of them digits and one "goes on"; from the third count on the
+    difference to the last but one.
+    """
+    counts: list[int] = []
+    value, shift = 0, 0
+    for character in text.encode("ascii", "replace"):
+        digit = character - 48
+        value |= (digit & 0x1F) << shift
+        shift += 5
+        if digit & 0x20:
+            continue
+        if digit & 0x10:
+            value |= -1 << shift
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+        value, shift = 0, 0
+    return counts
+
+
+def _categories(path: Path) -> dict[Any, str]:
+    found = {}
+    if "categories" in json_stream.list_keys(path):
+        for _, category in json_stream.elements(path, "categories"):
+            if isinstance(category, dict) and _id(category.get("id")):
+                found[category["id"]] = str(category.get("name", category["id"]))
+    return found
+
+
+def _element(path: str, offset: int) -> dict[str, Any]:
+    try:
+        _, note = next(json_stream.elements(Path(path), offset=offset))
+    except (Damaged, StopIteration, OSError):
+        raise Unreadable("a damaged annotation") from None
+    return note if isinstance(note, dict) else {}
+
+
+def _box(sides: Any, label: str) -> Box | None:
+    if not isinstance(sides, list) or len(sides) != 4:
+        return None
+    if not all(isinstance(side, int | float) for side in sides):
+        return Box(label, math.nan, math.nan, math.nan, math.nan)
+    x, y, width, height = map(float, sides)
+    return Box(label, x, y, x + width, y + height)
+
+
+def _id(value: Any) -> bool:
+    return isinstance(value, int | str)
+
+
+def _positive(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and 0 < value < 1e6 else 0.0

@@ -1,0 +1,215 @@
+"""The annotation files of a source, and what each of its other files is annotated by.
+
+What is found lies in two tables of the ledger: `annotations` (a file, and a reference to what is
+said of it) and `unmatched` (what is said of nothing that is there). Annotation files get the role
+`annotation`: they are accounted for, and not read as samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+
+from medfm_cli.commands.curate.annotations import box_table, coco, masks, turns, voc
+from medfm_cli.commands.curate.annotations.pictures import Pictures
+from medfm_cli.commands.curate.annotations.refs import BOXES, KINDS, Link, Listed, Missing, Ref
+from medfm_cli.commands.curate.ledger import Ledger
+from medfm_cli.commands.curate.tables import header
+from medfm_cli.data.records import json_stream, keys
+from medfm_cli.data.records.json_stream import Damaged
+from medfm_cli.data.records.questions import is_questions
+from medfm_cli.errors import DataError
+
+HEAD = 4096
+PROBE = 200
+"""What a file says of nothing before it is taken for something else, in annotations."""
+CHUNK = 500
+"""Rows that are written in one go."""
+_MEDIA = frozenset(
+    {"png", "jpg", "jpeg", "bmp", "tif", "tiff", "gif", "webp", "npy", "npz", "dcm"}
+    | {"nii", "gz", "mp4", "avi", "mpg", "mpeg", "mkv", "mov", "wav", "flac", "mp3"}
+    | {"ogg", "dat", "hea", "edf", "atr", "mat", "parquet", "arrow", "tar", "zip"}
+)
+"""Endings of files that are not opened to see whether they hold annotations of others."""
+_TABLES = """
+CREATE TABLE IF NOT EXISTS annotations (  -- what is said of a file in another one
+  file INTEGER NOT NULL, kind TEXT NOT NULL, path TEXT NOT NULL, key TEXT NOT NULL,
+  source INTEGER NOT NULL                 -- the annotation file
+);
+CREATE TABLE IF NOT EXISTS unmatched (    -- what is said of nothing that is there
+  block INTEGER NOT NULL, source INTEGER NOT NULL, name TEXT NOT NULL, reason TEXT NOT NULL,
+  PRIMARY KEY (block, source, name, reason)
+);
+"""
+
+
+@dataclass
+class Counts:
+    """What was found: annotated files by kind, annotation files by kind, and what was set aside.
+
+    Attributes:
+        files: kind → how many files are annotated by it.
+        sources: kind → how many annotation files there are.
+        unmatched: how many annotations are about nothing that is there.
+        doubled: how many files had boxes in a second place, which was not used.
+    """
+
+    files: dict[str, int] = field(default_factory=dict)
+    sources: dict[str, int] = field(default_factory=dict)
+    unmatched: int = 0
+    doubled: int = 0
+
+
+def find(ledger: Ledger, block: int, kinds: Collection[str] = KINDS) -> Counts:
+    """Fill the tables for the files of a source that have no other role.
+
+    Args:
+        ledger: holds the files, indexed.
+        block: the number of the source.
+        kinds: what is looked for, out of `KINDS`.
+    """
+    ledger.db.executescript(_TABLES)
+    pictures = Pictures(ledger, block)
+    if "mask" in kinds:
+        _write(ledger, block, pictures, masks.find(ledger, block))
+    if set(kinds) - {"mask"}:
+        for file, kind in _candidates(ledger, block, kinds):
+            _write(ledger, block, pictures, _said(file, kind, pictures))
+    ledger.execute("CREATE INDEX IF NOT EXISTS annotations_file ON annotations (file, kind)")
+    ledger.execute(
+        "UPDATE files SET role = 'annotation' WHERE block = ? "
+        "AND number IN (SELECT number FROM temp.used)",
+        block,
+    )
+    counts = _count(ledger, block)
+    counts.doubled = _one_place(ledger, block)
+    ledger.execute("DROP TABLE temp.used")
+    return counts
+
+
+def refs_of(ledger: Ledger, file: int) -> list[Ref]:
+    """What is said of a file elsewhere, in the order of the annotation files and of their rows."""
+    sql = "SELECT kind, path, key FROM annotations WHERE file = ? ORDER BY rowid"
+    return [Ref(*row) for row in ledger.db.execute(sql, (file,))]
+
+
+def _candidates(
+    ledger: Ledger, block: int, kinds: Collection[str]
+) -> Iterator[tuple[Listed, tuple[str, bytes]]]:
+    """The files that begin like annotations, each with its kind and its first bytes."""
+    sql = "SELECT number, name, path, size FROM files WHERE block = ? AND role = '' ORDER BY number"
+    for row in ledger.rows(sql, block):
+        file = Listed(*row)
+        ending = file.name.rpartition("/")[2].rpartition(".")[2].lower()
+        if not file.path or not file.size or ending in _MEDIA or "." not in file.name:
+            continue
+        with suppress(OSError, DataError, Damaged):
+            with Path(file.path).open("rb") as stream:
+                head = stream.read(HEAD)
+            kind = _kind(file, head)
+            if kind in kinds:
+                yield file, (kind, head)
+
+
+def _kind(file: Listed, head: bytes) -> str:
+    """What a file seems to hold, empty for anything else."""
+    if voc.sniff(head):
+        return "voc"
+    names = keys(head)
+    if is_questions(names):
+        return "turns"
+    if json_stream.is_json(head):
+        maybe = names & {"images", "annotations", "categories", "info", "licenses"}
+        if maybe and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+            return "coco" if coco.sniff(json_stream.list_keys(Path(file.path))) else ""
+        return ""
+    if names and box_table.columns(sorted(names)):
+        return "boxes" if box_table.columns(header(Path(file.path))) else ""
+    return ""
+
+
+def _said(file: Listed, kind: tuple[str, bytes], pictures: Pictures) -> Iterator[Link | Missing]:
+    """What an annotation file says; nothing when it is not about files of this source."""
+    name, head = kind
+    if name == "voc":  # surely an annotation, whatever it is about
+        yield from voc.find(file, head, pictures.find)
+        return
+    finder = {"coco": coco.find, "boxes": box_table.find, "turns": turns.find}[name]
+    found = finder(file, pictures.find)
+    first: list[Link | Missing] = []
+    try:
+        for event in found:
+            first.append(event)
+            if isinstance(event, Link) or len(first) >= PROBE:
+                break
+        if any(isinstance(event, Link) for event in first):
+            yield from chain(first, found)
+    except (Damaged, DataError) as error:
+        if any(isinstance(event, Link) for event in first):
+            yield Missing(file.number, file.name, str(error))
+
+
+def _write(
+    ledger: Ledger, block: int, pictures: Pictures, events: Iterable[Link | Missing]
+) -> None:
+    """Write what was found, a few rows at a time."""
+    events = iter(events)
+    columns = ("file", "kind", "path", "key", "source")
+    while chunk := list(islice(events, CHUNK)):
+        links = [event for event in chunk if isinstance(event, Link)]
+        ledger.insert("annotations", columns, ((e.file, *e.ref, e.source) for e in links))
+        ledger.many(
+            "INSERT OR IGNORE INTO unmatched VALUES (?, ?, ?, ?)",
+            ((block, e.source, e.name, e.reason) for e in chunk if isinstance(e, Missing)),
+        )
+        for number in dict.fromkeys(event.source for event in chunk):
+            pictures.use(number)
+
+
+def _count(ledger: Ledger, block: int) -> Counts:
+    sql = (
+        "SELECT kind, count(DISTINCT file), count(DISTINCT source) FROM annotations "
+        "JOIN files ON files.number = annotations.file WHERE block = ? GROUP BY kind"
+    )
+    counts = Counts()
+    for row in ledger.rows(sql, block):
+        counts.files[row[0]], counts.sources[row[0]] = row[1], row[2]
+    counts.unmatched = ledger.one("SELECT count(*) FROM unmatched WHERE block = ?", block)
+    return counts
+
+
+def _one_place(ledger: Ledger, block: int) -> int:
+    """Keep the boxes of one kind and of one COCO file or table for each picture.
+
+    The kind that speaks of more pictures is kept. Gives for how many pictures there was another.
+    """
+    sql = (
+        "SELECT kind, count(DISTINCT file) FROM annotations "
+        "JOIN files ON files.number = annotations.file WHERE block = ? GROUP BY kind"
+    )
+    found = {row[0]: row[1] for row in ledger.rows(sql, block) if row[0] in BOXES}
+    order = sorted(found, key=lambda kind: (-found[kind], BOXES.index(kind)))
+    doubled = 0
+    for place, kind in enumerate(order):
+        for better in order[:place]:
+            doubled += ledger.one(
+                "SELECT count(DISTINCT file) FROM annotations WHERE kind = ? AND file IN "
+                "(SELECT file FROM annotations WHERE kind = ?)",
+                kind,
+                better,
+            )
+            ledger.execute(
+                "DELETE FROM annotations WHERE kind = ? AND file IN "
+                "(SELECT file FROM annotations WHERE kind = ?)",
+                kind,
+                better,
+            )
+        ledger.execute(
+            "DELETE FROM annotations WHERE kind = ?1 AND source > (SELECT min(source) FROM "
+            "annotations AS other WHERE other.kind = ?1 AND other.file = annotations.file)",
+            kind,
+        )
+    return doubled
