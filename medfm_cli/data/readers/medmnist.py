@@ -1,4 +1,4 @@
-"""MedMNIST's `.npz`: thousands of small images with labels and the official split. Never a pickle.
+"""MedMNIST's `.npz`: thousands of small images or volumes with labels and split. Never a pickle.
 
 The arrays are read as streams out of the archive, so that a file of many gigabytes needs the memory
 of one image.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,24 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from medfm_cli.data.content import Picture
-from medfm_cli.data.readers.greys import plain, stretch
-from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable
+from medfm_cli.data.content import Picture, Volume
+from medfm_cli.data.readers.greys import limits, plain, scale, stretch
+from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable, evenly
+from medfm_cli.data.readers.voxels import check_size, narrow
 
 SPLITS = ("train", "val", "test")
+MAX_LABELS = 256 << 20
+"""Labels of one split that would need more memory than this are refused, in bytes."""
 _BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, KeyError, SyntaxError)
+_BROKEN += (RuntimeError,)  # encrypted, or packed in a way that zipfile does not know
 
 
 @dataclass(frozen=True)
 class _Part:
-    """The images of one split: `[count, height, width]` or `[count, height, width, 3]`."""
+    """The images of one split: `[count, height, width]`, the same with 3 colours, or volumes.
+
+    Volumes are `[count, depth, height, width]`; of which way round they lie the file says nothing.
+    """
 
     split: str
     shape: tuple[int, ...]
@@ -36,6 +43,11 @@ class _Part:
     @property
     def count(self) -> int:
         return self.shape[0]
+
+    @property
+    def deep(self) -> bool:
+        """Whether they are volumes."""
+        return len(self.shape) == 4 and self.shape[3] != 3
 
     @property
     def size(self) -> int:
@@ -50,7 +62,7 @@ def sniff(head: bytes) -> bool:
 
 
 def count(path: Path) -> int:
-    """How many images the file holds.
+    """How many images or volumes the file holds.
 
     Raises:
         Unreadable: it does not have MedMNIST's layout.
@@ -61,41 +73,55 @@ def count(path: Path) -> int:
 def read(path: Path, options: ReadOptions) -> Iterator[Item]:
     """The images in the order train, val, test, or the range `options.items` of them.
 
-    A label is the number in the file, as text; several columns of 0 and 1 are several labels.
+    A label is the number in the file, as text; several columns of 0 and 1 are several labels. Of
+    a volume up to `options.slices` are taken from its central half, with `options.whole` all of
+    it.
     """
     first, last = options.items or (0, count(path))
     start = 0
     for part in _parts(path):
-        if part.shape[1] * part.shape[2] > options.max_pixels:
+        height, width = part.shape[2:4] if part.deep else part.shape[1:3]
+        if height * width > options.max_pixels:
             raise Unreadable(f"images of more than {options.max_pixels / 1e6:.0f} megapixels")
+        check_size(part.shape[1:], options.max_values)
         low, high = max(first - start, 0), min(last - start, part.count)
         if low < high:
-            yield from _items(path, part, low, high)
+            yield from _items(path, part, range(low, high), options)
         start += part.count
 
 
-def _items(path: Path, part: _Part, low: int, high: int) -> Iterator[Item]:
+def _items(path: Path, part: _Part, wanted: range, options: ReadOptions) -> Iterator[Item]:
     labels = _labels(path, part)
-    facts = {"format": "MedMNIST"}
     try:
-        with zipfile.ZipFile(path) as archive, _open(archive, part.split) as stream:
+        with zipfile.ZipFile(path) as archive, _open(archive, f"{part.split}_images") as stream:
             _header(stream)
-            stream.seek(low * part.size, 1)
-            for index in range(low, high):
+            stream.seek(wanted.start * part.size, 1)
+            for index in wanted:
                 data = stream.read(part.size)
-                image = np.frombuffer(data, part.dtype).reshape(part.shape[1:])
-                pixels = plain(image if image.dtype == np.uint8 else stretch(image))
+                values = np.frombuffer(data, part.dtype).reshape(part.shape[1:])
                 label, several = _label(labels, index)
-                yield Item(
-                    Picture(pixels),
-                    facts,
-                    part=f"{part.split}/{index}",
-                    label=label,
-                    labels=several,
-                    split=part.split,
-                )
+                about = {"part": f"{part.split}/{index}", "split": part.split}
+                for item in _contents(values, part, options):
+                    yield replace(item, label=label, labels=several, **about)
     except _BROKEN:
         raise Unreadable("a damaged or truncated .npz file") from None
+
+
+def _contents(values: NDArray[Any], part: _Part, options: ReadOptions) -> Iterator[Item]:
+    """What is taken of one image or volume."""
+    facts: dict[str, Any] = {"format": "MedMNIST"}
+    if not part.deep:
+        pixels = values if values.dtype == np.uint8 else stretch(values)
+        yield Item(Picture(plain(pixels)), facts)
+    elif options.whole:
+        yield Item(Volume(narrow(values)), facts)
+    else:
+        depth = len(values)
+        margin = depth // 4
+        low, high = (0.0, 255.0) if values.dtype == np.uint8 else limits(values)
+        for position in evenly(depth - 2 * margin, options.slices):
+            pixels = scale(values[margin + position], low=low, high=high)
+            yield Item(Picture(pixels), facts | {"frames": depth}, frame=margin + position)
 
 
 def _parts(path: Path) -> list[_Part]:
@@ -107,7 +133,7 @@ def _parts(path: Path) -> list[_Part]:
                 raise Unreadable("an .npz file without MedMNIST's arrays (train_images, …)")
             parts = []
             for split in found:
-                with _open(archive, split) as stream:
+                with _open(archive, f"{split}_images") as stream:
                     parts.append(_Part(split, *_header(stream)))
     except Unreadable:
         raise
@@ -118,8 +144,8 @@ def _parts(path: Path) -> list[_Part]:
     return parts
 
 
-def _open(archive: zipfile.ZipFile, split: str) -> Any:
-    return archive.open(f"{split}_images.npy")
+def _open(archive: zipfile.ZipFile, name: str) -> Any:
+    return archive.open(f"{name}.npy")
 
 
 def _header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -135,24 +161,35 @@ def _header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
 def _check(part: _Part) -> None:
     if part.dtype.hasobject:
         raise Unreadable("it holds pickled Python objects, which are never opened")
-    flat = len(part.shape) == 3 or (len(part.shape) == 4 and part.shape[3] == 3)
-    if not flat or 0 in part.shape[1:]:
+    if len(part.shape) not in (3, 4) or 0 in part.shape[1:]:
         shape = " × ".join(str(side) for side in part.shape)
-        raise Unreadable(f"arrays of this shape hold no flat images: {shape}", step="quality")
+        raise Unreadable(f"arrays of this shape hold no images: {shape}", step="quality")
+    if part.dtype.kind not in "buif":
+        raise Unreadable(f"its values are no numbers that make an image ({part.dtype})")
 
 
 def _labels(path: Path, part: _Part) -> NDArray[Any] | None:
     """`[count]` or `[count, columns]`, None when the file has none."""
     name = f"{part.split}_labels"
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if name not in arrays:
+        with zipfile.ZipFile(path) as archive:
+            if f"{name}.npy" not in archive.namelist():
                 return None
-            labels: NDArray[Any] = arrays[name]
-    except ValueError:
-        raise Unreadable("its labels are pickled Python objects, which are never opened") from None
-    if len(labels) != part.count:
-        raise Unreadable(f"it has {len(labels)} labels for {part.count} {part.split} images")
+            with _open(archive, name) as stream:
+                shape, dtype = _header(stream)
+                if dtype.hasobject:
+                    reason = "its labels are pickled Python objects, which are never opened"
+                    raise Unreadable(reason)
+                if not shape or shape[0] != part.count or len(shape) > 2:
+                    has = shape[0] if shape else "no"
+                    reason = f"it has {has} labels for {part.count} {part.split} images"
+                    raise Unreadable(reason)
+                size = int(np.prod(shape)) * dtype.itemsize
+                if size > MAX_LABELS:
+                    raise Unreadable(f"labels of more than {MAX_LABELS >> 20} MB")
+                labels = np.frombuffer(stream.read(size), dtype).reshape(shape)
+    except _BROKEN:
+        raise Unreadable("a damaged or truncated .npz file") from None
     return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
 

@@ -87,11 +87,13 @@ def opened(path: Path) -> Iterator[Scan]:
                 raise Unreadable("a header of a volume whose image file (.img) is not there")
             image = stack.enter_context(_stream(voxels))
             yield Scan(_paired(kind, head, image), voxels, image)
-    except (Unreadable, OSError):
+    except Unreadable:
         raise
     except MemoryError:
         raise Unreadable("the volume needs more memory than there is") from None
-    except Exception:  # a damaged header or stream fails in many ways
+    except Exception as error:  # a damaged header or stream fails in many ways
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's fault, not the file's
         raise Unreadable("a damaged or truncated NIfTI file") from None
 
 
@@ -100,10 +102,7 @@ def _stream(path: Path) -> Iterator[Any]:
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     with gzip.open(path, "rb") if packed else path.open("rb") as stream:
-        try:
-            yield stream
-        except (gzip.BadGzipFile, EOFError, zlib.error):
-            raise Unreadable("a damaged or truncated NIfTI file") from None
+        yield stream
 
 
 def _classes(kind: str, head: bytes) -> list[Any]:

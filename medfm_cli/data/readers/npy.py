@@ -1,4 +1,4 @@
-"""NumPy's `.npy`: one image, or a stack of them. Never a pickle."""
+"""NumPy's `.npy`: one image, a stack of them, or a volume. Never a pickle."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medfm_cli.data.content import Picture
+from medfm_cli.data.content import Picture, Volume
 from medfm_cli.data.readers.greys import stretch
 from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable, evenly
+from medfm_cli.data.readers.voxels import check_size, narrow
 
 
 def sniff(head: bytes) -> bool:
@@ -22,9 +23,15 @@ def sniff(head: bytes) -> bool:
 def read(path: Path, options: ReadOptions) -> Iterator[Item]:
     """One item for `[H, W]`, `[H, W, 1 or 3]` and `[3, H, W]`; up to `options.frames` of a stack.
 
-    uint8 is taken as it is; other numbers are stretched between their percentiles.
+    uint8 is taken as it is; other numbers are stretched between their percentiles. With
+    `options.whole` `[D, H, W]` and `[D, H, W, 3]` are a volume in their own numbers (`spacing` in
+    mm of these axes may be said in `options.format`), and `[N, D, H, W]` are up to
+    `options.frames` of them.
     """
     array = load(path)
+    if options.whole and (volumes := _as_volumes(array)) is not None:
+        yield from _whole(volumes, options)
+        return
     stack = _as_stack(array)
     if stack is None:
         shape = " × ".join(str(side) for side in array.shape) or "a single number"
@@ -36,6 +43,24 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
         facts = {"format": "NPY", "dtype": str(array.dtype), "frames": len(stack)}
         pixels = frame if frame.dtype == np.uint8 else stretch(frame)
         yield Item(Picture(pixels), facts, frame=index)
+
+
+def _whole(volumes: NDArray[Any], options: ReadOptions) -> Iterator[Item]:
+    check_size(volumes.shape[1:], options.max_values)
+    spacing = _spacing(options.format.get("spacing"))
+    facts: dict[str, Any] = {"format": "NPY", "dtype": str(volumes.dtype)}
+    facts |= {"volumes": len(volumes)} if len(volumes) > 1 else {}
+    for index in evenly(len(volumes), options.frames):
+        voxels = np.ascontiguousarray(narrow(np.array(volumes[index])))
+        notes = (f"volume {index + 1} of {len(volumes)} in the file",) if len(volumes) > 1 else ()
+        yield Item(Volume(voxels, spacing), facts, frame=index, notes=notes)
+
+
+def _spacing(value: Any) -> tuple[float, float, float] | None:
+    if not isinstance(value, list | tuple) or len(value) != 3:
+        return None
+    depth, height, width = (float(side) for side in value)
+    return depth, height, width
 
 
 def load(path: Path) -> NDArray[Any]:
@@ -69,3 +94,16 @@ def _as_stack(array: NDArray[Any]) -> NDArray[Any] | None:
     if array.ndim == 4 and array.shape[3] == 3:
         return array
     return None
+
+
+def _as_volumes(array: NDArray[Any]) -> NDArray[Any] | None:
+    """The array as `[N, D, H, W]` or `[N, D, H, W, 3]`, None when it holds no volume."""
+    if array.size == 0 or array.ndim < 3:
+        return None
+    if array.ndim == 3:
+        return None if array.shape[2] in (1, 3) or array.shape[0] == 3 else array[None]
+    if array.shape[-1] == 1:
+        return _as_volumes(array[..., 0])
+    if array.ndim == 4:
+        return array[None] if array.shape[3] == 3 else array
+    return array if array.ndim == 5 and array.shape[4] == 3 else None
