@@ -100,7 +100,7 @@ def _items(path: Path, part: _Part, wanted: range, options: ReadOptions) -> Iter
                 data = stream.read(part.size)
                 values = np.frombuffer(data, part.dtype).reshape(part.shape[1:])
                 label, several = _label(labels, index)
-                about = {"part": f"{part.split}/{index}", "split": part.split}
+                about: dict[str, Any] = {"part": f"{part.split}/{index}", "split": part.split}
                 for item in _contents(values, part, options):
                     yield replace(item, label=label, labels=several, **about)
     except _BROKEN:
