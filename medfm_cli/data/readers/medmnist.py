@@ -25,8 +25,10 @@ from medfm_cli.data.readers.voxels import check_size, narrow
 SPLITS = ("train", "val", "test")
 MAX_LABELS = 256 << 20
 """Labels of one split that would need more memory than this are refused, in bytes."""
-_BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, KeyError, SyntaxError)
-_BROKEN += (RuntimeError,)  # encrypted, or packed in a way that zipfile does not know
+_BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, KeyError, SyntaxError),
+    RuntimeError,  # encrypted, or packed in a way that zipfile does not know
+)
 
 
 @dataclass(frozen=True)
