@@ -58,9 +58,9 @@ class Pseudonyms:
         number = number & ~(0x3 << 62) | 0x2 << 62  # variant
         return f"2.25.{number}"
 
-    def shift(self, person: str, limit: int) -> int:
-        """By how many days all dates of a person move: −limit … limit, never 0."""
-        drawn = int.from_bytes(self._digest("shift", person.strip())[:8], "big") % (2 * limit)
+    def shift(self, subject: str, limit: int) -> int:
+        """By how many days all dates of a subject (a pseudonym) move: −limit … limit, never 0."""
+        drawn = int.from_bytes(self._digest("shift", subject)[:8], "big") % (2 * limit)
         return drawn - limit if drawn < limit else drawn - limit + 1
 
     def mark(self, token: str) -> str:

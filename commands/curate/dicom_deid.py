@@ -54,14 +54,14 @@ def deidentify_dataset(
         person: whose it is; without it the patient's ID of the header.
     """
     header = str(dataset.get("PatientID", "") or "").strip(" \0")
-    worker = _Worker(options, names, person or header or None)
+    worker = _Worker(options, names, names.of_person(person or header))
     result = worker.items(dataset)
     worker.sweep(result)
     _sign(result, worker)
     if "PatientID" in dataset:
-        result.PatientID = names.of_person(worker.person) or NOBODY
+        result.PatientID = worker.subject or NOBODY
     if "PatientName" in dataset:
-        result.PatientName = names.of_person(worker.person) or NOBODY
+        result.PatientName = worker.subject or NOBODY
     result.file_meta = _file_meta(dataset, result, names)
     result.preamble = bytes(128)
     return result
@@ -73,7 +73,8 @@ class _Worker:
 
     options: Deidentify
     names: Pseudonyms
-    person: str | None
+    subject: str | None
+    """A pseudonym."""
     words: set[str] = field(default_factory=set)
     """What was taken out and must not stand elsewhere."""
 
@@ -90,12 +91,12 @@ class _Worker:
                 ("uids", profile.keep_uids),
                 ("private", profile.keep_private),
                 ("dates", self.options.dates == "keep"),
-                ("shift", self.options.dates == "shift" and self.person is not None),
+                ("shift", self.options.dates == "shift" and self.subject is not None),
             )
             if on
         }
         limit = self.options.shift_days
-        self.days = self.names.shift(self.person, limit) if self.person else 0
+        self.days = self.names.shift(self.subject, limit) if self.subject else 0
 
     def items(self, dataset: Dataset) -> Dataset:
         """A new data set with what stays of each element."""

@@ -19,12 +19,19 @@ def marks(identifiers: Iterable[str], names: Pseudonyms) -> frozenset[str]:
 
 
 def _forms(identifier: str) -> Iterator[str]:
-    """The ways in which an identifier may stand in a text: as a whole, and its telling words."""
+    """The ways in which an identifier may stand in a text: as a whole, and its telling numbers.
+
+    Of a long one, such as a UID, it is the last words that tell it from others.
+    """
     if is_placeholder(identifier):
         return
     tokens = [token.casefold() for token in _TOKEN.findall(identifier)]
-    if 0 < len(tokens) <= LONGEST and telling(" ".join(tokens), words=len(tokens)):
-        yield " ".join(tokens)
+    last = tokens[-LONGEST:]
+    if telling(" ".join(last), words=len(last)):
+        yield " ".join(last)
+    if len(tokens) <= LONGEST:
+        numbers = (token for token in tokens if token.isdigit())
+        yield from (number for number in numbers if telling(number, words=1))
 
 
 def telling(text: str, *, words: int) -> bool:

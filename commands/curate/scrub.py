@@ -62,7 +62,7 @@ def scrub(item: Item, options: Deidentify, names: Pseudonyms) -> Scrubbed:
     item = replace(
         item,
         content=content,
-        time=shifted(item.time, item.subject or item.study, options, names),
+        time=shifted(item.time, _whose(item, names), options, names),
         age=cap(item.age, options.oldest),
         facts=harmless(item.facts, options),
     )
@@ -72,13 +72,19 @@ def scrub(item: Item, options: Deidentify, names: Pseudonyms) -> Scrubbed:
     return Scrubbed(item, notes, reason, wiper.removed, found)
 
 
+def _whose(item: Item, names: Pseudonyms) -> str | None:
+    """The pseudonym that dates move by: the subject's, else the study's."""
+    study = names.of("study", item.study) if item.study else None
+    return names.of_person(item.subject) or study
+
+
 def cap(age: float | None, oldest: int) -> float | None:
     """An age in years; from `oldest` on it is `oldest`."""
     return age if age is None else min(age, float(oldest))
 
 
 class Wiper:
-    """Cleans the texts of one sample and keeps count of what it took out."""
+    """Cleans texts, of a sample or of a table, and keeps count of what it took out."""
 
     def __init__(self, options: Deidentify) -> None:
         name = engine(options)
@@ -107,7 +113,10 @@ def _without_text(item: Item, wipe: Wiper) -> Item:
         content = clean_row(content, wipe, wipe.options.oldest)
     elif isinstance(content, Series):
         content = clean_static(content, wipe.options.oldest)
-    turns = tuple(Turn(wipe(t.question), wipe(t.answer), t.facts) for t in item.turns)
+    turns = tuple(
+        Turn(wipe(turn.question), wipe(turn.answer), harmless(turn.facts, wipe.options))
+        for turn in item.turns
+    )
     same = content is item.content and not item.text and not item.turns
     return item if same else replace(item, content=content, text=wipe(item.text), turns=turns)
 

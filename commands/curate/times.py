@@ -13,13 +13,13 @@ _COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)(?P<rest>(?:[T ]?\d{2,6}(?:\.\d+)?(?:
 
 
 def shifted(
-    time: str | None, person: str | None, options: Deidentify, names: Pseudonyms
+    time: str | None, subject: str | None, options: Deidentify, names: Pseudonyms
 ) -> str | None:
     """A time after what the recipe says of dates.
 
     Args:
         time: ISO 8601 (`2007-03-04T10:00:00`), or as DICOM writes it (`20070304100000`).
-        person: whose it is, as written in the file; without one no time can be kept.
+        subject: whose it is, as a pseudonym; without one no interval, so no time, can be kept.
         options: the recipe's block.
         names: the key that dates move by.
 
@@ -30,9 +30,9 @@ def shifted(
         return None
     if not options.on or options.dates == "keep":
         return time
-    if not person:
+    if not subject:
         return None
-    return moved(time.strip(), names.shift(person, options.shift_days))
+    return moved(time.strip(), names.shift(subject, options.shift_days))
 
 
 def moved(time: str, days: int) -> str | None:

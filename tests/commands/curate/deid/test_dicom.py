@@ -147,7 +147,7 @@ def test_dates_move_together_and_times_of_day_stay(tmp_path: Path) -> None:
     from datetime import date, timedelta
 
     after, _ = copied(ct(), tmp_path)
-    days = timedelta(days=NAMES.shift("MRN-77341902", 365))
+    days = timedelta(days=NAMES.shift(after.PatientID, 365))
     assert after.StudyDate == (date(2011, 3, 4) + days).strftime("%Y%m%d")
     assert after.SeriesDate == (date(2011, 3, 18) + days).strftime("%Y%m%d")
     assert after.AcquisitionDateTime == f"{after.StudyDate}101500.5+0100"
