@@ -51,14 +51,29 @@ def alike(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> Marks:
 
 
 def _alike(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> Marks:
+    """Fit the right pictures to the left; where they do not come near, the left to the right.
+
+    Only one way succeeds when one is cut out of the other.
+    """
     a, b = _even(left), _even(right)
-    score, motion = _coarse(_halved(a), _halved(b))
-    closer = np.flatnonzero(score >= COARSE)
-    same = np.zeros(len(a), dtype=bool)
-    same[closer], nearly = _passes(a[closer], b[closer], 2 * motion[closer])
-    again = closer[nearly]  # the fit moves the second picture: try the first
-    same[again], _ = _passes(b[again], a[again], -2 * motion[again])
+    near, same = _fitted(a, b)
+    far = np.flatnonzero(~near)
+    _, same[far] = _fitted(b[far], a[far])
     return same
+
+
+def _fitted(a: Pictures, b: Pictures) -> tuple[Marks, Marks]:
+    """Which pairs come near at half the size when `b` is moved, and which of them are alike."""
+    small_a, small_b = _halved(a), _halved(b)
+    start = np.zeros((len(a), 4), dtype=np.float32)
+    moved, motion = _laid_over(small_a, small_b, start, rounds=1)
+    near = _correlation(_bands(small_a)[1], _bands(moved)[1]) >= COARSE
+    closer, motion = np.flatnonzero(near), 2 * motion[near]
+    same = np.zeros(len(a), dtype=bool)
+    same[closer], nearly = _passes(a[closer], b[closer], motion)
+    again = closer[nearly]
+    same[again], _ = _passes(b[again], a[again], -motion[nearly])
+    return near, same
 
 
 def _passes(
@@ -71,12 +86,6 @@ def _passes(
     passed = (detail >= DETAIL) & (fine >= FINE)
     nearly = (detail >= DETAIL - _NEARLY) & (fine >= FINE - _NEARLY)
     return passed, nearly & ~passed
-
-
-def _coarse(a: Pictures, b: Pictures) -> tuple[Scores, Motion]:
-    """The correlation of detail, and the motion of `b` that it was found with."""
-    moved, motion = _laid_over(a, b, np.zeros((len(a), 4), dtype=np.float32), rounds=1)
-    return _correlation(_bands(a)[1], _bands(moved)[1]), motion
 
 
 def _bands(pictures: Pictures) -> tuple[Pictures, Pictures]:
@@ -141,11 +150,11 @@ def _moved(pictures: Pictures, motion: Motion) -> Pictures:
 
     def weights(shift: NDArray[np.float32], stretch: NDArray[np.float32]) -> Pictures:
         wanted = np.clip(place + shift[:, None] + stretch[:, None] * across, 0, side - 1)
-        near = np.maximum(np.float32(0), np.float32(1) - np.abs(wanted[:, :, None] - place))
-        return near.astype(np.float32, copy=False)
+        near: Pictures = np.maximum(1 - np.abs(wanted[:, :, None] - place), 0).astype(np.float32)
+        return near
 
     columns, rows = weights(motion[:, 0], motion[:, 1]), weights(motion[:, 2], motion[:, 3])
-    moved: Pictures = rows @ pictures @ columns.transpose(0, 2, 1)
+    moved: Pictures = (rows @ pictures @ columns.transpose(0, 2, 1)).astype(np.float32, copy=False)
     return moved
 
 
