@@ -17,7 +17,7 @@ _CODES: dict[str, tuple[str, ...]] = {
     "Photography": ("XC",),
     "ECG": ("ECG",),
     "EEG": ("EEG",),
-    "Sound": ("AU",),
+    "Audio": ("AU",),
 }
 """DICOM modality codes (PS3.3 C.7.3.1.1.1) by the name that medfm gives them."""
 _WORDS: dict[str, tuple[str, ...]] = {
@@ -34,7 +34,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "OCT": ("octa",),
     "ECG": ("ekg", "electrocardiogram", "electrocardiography"),
     "EEG": ("electroencephalogram", "electroencephalography"),
-    "Sound": ("audio", "heart sound", "auscultation"),
+    "Audio": ("sound", "heart sound", "auscultation"),
 }
 _NAMES = {word.lower(): name for name, codes in _CODES.items() for word in (name, *codes)}
 _NAMES |= {word: name for name, words in _WORDS.items() for word in words}

@@ -35,6 +35,7 @@ READERS: dict[str, str] = {
     "medmnist": "medfm_cli.data.readers.medmnist",
     "nifti": "medfm_cli.data.readers.nifti",
     "image": "medfm_cli.data.readers.image",
+    "audio": "medfm_cli.data.readers.audio",
     "wfdb": "medfm_cli.data.readers.wfdb",
     "edf": "medfm_cli.data.readers.edf",
     "questions": "medfm_cli.data.readers.questions",

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medfm_cli.data.readers.audio import opened, read_blocks
 from medfm_cli.data.readers.item import Unreadable
-from medfm_cli.data.readers.needs import needed
 
 Samples = NDArray[Any]
 FLAC = {"508": 8, "516": 16, "524": 24}
 """Formats that are FLAC streams, with the bits of a sample."""
-_BLOCK = 1 << 16
 
 
 def size_of(storage: str, count: int) -> int:
@@ -62,25 +61,17 @@ def read_flac(path: Path, storage: str, *, channels: int, offset: int, count: in
     Raises:
         Unreadable: it is another kind of stream, or shorter than that.
     """
-    soundfile = needed("soundfile", extra="signals")
-    bits = FLAC[storage]
-    blocks: list[Samples] = []
-    left = count
-    try:
-        with path.open("rb") as file, soundfile.SoundFile(file) as stream:
-            width = {"PCM_S8": 8, "PCM_16": 16, "PCM_24": 24}.get(stream.subtype, 99)
-            if stream.format != "FLAC" or stream.channels != channels or width > bits:
-                raise Unreadable("a WFDB signal file that is not as its header says")
-            stream.seek(offset)
-            while left > 0:  # what the stream says of its length is not believed
-                block = stream.read(min(left, _BLOCK), dtype="int32", always_2d=True)
-                if not len(block):
-                    raise Unreadable("a WFDB signal file that is shorter than its header says")
-                blocks.append(block >> (32 - width))
-                left -= len(block)
-    except (RuntimeError, OSError, ValueError):  # soundfile's errors
-        raise Unreadable("a damaged WFDB signal file") from None
-    return np.concatenate(blocks) if blocks else np.empty((0, channels), np.int32)
+    with opened(path) as stream:
+        bits = {"PCM_S8": 8, "PCM_16": 16, "PCM_24": 24}.get(stream.subtype, 99)
+        fits = stream.format == "FLAC" and stream.channels == channels and bits <= FLAC[storage]
+        if not fits:
+            raise Unreadable("a WFDB signal file that is not as its header says")
+        stream.seek(offset)
+        values = read_blocks(stream, count * channels, "int32", frames=count)
+    if len(values) < count:
+        raise Unreadable("a WFDB signal file that is shorter than its header says")
+    values >>= 32 - bits
+    return values
 
 
 def invalid(storage: str) -> int | None:
