@@ -34,6 +34,7 @@ READERS: dict[str, str] = {
     "npy": "medfm_cli.data.readers.npy",
     "medmnist": "medfm_cli.data.readers.medmnist",
     "nifti": "medfm_cli.data.readers.nifti",
+    "video": "medfm_cli.data.readers.video",
     "image": "medfm_cli.data.readers.image",
     "audio": "medfm_cli.data.readers.audio",
     "wfdb": "medfm_cli.data.readers.wfdb",
