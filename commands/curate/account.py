@@ -3,47 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from medfm_cli.commands.curate.deduplicate import Duplicate, Unique
-from medfm_cli.commands.curate.images import Described, Image
-from medfm_cli.commands.curate.notes import Notes
-from medfm_cli.commands.curate.split_images import Dealt
-from medfm_cli.commands.curate.spool import Refused
-from medfm_cli.data.card import Cutting
+from medfm_cli.commands.curate.ledger import Ledger
 
 
-@dataclass
 class Account:
-    """The books of a run.
+    """The books of a run, read from its ledger."""
 
-    Attributes:
-        files: files that were opened.
-        read: what they gave: images, and one entry for every file or rest of one that gave none.
-        images: what is kept.
-        duplicates: images with the pixels of a kept one.
-        refused: what gave no image, with the name the dataset uses for its file.
-        dropped: images that their label excludes, with the reason.
-        left_out: names and reasons of what was seen and not opened (hidden files, links).
-        absent: files that a table names and that are not there.
-        cutting: how images were cut.
-    """
-
-    files: int
-    read: int
-    images: list[Image]
-    duplicates: list[Duplicate]
-    refused: list[tuple[str, Refused]]
-    dropped: list[tuple[Image, str]]
-    described: Described
-    unique: Unique
-    notes: Notes
-    name: Callable[[str], str]
-    left_out: list[tuple[str, str]] = field(default_factory=list)
-    absent: list[str] = field(default_factory=list)
-    dealt: Dealt = field(default_factory=Dealt)
-    cutting: Cutting = field(default_factory=Cutting)
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
 
     def check(self) -> None:
         """Make sure that nothing was lost.
@@ -51,43 +19,63 @@ class Account:
         Raises:
             RuntimeError: the numbers do not add up, which would be a bug.
         """
-        quarantined = len(self.refused) + len(self.dropped)
-        kept = len(self.images)
-        if self.read != kept + len(self.duplicates) + quarantined:
+        counts = self.counts()
+        left = counts["kept"] + counts["duplicates"] + counts["quarantined"]
+        if counts["read"] != left:
             raise RuntimeError(
-                f"{self.read} read ≠ {kept} kept + {len(self.duplicates)} duplicates "
-                f"+ {quarantined} quarantined"
+                f"{counts['read']} read ≠ {counts['kept']} kept + {counts['duplicates']} "
+                f"duplicates + {counts['quarantined']} quarantined"
             )
+        unread = self.ledger.one(
+            "SELECT count(*) FROM entries WHERE number NOT IN (SELECT entry FROM items) "
+            "AND number NOT IN (SELECT entry FROM refused)"
+        )
+        if unread:
+            raise RuntimeError(f"{unread} files gave neither a sample nor a reason why not")
 
     def counts(self) -> dict[str, int]:
         """The numbers that scripts read; `read` is the sum of the three after it."""
+        fates = self.fates()
+        one = self.ledger.one
+        refused = one("SELECT count(*) FROM refused")
+        kept = "FROM items WHERE fate = 'kept'"
         return {
-            "files": self.files,
-            "read": self.read,
-            "kept": len(self.images),
-            "duplicates": len(self.duplicates),
-            "quarantined": len(self.refused) + len(self.dropped),
-            "not_opened": len(self.left_out),
-            "subjects": len({image.subject for image in self.images}),
-            "patients": len({image.subject for image in self.images if image.known}),
-            "labelled": sum(image.labelled for image in self.images),
+            "files": one("SELECT count(DISTINCT file) FROM entries"),
+            "read": sum(fates.values()) + refused,
+            "kept": fates["kept"],
+            "duplicates": fates["duplicate"],
+            "quarantined": fates["dropped"] + refused,
+            "companions": one("SELECT count(*) FROM files WHERE role NOT IN ('', 'table')"),
+            "not_opened": one("SELECT count(*) FROM left_out"),
+            "subjects": one(f"SELECT count(DISTINCT subject) {kept}"),
+            "patients": one(f"SELECT count(DISTINCT subject) {kept} AND known"),
+            "labelled": one(
+                f"SELECT count(*) {kept} AND (label IS NOT NULL OR labels IS NOT NULL)"
+            ),
         }
+
+    def fates(self) -> Counter[str]:
+        """How many items were kept, are duplicates, or were dropped."""
+        rows = self.ledger.rows("SELECT fate, count(*) FROM items GROUP BY fate")
+        return Counter(dict(tuple(row) for row in rows))
 
     def reasons(self) -> Counter[tuple[str, str]]:
         """How often something was quarantined, by step and reason."""
-        found = Counter((r.step, r.reason) for _, r in self.refused)
-        found.update(("labels", reason) for _, reason in self.dropped)
-        return found
+        found: Counter[tuple[str, str]] = Counter()
+        for table, where in (("refused", ""), ("items", "WHERE fate = 'dropped'")):
+            sql = f"SELECT step, reason, count(*) FROM {table} {where} GROUP BY step, reason"  # noqa: S608
+            for step, reason, count in self.ledger.rows(sql):
+                found[step, reason] += count
+        return Counter(dict(sorted(found.items(), key=lambda item: (-item[1], item[0]))))
 
     def worst_reasons(self) -> str:
         """The commonest reasons in one line."""
         common = self.reasons().most_common(3)
         return "; ".join(f"{count} × {reason}" for (_, reason), count in common)
 
-    def source_hashes(self) -> set[str]:
-        """The sha256 of every file that could be opened."""
-        hashes = {image.row.file_sha for image in self.images}
-        hashes |= {copy.image.row.file_sha for copy in self.duplicates}
-        hashes |= {image.row.file_sha for image, _ in self.dropped}
-        hashes |= {refused.file_sha for _, refused in self.refused}
-        return hashes - {""}
+    @property
+    def absent(self) -> int:
+        """How many files tables name that are not there."""
+        return int(
+            self.ledger.one("SELECT count(*) FROM (SELECT DISTINCT block, name FROM absent)")
+        )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from medfm_cli.commands.curate import columns, folders
+from medfm_cli.commands.curate.deidentify import Pseudonyms
+from medfm_cli.commands.curate.ledger import Ledger
+from medfm_cli.commands.curate.listing import files
 from medfm_cli.commands.curate.matching import ENOUGH, Matcher
-from medfm_cli.commands.curate.notes import Notes, Resolve
-from medfm_cli.commands.curate.recipe import CurateRecipe
-from medfm_cli.commands.curate.sources import File, Listing
-from medfm_cli.commands.curate.table_notes import files_column, note_table
+from medfm_cli.commands.curate.notes import Notes, Resolve, set_field
+from medfm_cli.commands.curate.options.source import SourceKeys
+from medfm_cli.commands.curate.options.split import Split
+from medfm_cli.commands.curate.table_notes import SAMPLE, files_column, note_table
 from medfm_cli.commands.curate.tables import Rows, delimiter, read_rows
 from medfm_cli.errors import DataError
 
@@ -20,61 +22,82 @@ MOST_TORN = 0.5
 """From this share of files with contradicting rows on, a table does not hold their labels."""
 
 
-def annotate(recipe: CurateRecipe, listing: Listing, resolve: Resolve) -> Notes:
+def annotate(
+    ledger: Ledger,
+    block: int,
+    keys: SourceKeys,
+    split: Split,
+    names: Pseudonyms,
+    resolve: Resolve,
+) -> Notes:
     """Collect what the table and the folders say, choosing columns where the recipe says `auto`.
+
+    Args:
+        ledger: holds the files, and gets the notes.
+        block: the number of the source.
+        keys: what the recipe says of it.
+        split: what the recipe says of splits.
+        names: makes the pseudonyms.
+        resolve: records what an `auto` became.
 
     Raises:
         DataError: the table does not fit the files, or it is not clear which column is meant.
     """
-    spec = recipe.label_spec()
-    notes = Notes()
-    table = recipe.label_file(listing) or _own_table(recipe, listing)
-    unasked = table is None and recipe.labels == "auto"
-    if unasked:
-        table = _discover(listing, resolve)
+    spec = keys.label_spec()
+    notes = Notes(block)
+    table = keys.label_file(f for _, f in files(ledger, block)) or _own_table(keys, ledger, block)
+    if table is None and keys.labels == "auto":
+        table = _discover(ledger, block, resolve)
     if table is not None:
-        note_table(notes, recipe, listing, read_rows(table), resolve)
         notes.table = table
+        ledger.execute(
+            "UPDATE files SET role = 'table' WHERE block = ? AND path = ?", block, str(table)
+        )
+        note_table(notes, ledger, keys, split, table, names, resolve)
     if not notes.labelled:
-        _labels_elsewhere(notes, recipe, listing, resolve)
+        _labels_elsewhere(notes, keys, ledger, resolve)
     if spec.folders or notes.origin == "folders":
         notes.origin, notes.labelled = "folders", True
-        for index, file in enumerate(listing.files):
-            notes.of(index).label = folders.class_of(file.name)
-    _subjects_and_splits(notes, recipe, listing, resolve)
+        classes = ((number, folders.class_of(f.name)) for number, f in files(ledger, block))
+        set_field(ledger, "label", classes)
+    _subjects_and_splits(ledger, block, keys, split, resolve)
+    _check_torn(ledger, notes)
     return notes
 
 
-def _own_table(recipe: CurateRecipe, listing: Listing) -> Path | None:
-    """The source itself, when it is a table."""
-    path = Path(recipe.source).expanduser()
-    if not path.is_file() or any(file.path == str(path) for file in listing.files):
+def _own_table(keys: SourceKeys, ledger: Ledger, block: int) -> Path | None:
+    """The source itself, when it is a table and not one of the files to read."""
+    path = Path(keys.source or "").expanduser()
+    sql = "SELECT 1 FROM files WHERE block = ? AND path = ?"
+    if not path.is_file() or ledger.one(sql, block, str(path)):
         return None
     with path.open("rb") as file:
         return path if delimiter(file.read(4096)) else None
 
 
-def _discover(listing: Listing, resolve: Resolve) -> Path | None:
+def _discover(ledger: Ledger, block: int, resolve: Resolve) -> Path | None:
     """The one table among the files that names most of the others and says whose or what they are.
 
     Raises:
         DataError: there are several.
     """
     found: list[Path] = []
-    matcher: Matcher | None = None
-    for file in listing.files:
+    matcher = Matcher(ledger, block)
+    for _, file in files(ledger, block, role=""):
         if file.name.count("/") > 1 or not 0 < file.size <= LARGEST_TABLE or not file.path:
             continue
-        with Path(file.path).open("rb") as stream:
-            if not delimiter(stream.read(4096)):
-                continue
-        matcher = matcher or Matcher([f.name for f in listing.files])
+        try:
+            with Path(file.path).open("rb") as stream:
+                if not delimiter(stream.read(4096)):
+                    continue
+        except OSError:  # it is refused, with the reason, when it is read
+            continue
         if _useful(Path(file.path), matcher):
             found.append(Path(file.path))
     if len(found) > 1:
-        names = ", ".join(f"'{path.name}'" for path in found)
+        listed = ", ".join(f"'{path.name}'" for path in found[:8])
         raise DataError(
-            f"several tables of the source could hold the labels: {names}",
+            f"several tables of the source could hold the labels: {listed}",
             hint=f"say which, for example labels={found[0].name}, or labels=none",
         )
     if found:
@@ -84,7 +107,7 @@ def _discover(listing: Listing, resolve: Resolve) -> Path | None:
 
 def _useful(path: Path, matcher: Matcher) -> bool:
     try:
-        rows = read_rows(path)
+        rows = read_rows(path, SAMPLE)
         files, share, _ = files_column(rows, matcher)
         if share < ENOUGH:
             return False
@@ -112,17 +135,15 @@ def _describing(rows: Rows, files: str) -> list[str]:
     return taken
 
 
-def _labels_elsewhere(
-    notes: Notes, recipe: CurateRecipe, listing: Listing, resolve: Resolve
-) -> None:
+def _labels_elsewhere(notes: Notes, keys: SourceKeys, ledger: Ledger, resolve: Resolve) -> None:
     """Labels that are in no table: a field, folders, or what the files themselves say."""
-    spec = recipe.label_spec()
+    spec = keys.label_spec()
     if spec.field:
         notes.origin = "field"
         return
-    if recipe.labels == "none" or spec.folders:
+    if keys.labels == "none" or spec.folders:
         return
-    why = folders.class_folders(listing.files)
+    why = folders.class_folders(file for _, file in files(ledger, notes.block))
     if why:
         notes.origin = "folders"
         resolve("labels", "folders", why)
@@ -131,41 +152,49 @@ def _labels_elsewhere(
 
 
 def _subjects_and_splits(
-    notes: Notes, recipe: CurateRecipe, listing: Listing, resolve: Resolve
+    ledger: Ledger, block: int, keys: SourceKeys, split: Split, resolve: Resolve
 ) -> None:
     """What the folders say of subjects and splits."""
-    if recipe.subject == "folders":
-        for index, file in enumerate(listing.files):
-            notes.of(index).subject = file.name.rpartition("/")[0]
-    if recipe.split.official not in ("auto", "keep"):
+    if keys.subject == "folders":
+        above = ((number, f.name.rpartition("/")[0]) for number, f in files(ledger, block))
+        set_field(ledger, "subject", above)
+    if split.official not in ("auto", "keep"):
         return
-    if any(note.split for note in notes.by_file.values()):
+    of_block = "WHERE split <> '' AND file IN (SELECT number FROM files WHERE block = ?)"
+    if ledger.one(f"SELECT 1 FROM notes {of_block} LIMIT 1", block):  # noqa: S608
         return
-    if folders.official_split(listing.files):
+    if folders.official_split(file for _, file in files(ledger, block)):
         resolve("split.official", "folders", "folders are called train, val or test")
-        for index, file in enumerate(listing.files):
-            notes.of(index).split = folders.split_of(file.name)
+        sides = ((number, folders.split_of(f.name)) for number, f in files(ledger, block))
+        set_field(ledger, "split", sides)
         return
-    listed = folders.split_lists(listing.files, Matcher([file.name for file in listing.files]))
+    matcher = Matcher(ledger, block)
+    listed = folders.split_lists((file for _, file in files(ledger, block)), matcher)
     if len(set(listed.values())) > 1:
         resolve("split.official", "lists", "text files called train, val or test name the images")
-        for index, side in listed.items():
-            notes.of(index).split = side
+        set_field(ledger, "split", listed.items())
 
 
-def check_torn(notes: Notes, files: Sequence[File]) -> None:
+def _check_torn(ledger: Ledger, notes: Notes) -> None:
     """Refuse a table that contradicts itself about most files.
 
     Raises:
         DataError: more than half of the labelled files have rows with different labels.
     """
-    labelled = [note for note in (notes.by_patient or notes.by_file).values() if note.label]
-    torn = sum(note.torn for note in labelled)
-    if torn and torn > MOST_TORN * len(labelled):
-        first = next((f"'{files[i].name}'" for i, n in notes.by_file.items() if n.torn), "")
-        what = f"files, such as {first}" if first else "patients"
-        raise DataError(
-            f"'{notes.table}' has several rows with different labels for {torn} of "
-            f"{len(labelled)} {what}",
-            hint="give a table with one row an image (or patient), or labels=none",
-        )
+    of_block = "file IN (SELECT number FROM files WHERE block = ?)"
+    table, where = ("patients", "block = ?") if notes.patients else ("notes", of_block)
+    count = f"SELECT count(*) FROM {table} WHERE label <> '' AND {where}"  # noqa: S608
+    labelled = ledger.one(count, notes.block)
+    torn = ledger.one(f"{count} AND torn", notes.block)
+    if not torn or torn <= MOST_TORN * labelled:
+        return
+    first = ledger.one(
+        "SELECT name FROM files JOIN notes ON file = number "
+        "WHERE block = ? AND torn AND label <> '' ORDER BY number LIMIT 1",
+        notes.block,
+    )
+    what = "patients" if notes.patients else f"files, such as '{first}'"
+    raise DataError(
+        f"'{notes.table}' has several rows with different labels for {torn} of {labelled} {what}",
+        hint="give a table with one row an image (or patient), or labels=none",
+    )

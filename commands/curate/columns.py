@@ -39,6 +39,13 @@ _MODALITY = re.compile(r"((image|imaging)[ _-]?)?modality", re.I)
 _ANATOMY = re.compile(
     r"anatomy|body[ _-]?part([ _-]?examined)?|locali[sz]ation|organ|anatom\w*[ _-]?site\w*", re.I
 )
+_AGE = re.compile(r"(patient[ _-]?)?age([ _-]?(in[ _-]?)?(years?|y))?", re.I)
+_SEX = re.compile(r"(patient[ _-]?)?(sex|gender)", re.I)
+_TIME = re.compile(
+    r"((study|series|acquisition|recording|exam|examination|scan|image|visit)[ _-]?)?"
+    r"(date|datetime|time|timestamp)([ _-]?time)?",
+    re.I,
+)
 _LABEL_TIERS = (
     re.compile(
         r"(class|image|disease|target|true|gt)?[ _-]?(label|labels|class|classes|category|target"
@@ -161,6 +168,39 @@ def find_modality(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
 def find_anatomy(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
     """The column with the body part."""
     return _first(rows, _matching(rows, _ANATOMY, but), "named like a body part")
+
+
+def find_age(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
+    """The column with the age: named so, and holding numbers."""
+    names = [n for n in _matching(rows, _AGE, but) if _numeric(rows.column(n))]
+    return _first(rows, names, "named like an age, and holds numbers")
+
+
+def find_sex(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
+    """The column with the sex: named so, and holding words that are known for it."""
+    for name in _matching(rows, _SEX, but):
+        values = {value for value in rows.column(name) if value}
+        if values and all(sex_name(value) for value in values):
+            return Choice((name,), "named like a sex, and holds its words only")
+    return None
+
+
+def find_time(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
+    """The column with the time of the examination."""
+    return _first(rows, _matching(rows, _TIME, but), "named like a time")
+
+
+def sex_name(text: str) -> str:
+    """`F`, `M` or `O` for a word for it, else empty: numbers mean different things elsewhere."""
+    return _SEXES.get(text.strip().lower(), "")
+
+
+_SEXES = {
+    **dict.fromkeys(("f", "female", "woman", "w", "weiblich"), "F"),
+    **dict.fromkeys(("m", "male", "man", "männlich"), "M"),
+    **dict.fromkeys(("o", "other", "d", "divers", "x"), "O"),
+    **dict.fromkeys(("u", "unknown", "unspecified"), "U"),
+}
 
 
 def find_split(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:

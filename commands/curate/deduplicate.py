@@ -1,4 +1,4 @@
-"""The same pixels are one image, however often and in whatever encoding they come.
+"""The same content is one sample, however often and in whatever encoding it comes.
 
 Kept is the copy of which most is known; what its copies know is added to it. Two patients with the
 same pixels are one person, or mixed up: they are tied together, so that no split tears them apart.
@@ -6,25 +6,19 @@ same pixels are one person, or mixed up: they are tied together, so that no spli
 
 from __future__ import annotations
 
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from medfm_cli.commands.curate.images import Image
+from medfm_cli.commands.curate.columns import split_name
+from medfm_cli.commands.curate.ledger import Ledger
 
 MOST_TIED = 5
 """Pixels of more patients than this are a logo or a test card, and tie nobody together."""
 _PREFERRED = {"test": 0, "val": 1, "train": 2, "": 3}
 """A copy in the official test split stays there and leaves the training split."""
-
-
-@dataclass(frozen=True, slots=True)
-class Duplicate:
-    """An image that is left out because `kept` has the same pixels; `exact`: the same file."""
-
-    image: Image
-    kept: Image
-    exact: bool
+_MERGED = ("study", "site", "modality", "anatomy", "time", "sex", "text", "turns", "boxes")
 
 
 @dataclass
@@ -32,108 +26,117 @@ class Unique:
     """What is left.
 
     Attributes:
-        images: one of every picture, in the order of the source.
-        duplicates: the others.
         tied: groups of patients that share pixels, each now one subject.
         shared_widely: pictures of so many patients that they tie nobody.
         contradicted: pictures whose copies have different labels; they have none now.
         crossed: pictures with copies on several sides of the official split.
     """
 
-    images: list[Image] = field(default_factory=list)
-    duplicates: list[Duplicate] = field(default_factory=list)
-    tied: list[list[str]] = field(default_factory=list)
+    tied: int = 0
     shared_widely: int = 0
     contradicted: int = 0
     crossed: int = 0
 
 
-def deduplicate(images: Sequence[Image]) -> Unique:
-    """Keep one image of every picture; changes the images that are kept."""
-    groups: defaultdict[str, list[tuple[int, Image]]] = defaultdict(list)
-    for place, image in enumerate(images):
-        groups[image.row.pixels_sha].append((place, image))
+def deduplicate(ledger: Ledger) -> Unique:
+    """Keep one item of every content; the others become duplicates of it."""
     done = Unique()
-    kept: list[tuple[int, Image]] = []
     ties = _Ties()
-    for group in groups.values():
+    ledger.execute(
+        "CREATE TEMP TABLE repeated AS SELECT content_sha FROM items WHERE fate = 'kept' "
+        "GROUP BY content_sha HAVING count(*) > 1"
+    )
+    ledger.execute("SAVEPOINT deduplicating")
+    for (sha,) in ledger.rows("SELECT content_sha FROM repeated ORDER BY content_sha"):
+        group = list(
+            ledger.db.execute(
+                "SELECT * FROM items WHERE content_sha = ? AND fate = 'kept' ORDER BY id", (sha,)
+            )
+        )
         group.sort(key=_rank)
-        place, best = group[0]
-        kept.append((place, best))
-        copies = [image for _, image in group[1:]]
-        if copies:
-            _merge(done, best, copies, ties)
-    done.images = [image for _, image in sorted(kept, key=lambda item: item[0])]
-    done.tied = ties.groups()
-    names = ties.names(done.images)
-    for image in done.images:
-        image.subject = names.get(image.subject, image.subject)
+        _merge(ledger, done, group[0], group[1:], ties)
+    ledger.many("UPDATE items SET subject = ? WHERE subject = ?", ties.names())
+    ledger.execute("RELEASE deduplicating")
+    ledger.execute("DROP TABLE repeated")
+    done.tied = ties.patients()
     return done
 
 
-def _rank(item: tuple[int, Image]) -> tuple[int, bool, bool, int]:
-    place, image = item
-    return (_PREFERRED[image.official], not image.labelled, not image.known, place)
+def _rank(row: sqlite3.Row) -> tuple[int, bool, bool, int]:
+    labelled = row["label"] is not None or row["labels"] is not None
+    return (_PREFERRED[split_name(row["official"])], not labelled, not row["known"], row["id"])
 
 
-def _merge(done: Unique, best: Image, copies: list[Image], ties: _Ties) -> None:
-    """Note the copies of an image, and give it what they know and it does not."""
+def _merge(
+    ledger: Ledger, done: Unique, best: sqlite3.Row, copies: Sequence[sqlite3.Row], ties: _Ties
+) -> None:
+    """Note the copies of an item, and give it what they know and it does not."""
     everyone = [best, *copies]
     for copy in copies:
-        exact = copy.row.file_sha == best.row.file_sha and copy.row.entry != best.row.entry
-        exact = exact and not copy.row.part
-        done.duplicates.append(Duplicate(copy, best, exact))
-    patients = sorted({image.subject for image in everyone if image.known})
+        exact = copy["file_sha"] == best["file_sha"] and copy["file"] != best["file"]
+        exact = exact and not copy["part"]
+        ledger.execute(
+            "UPDATE items SET fate = 'duplicate', step = 'duplicates', reason = ?, twin = ?, "
+            "exact = ? WHERE id = ?",
+            *("the same file" if exact else "the same pixels", best["id"], exact, copy["id"]),
+        )
+    patients = {row["subject"] for row in everyone if row["known"]}
     if len(patients) > MOST_TIED:
         done.shared_widely += 1
     else:
-        ties.tie({image.subject for image in everyone})
-    if not best.known and patients:
-        best.subject, best.known = next((i.subject, True) for i in copies if i.known)
-    labels = {_label(image) for image in everyone if image.labelled}
+        ties.tie({row["subject"]: bool(row["known"]) for row in everyone})
+    known = {name: best[name] for name in (*_MERGED, "subject", "known", "label", "labels", "age")}
+    if not best["known"] and patients:
+        known["subject"] = next(row["subject"] for row in copies if row["known"])
+        known["known"] = 1
+    labels = {(row["label"], row["labels"]) for row in everyone if _labelled(row)}
     if len(labels) > 1:
-        best.label = best.labels = None
+        known["label"] = known["labels"] = None
         done.contradicted += 1
-    elif labels and not best.labelled:
-        source = next(image for image in copies if image.labelled)
-        best.label, best.labels = source.label, source.labels
-    done.crossed += len({image.official for image in everyone if image.official}) > 1
-    for name in ("study", "site", "modality", "anatomy"):
-        if not getattr(best, name):
-            setattr(best, name, next((v for i in copies if (v := getattr(i, name))), ""))
+    elif labels:
+        ((known["label"], known["labels"]),) = labels
+    for name in (*_MERGED, "age"):
+        if known[name] in ("", None, "[]"):
+            known[name] = next(
+                (row[name] for row in copies if row[name] not in ("", None, "[]")), known[name]
+            )
+    done.crossed += len({split_name(row["official"]) for row in everyone} - {""}) > 1
+    columns = ", ".join(f"{name} = ?" for name in known)
+    ledger.execute(f"UPDATE items SET {columns} WHERE id = ?", *known.values(), best["id"])  # noqa: S608
 
 
-def _label(image: Image) -> tuple[str, ...]:
-    return (image.label,) if image.label is not None else tuple(sorted(image.labels or ()))
+def _labelled(row: sqlite3.Row) -> bool:
+    return row["label"] is not None or row["labels"] is not None
 
 
 class _Ties:
-    """Subjects that are one (union-find)."""
+    """Subjects that are one (union-find); only those that are tied to others are held."""
 
     def __init__(self) -> None:
         self._parent: dict[str, str] = {}
+        self._known: dict[str, bool] = {}
 
-    def tie(self, subjects: Iterable[str]) -> None:
+    def tie(self, subjects: dict[str, bool]) -> None:
+        """Tie subjects, each given with whether it is a patient."""
+        if len(subjects) < 2:
+            return
+        for subject, known in subjects.items():
+            self._known[subject] = self._known.get(subject, False) or known
         first, *others = sorted(subjects)
         for other in others:
             a, b = sorted((self._root(first), self._root(other)))
             if a != b:
                 self._parent[b] = a
 
-    def groups(self) -> list[list[str]]:
-        """Groups of patients (not of files without one) that are one subject."""
-        members = self._members()
-        patients = [sorted(s for s in group if s.startswith("subject-")) for group in members]
-        return sorted(group for group in patients if len(group) > 1)
+    def patients(self) -> int:
+        """How many groups hold several patients."""
+        return sum(sum(self._known[s] for s in group) > 1 for group in self._members())
 
-    def names(self, images: Iterable[Image]) -> dict[str, str]:
-        """What each tied subject is called from now on: the first patient of its group."""
-        known = {image.subject for image in images if image.known}
-        names: dict[str, str] = {}
+    def names(self) -> Iterable[tuple[str, str]]:
+        """The new and the old name of each tied subject: that of the first patient of its group."""
         for group in self._members():
-            chosen = min(group, key=lambda subject: (subject not in known, subject))
-            names |= dict.fromkeys(group, chosen)
-        return names
+            chosen = min(group, key=lambda subject: (not self._known[subject], subject))
+            yield from ((chosen, subject) for subject in group if subject != chosen)
 
     def _root(self, subject: str) -> str:
         self._parent.setdefault(subject, subject)

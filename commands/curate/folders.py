@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from medfm_cli.commands.curate.columns import split_name
@@ -24,6 +24,7 @@ _SAME_NAME = 4
 _FEWEST = 5
 """Images a class must have on average before folders are taken for classes unasked."""
 _MOST = 100
+_MOST_FOLDERS = 1000
 
 
 def class_of(name: str) -> str:
@@ -37,14 +38,14 @@ def split_of(name: str) -> str:
     return next((s for part in name.split("/")[:-1] if (s := split_name(part))), "")
 
 
-def official_split(files: Sequence[File]) -> bool:
+def official_split(files: Iterable[File]) -> bool:
     """Whether folders called train, val or test hold (nearly) all files, and two of them exist."""
     found = Counter(split_of(file.name) for file in files)
-    outside = found.pop("", 0)
-    return len(found) >= 2 and "train" in found and outside <= 0.05 * len(files)
+    total, outside = found.total(), found.pop("", 0)
+    return len(found) >= 2 and "train" in found and outside <= 0.05 * total
 
 
-def split_lists(files: Sequence[File], matcher: Matcher) -> dict[int, str]:
+def split_lists(files: Iterable[File], matcher: Matcher) -> dict[int, str]:
     """What text files called train, val and test list, by the number of the file that is meant.
 
     A list counts when nearly all of its lines name one file each, and no file is in two.
@@ -74,19 +75,25 @@ def _lines(path: Path) -> list[str]:
     return [line.split()[0] for line in lines if line.strip()]
 
 
-def class_folders(files: Sequence[File]) -> str:
+def class_folders(files: Iterable[File]) -> str:
     """Why the folders can be taken for classes unasked, empty when they cannot.
 
     They can when plain images lie in a few folders of the same depth that are called neither like
     a patient nor like `images` or `masks`. Scans (DICOM, NIfTI) lie in patients' folders.
     """
-    by_folder: defaultdict[str, list[File]] = defaultdict(list)
+    sizes: Counter[str] = Counter()
+    probes: defaultdict[str, list[File]] = defaultdict(list)
     for file in files:
-        by_folder[file.name.rpartition("/")[0]].append(file)
-    kept = {folder: found for folder, found in by_folder.items() if _plain_images(found)}
-    classes = Counter({class_of(f"{folder}/x"): 0 for folder in kept})
-    for folder, found in kept.items():
-        classes[class_of(f"{folder}/x")] += len(found)
+        folder = file.name.rpartition("/")[0]
+        sizes[folder] += 1
+        if len(probes[folder]) < _PROBES:
+            probes[folder].append(file)
+        if len(sizes) > _MOST_FOLDERS:
+            return ""
+    kept = [folder for folder, first in probes.items() if _plain_images(first)]
+    classes: Counter[str] = Counter()
+    for folder in kept:
+        classes[class_of(f"{folder}/x")] += sizes[folder]
     depths = {len([p for p in folder.split("/") if not split_name(p)]) for folder in kept}
     if not 2 <= len(classes) <= _MOST or len(depths) != 1 or "" in classes:
         return ""
@@ -98,7 +105,7 @@ def class_folders(files: Sequence[File]) -> str:
 def _plain_images(files: Sequence[File]) -> bool:
     """Whether the first files of a folder that are images are ordinary ones."""
     kinds = set()
-    for file in files[:_PROBES]:
+    for file in files:
         try:
             kinds.add(sniff(Path(file.path)).name)
         except (Unreadable, OSError):

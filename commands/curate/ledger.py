@@ -42,13 +42,22 @@ CREATE TABLE notes (            -- what tables and folders say of a file
   row INTEGER NOT NULL DEFAULT -1, shared INTEGER NOT NULL DEFAULT 0,
   torn INTEGER NOT NULL DEFAULT 0
 );
-CREATE TABLE patients (         -- what a table says of everything of one patient, by pseudonym
-  block INTEGER NOT NULL, subject TEXT NOT NULL, label TEXT NOT NULL, row INTEGER NOT NULL,
-  torn INTEGER NOT NULL, PRIMARY KEY (block, subject)
+CREATE TABLE patients (         -- what a table says of everything of one patient
+  block INTEGER NOT NULL, patient TEXT NOT NULL,  -- a pseudonym
+  label TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '',
+  study TEXT NOT NULL DEFAULT '', site TEXT NOT NULL DEFAULT '',
+  split TEXT NOT NULL DEFAULT '', modality TEXT NOT NULL DEFAULT '',
+  anatomy TEXT NOT NULL DEFAULT '', time TEXT NOT NULL DEFAULT '',
+  age TEXT NOT NULL DEFAULT '', sex TEXT NOT NULL DEFAULT '',
+  text TEXT NOT NULL DEFAULT '', turns TEXT NOT NULL DEFAULT '',
+  row INTEGER NOT NULL DEFAULT -1, shared INTEGER NOT NULL DEFAULT 0,
+  torn INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (block, patient)
 );
-CREATE TABLE entries (          -- what is read in one go: a file with its companions, or a range
+CREATE TABLE entries (          -- what is read in one go: a file with companions, or a range of it
   number INTEGER PRIMARY KEY, file INTEGER NOT NULL, block INTEGER NOT NULL,
-  name TEXT NOT NULL
+  first INTEGER NOT NULL, last INTEGER NOT NULL,
+  kind TEXT NOT NULL DEFAULT '', others TEXT NOT NULL DEFAULT '[]',
+  notes TEXT NOT NULL DEFAULT '[]'
 );
 CREATE TABLE items (            -- what was read and is good
   id INTEGER PRIMARY KEY,       -- in the order of the source

@@ -5,15 +5,13 @@ It lies in the run directory, outside of the dataset, and only its owner may rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 
-from medfm_cli.commands.curate.account import Account
-from medfm_cli.commands.curate.images import Image
-from medfm_cli.commands.curate.spool import Entry
+from medfm_cli.commands.curate.ledger import Ledger
 from medfm_cli.data.manifest import ParquetRows
 
 SCHEMA = pa.schema(
@@ -21,6 +19,16 @@ SCHEMA = pa.schema(
         (name, pa.int32() if name == "frame" else pa.string())
         for name in ("source", "path", "frame", "outcome", "image_id", "subject_id")
     ]
+)
+_ITEMS = (
+    "SELECT i.source, f.name AS path, i.frame, i.fate, i.reason, i.subject, "
+    "substr(i.content_sha, 1, 16) AS image_id, substr(t.content_sha, 1, 16) AS twin "
+    "FROM items i JOIN files f ON f.number = i.file LEFT JOIN items t ON t.id = i.twin "
+    "ORDER BY i.id"
+)
+_REFUSED = (
+    "SELECT r.source, f.name AS path, r.frame, r.reason FROM refused r "
+    "JOIN files f ON f.number = r.file ORDER BY r.entry, r.frame, r.reason"
 )
 
 
@@ -35,23 +43,17 @@ class Link(NamedTuple):
     subject_id: str
 
 
-def write_linkage(path: Path, account: Account, entries: Sequence[Entry]) -> None:
-    """Write one row for every image and every refusal: the pseudonymous and the real name."""
-    names = [entry.name for entry in entries]
-    ParquetRows(path, SCHEMA, mode=0o600).write(_rows(account, names))
+def write_linkage(path: Path, ledger: Ledger) -> None:
+    """Write one row for every item and every refusal: the pseudonymous and the real name."""
+    ParquetRows(path, SCHEMA, mode=0o600).write(_rows(ledger))
 
 
-def _rows(account: Account, names: Sequence[str]) -> Iterator[Link]:
-    for image in account.images:
-        yield _row(image, names, "kept")
-    for copy in account.duplicates:
-        yield _row(copy.image, names, f"duplicate of {copy.kept.image_id}")
-    for image, reason in account.dropped:
-        yield _row(image, names, reason)
-    for source, refused in account.refused:
-        yield Link(source, names[refused.entry], refused.frame, refused.reason, "", "")
-
-
-def _row(image: Image, names: Sequence[str], outcome: str) -> Link:
-    row = image.row
-    return Link(image.source, names[row.entry], row.frame, outcome, image.image_id, image.subject)
+def _rows(ledger: Ledger) -> Iterator[Link]:
+    for row in ledger.rows(_ITEMS):
+        outcomes = {"kept": "kept", "duplicate": f"duplicate of {row['twin']}"}
+        outcome = outcomes.get(row["fate"], row["reason"])
+        yield Link(
+            row["source"], row["path"], row["frame"], outcome, row["image_id"], row["subject"]
+        )
+    for row in ledger.rows(_REFUSED):
+        yield Link(row["source"], row["path"], row["frame"], row["reason"], "", "")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from medfm_cli.commands.curate.ledger import Ledger
 
 PROBE = 2000
 """Rows that are tried to tell which column names the files."""
@@ -15,45 +20,65 @@ class Matcher:
     """Finds files by what a table calls them; large and small letters are the same.
 
     Args:
-        names: the files' names: paths with `/`, relative to the source.
+        ledger: holds the files, indexed.
+        block: the number of the source whose files are meant.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._parts = [tuple(name.lower().split("/")) for name in names]
-        self._by_name: defaultdict[str, list[int]] = defaultdict(list)
-        self._by_stem: defaultdict[str, list[int]] = defaultdict(list)
-        self._by_folder: defaultdict[str, list[int]] = defaultdict(list)
-        for index, parts in enumerate(self._parts):
-            self._by_name[parts[-1]].append(index)
-            self._by_stem[stem(parts[-1])].append(index)
-            for folder in set(parts[:-1]):
-                self._by_folder[folder].append(index)
+    def __init__(self, ledger: Ledger, block: int) -> None:
+        self._ledger = ledger
+        self._block = block
+        self._folders = f"folders_{block}"
 
     def find(self, cell: str) -> list[int]:
-        """The files that a cell names; several when the name alone cannot tell them apart.
+        """The numbers of the files that a cell names; several when it cannot tell them apart.
 
         A cell may have more or fewer folders than the file, and no ending.
         """
         parts = tuple(part for part in _plain(cell).split("/") if part not in ("", "."))
         if not parts:
             return []
-        found = self._by_name.get(parts[-1]) or self._by_stem.get(parts[-1])
-        found = found or self._by_stem.get(stem(parts[-1]), [])
+        found = self._named("last", parts[-1]) or self._named("stem", parts[-1])
+        found = found or self._named("stem", stem(parts[-1]))
         if len(found) < 2:
-            return list(found)
-        scores = [_common_end(parts[:-1], self._parts[index][:-1]) for index in found]
+            return [number for number, _ in found]
+        scores = [_common_end(parts[:-1], name.lower().split("/")[:-1]) for _, name in found]
         best = max(scores)
-        return [index for index, score in zip(found, scores, strict=True) if score == best]
+        return [number for (number, _), s in zip(found, scores, strict=True) if s == best]
 
     def in_folder(self, cell: str) -> list[int]:
         """The files somewhere below a folder of this name."""
-        return self._by_folder.get(_plain(cell).strip("/"), [])
+        self._index_folders()
+        sql = f"SELECT DISTINCT file FROM {self._folders} WHERE part = ? ORDER BY file"  # noqa: S608
+        return [row[0] for row in self._ledger.db.execute(sql, (_plain(cell).strip("/"),))]
 
     def share(self, cells: Sequence[str], *, folders: bool = False) -> float:
         """The share of the first cells that name a file (or, with `folders`, a folder)."""
         probe = [cell for cell in cells if cell][:PROBE]
         look = self.in_folder if folders else self.find
         return sum(bool(look(cell)) for cell in probe) / max(1, len(probe))
+
+    def _named(self, column: str, value: str) -> list[tuple[int, str]]:
+        sql = (
+            f"SELECT number, name FROM files WHERE {column} = ? AND block = ? "  # noqa: S608
+            "ORDER BY number"
+        )
+        return [(row[0], row[1]) for row in self._ledger.db.execute(sql, (value, self._block))]
+
+    def _index_folders(self) -> None:
+        """Note which files lie below which folder; only tables of patients need to know."""
+        with suppress(sqlite3.OperationalError):  # it is there already
+            self._ledger.execute(f"CREATE TEMP TABLE {self._folders} (part TEXT, file INTEGER)")
+            self._ledger.many(
+                f"INSERT INTO {self._folders} VALUES (?, ?)",  # noqa: S608
+                (
+                    (part, row["number"])
+                    for row in self._ledger.rows(
+                        "SELECT number, name FROM files WHERE block = ?", self._block
+                    )
+                    for part in sorted(set(row["name"].lower().split("/")[:-1]))
+                ),
+            )
+            self._ledger.execute(f"CREATE INDEX {self._folders}_part ON {self._folders} (part)")
 
 
 def stem(name: str) -> str:

@@ -1,57 +1,84 @@
-"""Notes on files: what tables and folders say of them."""
+"""Notes on files: what tables and folders say of them. They lie in the ledger."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medfm_cli.commands.curate.ledger import Ledger
+
 Resolve = Callable[[str, Any, str], None]
 """Records what an `auto` became: key, value, reason."""
-
-
-@dataclass(slots=True)
-class Note:
-    """What is said of one file; empty text where nothing is.
-
-    `shared` tells that the row could mean several files; `torn` that rows contradict each other.
-    """
-
-    label: str = ""
-    subject: str = ""
-    study: str = ""
-    site: str = ""
-    split: str = ""
-    modality: str = ""
-    anatomy: str = ""
-    row: int = -1
-    shared: bool = False
-    torn: bool = False
+FIELDS = (
+    *("label", "subject", "study", "site", "split", "modality", "anatomy"),
+    *("time", "age", "sex", "text", "turns"),
+)
+"""What a note can say; empty text where nothing is said."""
 
 
 @dataclass
 class Notes:
-    """What is said of all files.
+    """What is said of the files of one source; the notes themselves are rows of the ledger.
 
     Attributes:
-        by_file: file's number in the listing → what is said of it.
+        block: the number of the source.
         origin: `table`, `folders`, `field`, `own` (what the files themselves say) or `none`.
         table: the table that was used.
         labelled: whether the notes carry labels.
-        absent: what rows of the table name that is not there.
         columns: names of the table's columns.
-        by_patient: patient's identifier → what is said of all images whose header has it; private.
+        patients: whether the table speaks of patients in the headers, not of files.
     """
 
-    by_file: dict[int, Note] = field(default_factory=dict)
+    block: int
     origin: str = "none"
     table: Path | None = None
     labelled: bool = False
-    absent: list[str] = field(default_factory=list)
     columns: tuple[str, ...] = ()
-    by_patient: dict[str, Note] = field(default_factory=dict)
+    patients: bool = False
 
-    def of(self, index: int) -> Note:
-        """The note of a file, made when it has none yet."""
-        return self.by_file.setdefault(index, Note())
+
+Said = tuple[int, str, int, Mapping[str, str]]
+"""File (or −1), patient's pseudonym (or empty), row of the table, and what it says."""
+
+
+def write_notes(ledger: Ledger, block: int, names: Iterable[str], said: Iterable[Said]) -> None:
+    """Write what rows of a table say of files, or of patients.
+
+    A later row on the same file replaces what was said; when it gives another label, the note is
+    torn.
+    """
+    fields = [name for name in FIELDS if name in set(names)]
+    of_files, of_patients = _upsert("notes", fields), _upsert("patients", fields)
+    ledger.execute("SAVEPOINT notes")
+    for file, patient, row, values in said:
+        cells = [row, *(values.get(name, "") for name in fields)]
+        if patient:
+            ledger.execute(of_patients, block, patient, *cells)
+        else:
+            ledger.execute(of_files, file, *cells)
+    ledger.execute("RELEASE notes")
+
+
+def _upsert(table: str, fields: list[str]) -> str:
+    keys = ["file"] if table == "notes" else ["block", "patient"]
+    columns = [*keys, "row", *fields]
+    torn = "torn OR (row >= 0 AND label <> excluded.label)" if "label" in fields else "torn"
+    updates = ", ".join(f"{name} = excluded.{name}" for name in [*fields, "row"])
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) "  # noqa: S608
+        f"VALUES ({', '.join('?' * len(columns))}) "
+        f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET torn = {torn}, {updates}"
+    )
+
+
+def set_field(ledger: Ledger, name: str, values: Iterable[tuple[int, str]]) -> None:
+    """Set one field of many notes, given as (file, value)."""
+    if name not in FIELDS:
+        raise ValueError(f"a note has no {name}")
+    ledger.many(
+        f"INSERT INTO notes (file, {name}) VALUES (?, ?) "  # noqa: S608
+        f"ON CONFLICT (file) DO UPDATE SET {name} = excluded.{name}",
+        values,
+    )

@@ -1,4 +1,4 @@
-"""From the spool into shards: the payloads copied in the manifest's order, shard by shard.
+"""From the spool into shards: payloads copied in the manifest's order, shard by shard.
 
 Every finished shard is written down at once, so that a killed run goes on after the last of them.
 """
@@ -8,83 +8,132 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from medfm_cli.commands.curate.images import Image
-from medfm_cli.commands.curate.spool import Spool, Tile
+from medfm_cli.commands.curate.ledger import Ledger
+from medfm_cli.commands.curate.spool import Spool, Stored
 from medfm_cli.data.manifest import SPLITS, Sample
-from medfm_cli.data.shards import Location, Shard, ShardWriter
+from medfm_cli.data.shards import Location, Shard, ShardWriter, member_places
 from medfm_cli.errors import RunFailed
 from medfm_cli.runs.atomic import write_text
+
+_RANK = " ".join(f"WHEN '{split}' THEN {rank}" for rank, split in enumerate(SPLITS))
+_ORDER = (
+    f"SELECT * FROM items WHERE fate = 'kept' "  # noqa: S608
+    f"ORDER BY CASE split {_RANK} END, content_sha, id"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One sample to be: an image or a tile of it."""
+    """One sample to be: an item or a part of it. `copy` counts the same content that is kept."""
 
-    sample_id: str
-    image: Image
-    tile: Tile
+    row: sqlite3.Row
+    part: Stored
+    copy: int
+    origin: str
+
+    @property
+    def image_id(self) -> str:
+        """The id that all parts of the item share."""
+        return self.row["content_sha"][:16] + (f"-copy{self.copy}" if self.copy else "")
+
+    @property
+    def sample_id(self) -> str:
+        """The id of this part."""
+        return self.image_id + self.part.suffix
 
     def facts(self) -> str:
-        """The image's facts, and where in it the tile lies."""
-        if len(self.image.row.tiles) == 1:
-            return self.image.row.facts
-        place = {"tile": [self.tile.y, self.tile.x]}
-        return json.dumps(json.loads(self.image.row.facts) | place, sort_keys=True)
+        """The item's facts, and where in it the part lies."""
+        place = json.loads(self.part.place)
+        if not place:
+            return str(self.row["facts"])
+        return _json(json.loads(self.row["facts"]) | place)
 
-    def members(self, png: bytes) -> dict[str, bytes]:
-        """The members of the tar."""
-        image = self.image
-        told = {
-            "label": image.label if image.labels is None else image.labels,
-            "modality": image.modality,
-            "split": image.split,
-            "subject": image.subject,
+    def told(self) -> bytes:
+        """The member that says what the sample is, for readers without the manifest."""
+        row = self.row
+        told: dict[str, Any] = {
+            "label": row["label"] if row["labels"] is None else json.loads(row["labels"]),
+            "modality": row["modality"],
+            "split": row["split"],
+            "subject": row["subject"],
         }
-        return {"png": png, "json": json.dumps(told, sort_keys=True, ensure_ascii=False).encode()}
+        for name, value in (
+            ("kind", "" if row["kind"] == "image" else row["kind"]),
+            ("meta", json.loads(self.part.meta)),
+            ("text", row["text"]),
+            ("turns", json.loads(row["turns"])),
+            ("boxes", json.loads(row["boxes"])),
+        ):
+            if value:
+                told[name] = value
+        return _json(told).encode("utf-8", "surrogatepass")
 
-    def sample(self, location: Location) -> Sample:
+    def sample(self, place: Location, lengths: dict[str, int]) -> Sample:
         """The row of the manifest."""
-        image, tile = self.image, self.tile
+        row, part = self.row, self.part
         return Sample(
             sample_id=self.sample_id,
-            image_id=image.image_id,
-            subject_id=image.subject,
-            study_id=image.study,
-            site=image.site,
-            split=image.split,
-            modality=image.modality,
-            anatomy=image.anatomy,
-            label=image.label,
-            labels=image.labels,
-            height=tile.height,
-            width=tile.width,
-            channels=tile.channels,
+            image_id=self.image_id,
+            subject_id=row["subject"],
+            study_id=row["study"],
+            site=row["site"],
+            split=row["split"],
+            client=row["client"],
+            origin=self.origin,
+            kind=row["kind"],
+            modality=row["modality"],
+            anatomy=row["anatomy"],
+            label=row["label"],
+            labels=None if row["labels"] is None else json.loads(row["labels"]),
+            text=row["text"] or None,
+            turns=_filled(row["turns"]),
+            boxes=_filled(row["boxes"]),
+            time=row["time"] or None,
+            age=row["age"],
+            sex=row["sex"],
+            cluster="" if row["cluster"] is None else f"cluster-{row['cluster']}",
+            shape=part.shape,
+            height=part.height,
+            width=part.width,
+            channels=part.channels,
+            meta=part.meta,
             facts=self.facts(),
-            source=image.source,
-            source_sha256=image.row.file_sha,
-            shard=location.shard,
-            offset=location.offset,
-            length=location.length,
+            source=row["source"],
+            source_sha256=row["file_sha"],
+            shard=place.shard,
+            offset=place.offset,
+            length=place.length,
+            members=_json(member_places(place, lengths)),
         )
 
 
-def pieces(images: Sequence[Image]) -> list[Piece]:
-    """All samples in the manifest's order: by split, then by id, which is a hash of the pixels.
+def pieces(ledger: Ledger, origins: Sequence[str]) -> Iterator[Piece]:
+    """All samples in the manifest's order: by split, then by id, which is a hash of the content.
 
     So the order depends on the content alone, and neighbours have nothing in common.
+
+    Args:
+        ledger: after all decisions.
+        origins: the names of the source blocks.
     """
-    found = []
-    for image in images:
-        tiles = image.row.tiles
-        for number, tile in enumerate(tiles):
-            suffix = f"-t{number:02d}" if len(tiles) > 1 else ""
-            found.append(Piece(image.image_id + suffix, image, tile))
-    return sorted(found, key=lambda piece: (SPLITS.index(piece.image.split), piece.sample_id))
+    before, copy = "", 0
+    for row in ledger.rows(_ORDER):
+        sha = row["content_sha"]
+        copy = copy + 1 if sha == before else 0
+        before = sha
+        parts = sorted((Stored(*part) for part in json.loads(row["parts"])), key=_suffix)
+        for part in parts:
+            yield Piece(row, part, copy, origins[row["block"]])
+
+
+def _suffix(part: Stored) -> str:
+    return part.suffix
 
 
 class Packer:
@@ -95,63 +144,78 @@ class Packer:
         journal: folder of one file a finished shard.
         spool: where the payloads are.
         shard_bytes: size of a shard, about.
+        wanted: gives all samples in order, as often as it is called.
     """
 
-    def __init__(self, folder: Path, journal: Path, spool: Spool, *, shard_bytes: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        journal: Path,
+        spool: Spool,
+        *,
+        shard_bytes: int,
+        wanted: Callable[[], Iterator[Piece]],
+    ) -> None:
         self.folder = folder
         self.journal = journal
         self.spool = spool
         self.shard_bytes = shard_bytes
+        self.wanted = wanted
 
-    def pack(
-        self, wanted: Sequence[Piece], *, between: Callable[[int], None]
-    ) -> tuple[list[Shard], list[Location]]:
-        """Write what is not yet written; give all shards and the place of every piece.
+    def pack(self, *, between: Callable[[int], None]) -> list[Shard]:
+        """Write what is not yet written; give all shards.
 
         Args:
-            wanted: all samples in order.
             between: called after each sample with 1; may raise to stop the run.
 
         Raises:
             RunFailed: the spool lacks a payload.
             OSError: the disk refuses.
         """
-        mark = self._mark(wanted)
-        shards, locations = self._finished(mark)
-        if len(locations) == len(wanted):
-            return shards, locations
-        pending: list[Location] = []
+        mark, total = self._mark()
+        shards = self._finished(mark)
+        done = sum(shard.samples for shard in shards)
+        if done == total:
+            return shards
+        pending: list[_Place] = []
         reader = _PayloadReader(self.spool)
         writer = ShardWriter(self.folder, max_bytes=self.shard_bytes, start=len(shards))
         with writer, reader:
-            for piece in wanted[len(locations) :]:
+            for number, piece in enumerate(self.wanted()):
+                if number < done:
+                    continue
                 finished = len(writer.finished)
-                location = writer.add(piece.sample_id, piece.members(reader.read(piece)))
+                members = reader.read(piece) | {"json": piece.told()}
+                location = writer.add(piece.sample_id, members)
                 if len(writer.finished) > finished:
                     self._note(mark, writer.finished[-1], pending)
                     pending = []
-                pending.append(location)
+                lengths = {name: len(data) for name, data in members.items()}
+                pending.append((location.offset, location.length, lengths))
                 between(1)
             self._note(mark, writer.close()[-1], pending)
         return self._finished(mark)
 
-    def _note(self, mark: str, shard: Shard, places: Sequence[Location]) -> None:
+    def samples(self, shards: Sequence[Shard]) -> Iterator[Sample]:
+        """The rows of the manifest, once all is packed."""
+        wanted = self.wanted()
+        for number, shard in enumerate(shards):
+            entry = _read(self._path(number))
+            for offset, length, lengths in entry["places"] if entry else ():
+                yield next(wanted).sample(Location(shard.name, offset, length), lengths)
+
+    def _note(self, mark: str, shard: Shard, places: Sequence[_Place]) -> None:
         """Write down a finished shard."""
         number = int(Path(shard.name).stem.partition("-")[2])
-        entry = {
-            "mark": mark,
-            "shard": shard._asdict(),
-            "places": [[place.offset, place.length] for place in places],
-        }
+        entry = {"mark": mark, "shard": shard._asdict(), "places": list(places)}
         write_text(self._path(number), json.dumps(entry, separators=(",", ":")))
 
     def _path(self, number: int) -> Path:
         return self.journal / f"shard-{number:05d}.json"
 
-    def _finished(self, mark: str) -> tuple[list[Shard], list[Location]]:
+    def _finished(self, mark: str) -> list[Shard]:
         """The shards that are written down and there, from the first on."""
         shards: list[Shard] = []
-        locations: list[Location] = []
         for number in range(1 << 20):
             entry = _read(self._path(number))
             if entry is None or entry["mark"] != mark:
@@ -161,22 +225,30 @@ class Packer:
             if not path.is_file() or path.stat().st_size != shard.bytes:
                 break
             shards.append(shard)
-            locations += [Location(shard.name, *place) for place in entry["places"]]
         for stale in list(self.journal.glob("shard-*.json")):
             if int(stale.stem.partition("-")[2]) >= len(shards):
                 stale.unlink()
-        return shards, locations
+        return shards
 
-    def _mark(self, wanted: Sequence[Piece]) -> str:
-        """Names what the shards hold and how they are cut; shards of another plan do not count."""
+    def _mark(self) -> tuple[str, int]:
+        """Names what the shards hold and how they are cut; shards of another plan do not count.
+
+        Gives the number of samples as well.
+        """
         digest = hashlib.sha256(f"{self.shard_bytes}\n".encode())
-        for piece in wanted:
-            digest.update(piece.sample_id.encode() + piece.members(b"")["json"])
-        return digest.hexdigest()
+        total = 0
+        for piece in self.wanted():
+            digest.update(piece.sample_id.encode() + piece.told())
+            total += 1
+        return digest.hexdigest(), total
+
+
+_Place = tuple[int, int, dict[str, int]]
+"""Offset and length of a first payload, and the lengths of all members."""
 
 
 class _PayloadReader:
-    """Reads PNGs out of the spool; keeps a few files open."""
+    """Reads payloads out of the spool; keeps a few files open."""
 
     MOST = 64
 
@@ -184,16 +256,22 @@ class _PayloadReader:
         self.spool = spool
         self._open: dict[int, int] = {}
 
-    def read(self, piece: Piece) -> bytes:
-        """The PNG of a piece."""
-        unit, tile = piece.image.row.unit, piece.tile
-        data = os.pread(self._descriptor(unit), tile.length, tile.offset)
-        if len(data) != tile.length:
+    def read(self, piece: Piece) -> dict[str, bytes]:
+        """The members of a sample."""
+        unit, part = piece.row["unit"], piece.part
+        total = sum(part.lengths.values())
+        data = os.pread(self._descriptor(unit), total, part.offset)
+        if len(data) != total:
             raise RunFailed(
-                f"the work file '{self.spool.pixels_path(unit)}' is cut short",
+                f"the work file '{self.spool.payload_path(unit)}' is cut short",
                 hint="run again with --force",
             )
-        return data
+        members: dict[str, bytes] = {}
+        start = 0
+        for name, length in part.lengths.items():
+            members[name] = data[start : start + length]
+            start += length
+        return members
 
     def __enter__(self) -> Self:
         return self
@@ -207,13 +285,21 @@ class _PayloadReader:
             if len(self._open) >= self.MOST:
                 os.close(self._open.pop(next(iter(self._open))))
             try:
-                self._open[unit] = os.open(self.spool.pixels_path(unit), os.O_RDONLY)
+                self._open[unit] = os.open(self.spool.payload_path(unit), os.O_RDONLY)
             except FileNotFoundError:
                 raise RunFailed(
                     "shards of the dataset were changed after they were written",
                     hint="run again with --force",
                 ) from None
         return self._open[unit]
+
+
+def _filled(text: str) -> str | None:
+    return None if text in ("", "[]") else text
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -10,11 +10,12 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -58,32 +59,31 @@ class Pool:
         self.work = work
         self._hung: set[int] = set()
 
-    def run(self, units: list[Unit]) -> None:
-        """Do all units.
+    def run(self, units: Iterable[Unit]) -> None:
+        """Do all units; they are taken from `units` as processes become free.
 
         Raises:
             RunFailed: a worker dies even when it is given nothing that is known to kill it.
             OSError: a worker cannot write.
         """
-        waiting = list(reversed(units))
-        while waiting:
-            suspects = self._run_together(waiting)
+        waiting = iter(units)
+        while suspects := self._run_together(waiting):
             for unit in suspects:
                 self._run_alone(unit)
 
-    def _run_together(self, waiting: list[Unit]) -> list[Unit]:
+    def _run_together(self, waiting: Iterator[Unit]) -> list[Unit]:
         """Work until all is done or a process dies; then give the units that were under way."""
         running: dict[Future[tuple[int, int]], Unit] = {}
         with _executor(self.workers) as executor:
-            while waiting or running:
-                while waiting and len(running) < 2 * self.workers:
-                    unit = waiting.pop()
+            while True:
+                for unit in islice(waiting, 2 * self.workers - len(running)):
                     self.spool.now_path(unit.number).unlink(missing_ok=True)
                     try:
                         running[executor.submit(self.work, unit, self.settings)] = unit
                     except BrokenProcessPool:
-                        waiting.append(unit)
-                        return list(running.values())
+                        return [*running.values(), unit]
+                if not running:
+                    return []
                 finished, _ = wait(running, timeout=TICK, return_when=FIRST_COMPLETED)
                 for future in finished:
                     try:
@@ -93,7 +93,6 @@ class Pool:
                     self.done(running.pop(future), found, refused)
                 self.check_stop()
                 self._kill_what_hangs(list(running.values()), set(executor._processes or ()))
-        return []
 
     def _run_alone(self, unit: Unit) -> None:
         """Do a unit that may hold a file which kills: find that file, skip it, go on."""
@@ -111,7 +110,7 @@ class Pool:
         """Do one unit in a process of its own; tells whether that process died."""
         before, self.workers = self.workers, 1
         try:
-            return bool(self._run_together([unit]))
+            return bool(self._run_together(iter([unit])))
         finally:
             self.workers = before
 

@@ -1,9 +1,13 @@
-"""One unit of files, from bytes to PNGs: read, check, pseudonymise, hash, tile (in a worker)."""
+"""One unit of files, from bytes to payloads, in a worker.
+
+Each item is de-identified, checked, hashed, cut into parts and encoded; what cannot be read or
+kept becomes a refusal with the step and the reason.
+"""
 
 from __future__ import annotations
 
+import base64
 import hashlib
-import io
 import json
 import logging
 import os
@@ -11,39 +15,42 @@ import signal
 import threading
 import time
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import parent_process
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from typing import Any
 
 from medfm_cli.commands.curate.deidentify import Pseudonyms
 from medfm_cli.commands.curate.options.quality import Quality
-from medfm_cli.commands.curate.quality import refusal
-from medfm_cli.commands.curate.spool import Entry, Found, Refused, Spool, Tile, Unit, UnitWriter
+from medfm_cli.commands.curate.quality import mend, refusal
+from medfm_cli.commands.curate.spool import Entry, Found, Refused, Spool, Stored, Unit, UnitWriter
 from medfm_cli.data.card import Cutting
+from medfm_cli.data.content import Content, Picture, Video, Volume, content_sha
+from medfm_cli.data.payload import encode
 from medfm_cli.data.preprocess import cut
 from medfm_cli.data.readers import Item, ReadOptions, Unreadable, sniff
 
-PNG = {"compress_level": 1, "compress_type": zlib.Z_RLE}
-"""Runs only: on scans and photographs smaller than level 3, and faster to write and to read."""
+
+@dataclass(frozen=True)
+class BlockSettings:
+    """What a worker needs to know of one source block."""
+
+    readers: tuple[str, ...]
+    read: ReadOptions
+    cutting: Cutting
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All that a worker needs to know."""
+    """All that a worker needs to know. It holds the key of the pseudonyms: never write it down."""
 
     folder: str
     mark: str
-    read: ReadOptions
+    blocks: tuple[BlockSettings, ...]
     quality: Quality
-    cutting: Cutting
     pseudonyms: Pseudonyms
 
 
@@ -68,19 +75,18 @@ def _end_with_parent() -> None:
 
 
 def read_unit(unit: Unit, settings: Settings) -> tuple[int, int]:
-    """Read a unit and write it to the spool; gives how many images it found and refused."""
+    """Read a unit and write it to the spool; gives how many items it found and refused."""
     spool = Spool(Path(settings.folder), settings.mark)
     now = spool.now_path(unit.number)
-    with UnitWriter(spool, unit.number) as writer:
+    with UnitWriter(spool, unit) as writer:
         for entry in unit.entries:
             now.write_text(json.dumps([os.getpid(), entry.index, time.time()]), "ascii")
             if entry.index in unit.skip:
-                reason = unit.skip[entry.index]
-                writer.refused.append(Refused(entry.index, 0, "", "read", reason))
+                writer.add(Refused(entry.index, 0, "", "read", unit.skip[entry.index]))
             else:
                 _read_entry(entry, settings, writer)
     now.unlink(missing_ok=True)
-    return len(writer.found), len(writer.refused)
+    return writer.found, writer.refused
 
 
 def _read_entry(entry: Entry, settings: Settings, writer: UnitWriter) -> None:
@@ -97,17 +103,17 @@ def _read_entry(entry: Entry, settings: Settings, writer: UnitWriter) -> None:
         while True:
             with _limit(ends):
                 item = next(items, None)
-            if item is None:
-                return
-            if isinstance(item, Unreadable):  # one of many
-                refused = Refused(entry.index, frame, sha, item.step, item.reason)
-                writer.refused.append(refused)
-                frame += 1
-                continue
-            frame = item.frame
-            _keep(item, entry, sha, settings, writer)
+                if item is None:
+                    return
+                if isinstance(item, Unreadable):  # one of many
+                    writer.add(Refused(entry.index, frame, sha, item.step, item.reason))
+                else:
+                    frame = item.frame
+                    _keep(item, entry, sha, settings, writer)
             frame += 1
-            if item.part:  # one of thousands: the limit is for each of them
+            if (
+                isinstance(item, Unreadable) or item.part
+            ):  # one of thousands: the limit is for each of them
                 ends = time.monotonic() + seconds
     except Unreadable as error:
         step, reason = error.step, error.reason
@@ -115,20 +121,22 @@ def _read_entry(entry: Entry, settings: Settings, writer: UnitWriter) -> None:
         step, reason = "read", f"reading took more than {seconds} seconds"
     except MemoryError:
         step, reason = "read", "it needs more memory than there is"
-    writer.refused.append(Refused(entry.index, frame, sha, step, reason))
+    writer.add(Refused(entry.index, frame, sha, step, reason))
 
 
 def _items(entry: Entry, settings: Settings) -> Iterator[Item | Unreadable]:
-    """The images of a file; every way of failing is `Unreadable`."""
-    path = Path(entry.path)
-    options = settings.read
+    """The items of a file; every way of failing is `Unreadable`."""
+    block = settings.blocks[entry.block]
+    options = block.read
     if entry.first >= 0:
-        options = ReadOptions(
-            options.frames, options.slices, options.max_pixels, (entry.first, entry.last)
-        )
+        options = replace(options, items=(entry.first, entry.last))
     try:
-        reader = sniff(path)
-        yield from reader.read(path, options)
+        reader = sniff(Path(entry.path), block.readers, options.format)
+        if entry.kind == "series" and reader.read_group is not None:
+            paths = [Path(path) for path in (entry.path, *entry.others)]
+            yield from reader.read_group(paths, options)
+        else:
+            yield from reader.read(Path(entry.path), options)
     except (Unreadable, MemoryError):
         raise
     except OSError as error:
@@ -138,67 +146,108 @@ def _items(entry: Entry, settings: Settings) -> Iterator[Item | Unreadable]:
 
 
 def _keep(item: Item, entry: Entry, sha: str, settings: Settings, writer: UnitWriter) -> None:
-    """Check an image, and write it to the unit."""
+    """Check an item, and write it to the unit."""
     if reason := refusal(item.content, settings.quality):
-        writer.refused.append(Refused(entry.index, item.frame, sha, "quality", reason))
+        writer.add(Refused(entry.index, item.frame, sha, "quality", reason))
         return
+    content, remarks = mend(item.content, settings.quality)
+    item = replace(item, content=content, notes=(*item.notes, *remarks))
     names = settings.pseudonyms
     facts = dict(item.facts)
     if facts.get("frames", 1) > 1:
         facts["frame"] = item.frame
-    height, width = item.pixels.shape[:2]
-    picture = pixels_sha(item.pixels)
-    if picture not in writer.seen:
-        parts = cut(item.pixels, settings.cutting)
-        writer.seen[picture] = [_spooled(part, writer) for part in parts]
-    stored = writer.seen[picture]
+    name = content_sha(content)
+    if name not in writer.seen:
+        writer.seen[name] = _stored(item, settings.blocks[entry.block].cutting, writer)
+    stored = writer.seen[name]
+    height, width, channels = _sides(item.content)
     if len(stored) == 1 and (stored[0].height, stored[0].width) != (height, width):
         facts["reduced_from"] = [height, width]
-    writer.found.append(
+    writer.add(
         Found(
             entry=entry.index,
             frame=item.frame,
             part=item.part,
             file_sha=sha,
-            pixels_sha=picture,
+            content_sha=name,
+            kind=item.content.kind,
             height=height,
             width=width,
-            tiles=stored,
-            facts=json.dumps(facts, sort_keys=True, ensure_ascii=False),
+            channels=channels,
+            shape=list(item.content.array.shape),
+            parts=stored,
+            facts=to_json(facts),
+            meta=to_json(item.content.meta),
+            phash=None,
+            thumb=None,
             subject=names.of_person(item.subject),
             study=names.of("study", item.study) if item.study else None,
             site=names.of("site", item.site) if item.site else None,
             modality=item.modality,
             anatomy=item.anatomy,
+            time=item.time or "",
+            age=item.age,
+            sex=item.sex,
             label=item.label,
             labels=item.labels,
             split=item.split,
+            text=item.text,
+            turns=to_json([[t.question, t.answer, t.facts] for t in item.turns]),
+            boxes=to_json([[b.label, b.x0, b.y0, b.x1, b.y1] for b in item.boxes]),
             notes=list(item.notes),
         )
     )
 
 
-def _spooled(part: tuple[int, int, NDArray[np.uint8]], writer: UnitWriter) -> Tile:
-    y, x, pixels = part
-    png = encode(pixels)
-    channels = 1 if pixels.ndim == 2 else 3
-    height, width = pixels.shape[:2]
-    return Tile(y, x, height, width, channels, writer.pixels(png), len(png))
+def _stored(item: Item, cutting: Cutting, writer: UnitWriter) -> list[Stored]:
+    """Encode the parts of an item into the spool."""
+    content = item.content
+    if isinstance(content, Picture):
+        tiles = cut(content.pixels, cutting)
+        several = len(tiles) > 1
+        return [
+            _spooled(
+                Picture(pixels),
+                f"-t{number:02d}" if several else "",
+                {"tile": [y, x]} if several else {},
+                writer,
+            )
+            for number, (y, x, pixels) in enumerate(tiles)
+        ]
+    return [_spooled(content, "", {}, writer, mask=item.mask)]
 
 
-def encode(pixels: NDArray[np.uint8]) -> bytes:
-    """An image as PNG, without metadata."""
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", **PNG)
-    return buffer.getvalue()
+def _spooled(
+    content: Content, suffix: str, place: dict[str, Any], writer: UnitWriter, mask: Any = None
+) -> Stored:
+    members = encode(content, mask=mask)
+    height, width, channels = _sides(content)
+    return Stored(
+        suffix=suffix,
+        place=to_json(place),
+        shape=list(content.array.shape),
+        height=height,
+        width=width,
+        channels=channels,
+        meta=to_json(content.meta),
+        offset=writer.payload(members),
+        lengths={name: len(data) for name, data in members.items()},
+    )
 
 
-def pixels_sha(pixels: NDArray[np.uint8]) -> str:
-    """The sha256 (hex) of an image: of its shape and its pixels, however it was encoded."""
-    shape = "x".join(str(side) for side in pixels.shape)
-    return hashlib.sha256(
-        shape.encode() + b":" + np.ascontiguousarray(pixels).tobytes()
-    ).hexdigest()
+def _sides(content: Content) -> tuple[int, int, int]:
+    """Height, width and channels of a picture, volume or video; zeros for anything else."""
+    shape = content.array.shape
+    if isinstance(content, Picture):
+        return shape[0], shape[1], 3 if len(shape) == 3 else 1
+    if isinstance(content, Volume | Video):
+        return shape[1], shape[2], 3 if len(shape) == 4 else 1
+    return 0, 0, 0
+
+
+def to_json(value: Any) -> str:
+    """JSON that is the same for the same value."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
 @lru_cache(maxsize=8)
@@ -214,6 +263,11 @@ def file_sha(path: str, size: int) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise Unreadable(f"the file cannot be read ({error.strerror or 'damaged'})") from None
+
+
+def thumb_text(thumb: bytes) -> str:
+    """A thumbnail as text for the spool."""
+    return base64.b64encode(thumb).decode("ascii")
 
 
 @contextmanager

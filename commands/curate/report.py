@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from medfm_cli.commands.curate.account import Account
-from medfm_cli.commands.curate.images import Image
+from medfm_cli.commands.curate.deduplicate import Unique
+from medfm_cli.commands.curate.joining import Joined
 from medfm_cli.commands.curate.sheets import class_sheet, copies_sheet, modality_sheet
-from medfm_cli.commands.curate.split_images import labels_of
+from medfm_cli.commands.curate.split import Dealt
 from medfm_cli.data.card import DatasetCard
 from medfm_cli.data.manifest import SPLITS
 from medfm_cli.runs import Callout, Facts, Run, Section, Table, Text
@@ -19,10 +20,24 @@ Rows = list[list[str | int | float | None]]
 STEPS = {
     "read": "reading",
     "quality": "quality",
+    "deidentify": "de-identification",
     "labels": "labels",
+    "withdrawn": "withdrawal",
     "duplicates": "duplicates",
 }
 _AT_RISK = ("US", "Endoscopy", "XR", "Photography", "")
+
+
+@dataclass(frozen=True)
+class Story:
+    """Everything that the report tells of."""
+
+    account: Account
+    card: DatasetCard
+    run: Run
+    joined: Joined
+    unique: Unique
+    dealt: Dealt
 
 
 def headline(account: Account, card: DatasetCard) -> str:
@@ -55,13 +70,15 @@ def summary(account: Account, card: DatasetCard) -> Table:
     return Table(["Curated", "Count"], rows)
 
 
-def sections(account: Account, card: DatasetCard, run: Run) -> list[Section]:
+def sections(story: Story) -> list[Section]:
     """The whole report."""
+    account, card, run = story.account, story.card, story.run
+    copies = account.counts()["duplicates"]
     return [
         Section("What came in, what is left", _books(account, card)),
-        Section("The images", _pictures(account, card, run)),
-        Section("Labels and split", _labels(account, card)),
-        *([Section("The same picture twice", _copies(account, run))] if account.duplicates else []),
+        *([Section("The images", _pictures(story))] if "image" in card.counts.kinds else []),
+        Section("Labels and split", _labels(story)),
+        *([Section("The same picture twice", _copies(story))] if copies else []),
         Section("Whose images they are", _privacy(account, run)),
         Section("What was decided", _decisions(run)),
     ]
@@ -86,21 +103,23 @@ def _books(account: Account, card: DatasetCard) -> list[Block]:
 
 def _steps(account: Account, card: DatasetCard) -> Table:
     """Before and after every step."""
-    lost = Counter(refused.step for _, refused in account.refused)
-    lost["labels"] += len(account.dropped)
-    lost["duplicates"] += len(account.duplicates)
+    counts = account.counts()
+    lost: Counter[str] = Counter()
+    for (step, _), count in account.reasons().items():
+        lost[step] += count
+    lost["duplicates"] += counts["duplicates"]
     rows: Rows = []
-    left = account.read
+    left = counts["read"]
     for step, name in STEPS.items():
-        if lost[step] or step != "labels":
+        if lost[step] or step in ("read", "quality", "duplicates"):
             rows.append([name, left, lost[step], left - lost[step]])
             left -= lost[step]
     caption = (
-        f"{account.read} read = {len(account.images)} kept + {len(account.duplicates)} duplicates "
-        f"+ {len(account.refused) + len(account.dropped)} quarantined. A file that gives no image "
+        f"{counts['read']} read = {counts['kept']} kept + {counts['duplicates']} duplicates "
+        f"+ {counts['quarantined']} quarantined. A file that gives no image "
         f"counts once, one with several frames once a frame."
     )
-    if card.counts.samples != len(account.images):
+    if card.counts.samples != counts["kept"]:
         caption += f" Tiling then made {card.counts.samples} samples of {left} images."
     return Table(["Step", "Before", "Left out", "After"], rows, caption)
 
@@ -120,65 +139,45 @@ def _reasons(account: Account) -> list[Block]:
 
 def _not_opened(account: Account) -> list[Block]:
     blocks: list[Block] = []
-    if account.left_out:
-        reasons = Counter(reason for _, reason in account.left_out)
+    rows = account.ledger.rows(
+        "SELECT reason, count(*) AS n FROM left_out GROUP BY reason ORDER BY n DESC, reason"
+    )
+    reasons = Counter(dict(tuple(row) for row in rows))
+    if reasons:
         listed = "; ".join(f"{count} × {reason}" for reason, count in reasons.most_common(5))
-        blocks.append(
-            Callout("note", f"{len(account.left_out)} entries were not opened: {listed}.")
-        )
+        blocks.append(Callout("note", f"{reasons.total()} entries were not opened: {listed}."))
     if account.absent:
-        text = f"The table names {len(account.absent)} files that are not there."
-        blocks.append(Callout("warn" if len(account.absent) < account.files else "note", text))
+        text = f"The table names {account.absent} files that are not there."
+        few = account.absent < account.counts()["files"]
+        blocks.append(Callout("warn" if few else "note", text))
     return blocks
 
 
-def _pictures(account: Account, card: DatasetCard, run: Run) -> list[Block]:
+def _pictures(story: Story) -> list[Block]:
+    ledger, classes = story.account.ledger, story.card.label_schema.classes
     blocks: list[Block] = []
-    if card.label_schema.classes:
-        blocks.append(class_sheet(account.images, card.label_schema.classes, run))
-    others = _beyond_classes(account, card)
-    if not blocks or (others and len({image.modality for image in account.images}) > 1):
-        blocks.append(modality_sheet(others, run, rest=len(others) < len(account.images)))
-    sizes = Counter(f"{image.row.width} × {image.row.height}" for image in account.images)
-    rows: Rows = [[size, count] for size, count in sizes.most_common(8)]
-    caption = f"The commonest of {len(sizes)} sizes, width × height in pixels, as read."
+    if classes:
+        blocks.append(class_sheet(ledger, classes, story.run))
+    if not blocks or len(story.card.counts.modalities) > 1:
+        blocks.append(modality_sheet(ledger, story.run))
+    kept = "FROM items WHERE fate = 'kept' AND kind = 'image'"
+    sizes = ledger.rows(
+        f"SELECT width || ' × ' || height AS size, count(*) AS n {kept} "
+        "GROUP BY size ORDER BY n DESC, size LIMIT 8"
+    )
+    rows: Rows = [[size, count] for size, count in sizes]
+    several = ledger.one(f"SELECT count(DISTINCT width || ' ' || height) {kept}")
+    caption = f"The commonest of {several} sizes, width × height in pixels, as read."
     return [*blocks, Table(["Size", "Images"], rows, caption, bars=["Images"])]
 
 
-def _beyond_classes(account: Account, card: DatasetCard) -> list[Image]:
-    """The images whose modality the sheet of classes does not show already."""
-    pairs = {(image.modality, label) for image in account.images for label in labels_of(image)}
-    if len(pairs) > len(card.label_schema.classes):
-        return list(account.images)
-    told = {modality for modality, _ in pairs}  # each class is one modality
-    return [image for image in account.images if image.modality not in told]
+def _labels(story: Story) -> list[Block]:
+    blocks: list[Block] = [Text(_split_words(story)), *story.dealt.tables()]
+    return blocks + _label_remarks(story)
 
 
-def _labels(account: Account, card: DatasetCard) -> list[Block]:
-    blocks: list[Block] = [Text(_split_words(account))]
-    names = [*card.label_schema.classes] or []
-    rows = [_label_row(name, [i for i in account.images if name in labels_of(i)]) for name in names]
-    unlabelled = [image for image in account.images if not labels_of(image)]
-    if unlabelled:
-        rows.append(_label_row("no label", unlabelled))
-    if len(rows) > 1:
-        rows.append(_label_row("all", account.images))
-    columns = ["Label", "Images", "Subjects"]
-    columns += [f"{split}: {what}" for split in SPLITS for what in ("images", "subjects")]
-    shown = rows if len(rows) <= MOST_ROWS else [*rows[: MOST_ROWS - 1], rows[-1]]
-    blocks.append(Table(columns, shown, strong=[len(shown) - 1] if len(shown) > 1 else ()))
-    return blocks + _label_remarks(account, card)
-
-
-def _label_row(name: str, images: Sequence[Image]) -> list[str | int]:
-    row: list[str | int] = [name, len(images), len({image.subject for image in images})]
-    for split in SPLITS:
-        part = [image for image in images if image.split == split]
-        row += [len(part), len({image.subject for image in part})]
-    return row
-
-
-def _split_words(account: Account) -> str:
+def _split_words(story: Story) -> str:
+    account = story.account
     patients = account.counts()["patients"]
     subjects = account.counts()["subjects"]
     if patients == subjects:
@@ -190,11 +189,12 @@ def _split_words(account: Account) -> str:
         )
     else:
         whose = "No image says whose it is: every study or file counts as a subject of its own."
-    return f"How it was split: {account.dealt.why}. {whose}"
+    return f"How it was split: {story.dealt.why}. {whose}"
 
 
-def _label_remarks(account: Account, card: DatasetCard) -> list[Block]:
-    described, unique, dealt = account.described, account.unique, account.dealt
+def _label_remarks(story: Story) -> list[Block]:
+    account, card = story.account, story.card
+    joined, unique, dealt = story.joined, story.unique, story.dealt
     remarks: list[Block] = []
     classes = card.label_schema.classes
     if len(classes) == 1:
@@ -206,21 +206,20 @@ def _label_remarks(account: Account, card: DatasetCard) -> list[Block]:
             "split, and scores may be too good."
         )
         remarks.append(Callout("warn", text))
-    if described.unlisted:
-        listed = ", ".join(f"{raw} ({count})" for raw, count in described.unlisted.most_common(8))
+    if joined.unlisted:
+        listed = ", ".join(f"{raw} ({count})" for raw, count in joined.unlisted.most_common(8))
         text = f"Labels that labels.classes does not list count as none: {listed}."
         remarks.append(Callout("note", text))
     for count, text in (
-        (described.torn, "images have table rows with different labels, and so none"),
-        (described.shared, "images share a table row that could mean either, and so have no label"),
+        (joined.torn, "images have table rows with different labels, and so none"),
+        (joined.shared, "images share a table row that could mean either, and so have no label"),
         (unique.contradicted, "pictures have copies with different labels, and so none"),
         (unique.crossed, "pictures are on two sides of the official split; one copy is kept"),
-        (dealt.crossing, "subjects are on two sides of the official split"),
-        (dealt.unassigned, "images are in no part of the official split and went to train"),
     ):
         if count:
             remarks.append(Callout("warn", f"{count} {text}."))
-    missing = [s for s in SPLITS if classes and not _has_all(account, s, classes)]
+    remarks += [Callout("warn", text) for text in dealt.remarks()]
+    missing = [s for s in SPLITS if classes and not _has_all(dealt, s, classes)]
     if missing and len(classes) > 1:
         text = (
             f"Not every class has an image in {' and '.join(missing)}: there are too few subjects."
@@ -229,33 +228,33 @@ def _label_remarks(account: Account, card: DatasetCard) -> list[Block]:
     return remarks
 
 
-def _has_all(account: Account, split: str, classes: Sequence[str]) -> bool:
-    found = {
-        label for image in account.images if image.split == split for label in labels_of(image)
-    }
-    return not found or found == set(classes)
+def _has_all(dealt: Dealt, split: str, classes: list[str]) -> bool:
+    found = [name for name in classes if name in dealt.labels and dealt.labels[name][split]]
+    return not found or len(found) == len(classes)
 
 
-def _copies(account: Account, run: Run) -> list[Block]:
-    total = len(account.duplicates)
-    exact = sum(copy.exact for copy in account.duplicates)
-    pictures = len({copy.kept.image_id for copy in account.duplicates})
+def _copies(story: Story) -> list[Block]:
+    ledger, unique = story.account.ledger, story.unique
+    duplicates = "FROM items WHERE fate = 'duplicate'"
+    total = ledger.one(f"SELECT count(*) {duplicates}")
+    exact = ledger.one(f"SELECT count(*) {duplicates} AND exact")
+    pictures = ledger.one(f"SELECT count(DISTINCT twin) {duplicates}")
     text = (
         f"{total} images show the very pixels of {pictures} others: {exact} are the same file, "
         f"{total - exact} hold the same pixels elsewhere, often in another encoding. One of each "
         f"is kept, the one of which most is known. Pictures that are merely alike (other sizes, "
         f"lossy copies) are not looked for."
     )
-    blocks: list[Block] = [Text(text), copies_sheet(account, run)]
-    if account.unique.tied:
-        several = len(account.unique.tied)
-        blocks.append(
-            Callout("warn", f"{several} groups of patients share pixels; each is now one subject.")
-        )
-    if account.unique.shared_widely:
+    blocks: list[Block] = [Text(text)]
+    if ledger.one(f"SELECT 1 {duplicates} AND kind = 'image' LIMIT 1"):
+        blocks.append(copies_sheet(ledger, story.run))
+    if unique.tied:
+        text = f"{unique.tied} groups of patients share pixels; each is now one subject."
+        blocks.append(Callout("warn", text))
+    if unique.shared_widely:
         text = (
             f"Pictures that come from more than five patients each, like a test card: "
-            f"{account.unique.shared_widely}. They tie nobody together."
+            f"{unique.shared_widely}. They tie nobody together."
         )
         blocks.append(Callout("note", text))
     return blocks
@@ -263,9 +262,15 @@ def _copies(account: Account, run: Run) -> list[Block]:
 
 def _privacy(account: Account, run: Run) -> list[Block]:
     secret = str(run.resolved.get("deidentify.secret", {}).get("value", "as the recipe says"))
-    notes = Counter(note for image in account.images for note in image.row.notes)
-    modalities = Counter(image.modality for image in account.images)
-    risky = sum(modalities[name] for name in _AT_RISK)
+    kept = "FROM items WHERE fate = 'kept'"
+    at_risk = ", ".join(f"'{name}'" for name in _AT_RISK)
+    risky = account.ledger.one(
+        f"SELECT count(*) {kept} AND kind = 'image' AND modality IN ({at_risk})"
+    )
+    declared = account.ledger.one(
+        f"SELECT count(*) {kept} AND EXISTS (SELECT 1 FROM json_each(notes) "  # noqa: S608
+        "WHERE value = 'burned-in annotation declared')"
+    )
     rows = [
         ["patient, study and institution", "replaced by keyed pseudonyms", f"key: {secret}"],
         ["file names", "see source in the manifest", _paths(run)],
@@ -275,7 +280,6 @@ def _privacy(account: Account, run: Run) -> list[Block]:
         ["faces in head scans", "NOT CHECKED", ""],
     ]
     blocks: list[Block] = [Table(["What could name someone", "What was done", "How"], rows)]
-    declared = notes["burned-in annotation declared"]
     if declared:
         text = f"{declared} images declare themselves that text is burned into their pixels."
         blocks.append(Callout("warn", text))

@@ -2,57 +2,68 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from medfm_cli.commands.curate.account import Account
-from medfm_cli.commands.curate.images import Image
-from medfm_cli.commands.curate.split_images import labels_of
-from medfm_cli.data.dataset import Dataset
+from medfm_cli.commands.curate.ledger import Ledger
+from medfm_cli.data.dataset import SHARDS_FOLDER
+from medfm_cli.data.manifest import MANIFEST_FILE
+from medfm_cli.data.payload import picture_of
+from medfm_cli.data.shards import ShardReader
 from medfm_cli.runs import Figure, Run
 from medfm_cli.runs.figures import image_sheet, save
 
 COLUMNS = 6
 MOST_ROWS = 12
+_HAS_LABEL = (
+    "(label = ? OR EXISTS (SELECT 1 FROM json_each(coalesce(labels, '[]')) WHERE value = ?))"
+)
+Few = list[tuple[str, str]]
+"""Image ids with a caption each."""
 
 
-def class_sheet(images: Sequence[Image], classes: Sequence[str], run: Run) -> Figure:
+def class_sheet(ledger: Ledger, classes: Sequence[str], run: Run) -> Figure:
     """One row of images for every class."""
     shown = list(classes)[:MOST_ROWS]
-    chosen = {name: _few(images, lambda i, name=name: name in labels_of(i)) for name in shown}  # type: ignore[misc]
+    chosen = {name: _few(ledger, _HAS_LABEL, name, name) for name in shown}
     caption = "Images of every class, each row from as many subjects as there are."
     if len(classes) > MOST_ROWS:
         caption = f"Images of the first {MOST_ROWS} of {len(classes)} classes."
     return _sheet(chosen, run, name="classes", caption=caption)
 
 
-def modality_sheet(images: Sequence[Image], run: Run, *, rest: bool = False) -> Figure:
-    """One row of images for every modality; `rest`: these are not all the images there are."""
-    counts = Counter(image.modality for image in images)
-    chosen: dict[str, list[Image]] = {}
-    for name, _ in counts.most_common(MOST_ROWS):
-        few = _few(images, lambda image, name=name: image.modality == name)  # type: ignore[misc]
-        chosen[name or "unknown modality"] = few
+def modality_sheet(ledger: Ledger, run: Run) -> Figure:
+    """One row of images for every modality."""
+    names = ledger.rows(
+        "SELECT modality FROM items WHERE fate = 'kept' AND kind = 'image' "
+        "GROUP BY modality ORDER BY count(*) DESC, modality LIMIT ?",
+        MOST_ROWS,
+    )
+    chosen = {name or "unknown modality": _few(ledger, "modality = ?", name) for (name,) in names}
     caption = "Images of every modality, each row from as many subjects as there are."
-    if rest:
-        caption = "Images of the modalities that are no class."
-    elif len(chosen) == 1:
+    if len(chosen) == 1:
         caption = "Some of the images, from as many subjects as there are."
     return _sheet(chosen, run, name="modalities", caption=caption)
 
 
-def copies_sheet(account: Account, run: Run) -> Figure:
+def copies_sheet(ledger: Ledger, run: Run) -> Figure:
     """The pictures with the most copies."""
-    counts = Counter(copy.kept.image_id for copy in account.duplicates)
-    kept = {copy.kept.image_id: copy.kept for copy in account.duplicates}
-    top = [(kept[image_id], count) for image_id, count in counts.most_common(COLUMNS)]
+    top = list(
+        ledger.rows(
+            "SELECT substr(t.content_sha, 1, 16), count(*) AS n FROM items i "
+            "JOIN items t ON t.id = i.twin WHERE i.fate = 'duplicate' AND t.kind = 'image' "
+            "GROUP BY i.twin ORDER BY n DESC, i.twin LIMIT ?",
+            COLUMNS,
+        )
+    )
     captions = [f"{count} {'copy' if count == 1 else 'copies'}" for _, count in top]
-    pixels = _Stored(run).pixels(image for image, _ in top)
+    found = _pixels(run.path("dataset"), [name for name, _ in top])
     path = run.path("figures", "copies.png")
-    save(image_sheet(pixels, captions, COLUMNS, tile=160), path)
+    save(image_sheet([found[name] for name, _ in top], captions, COLUMNS, tile=160), path)
     return Figure(
         "figures/copies.png",
         "The pictures that came most often, and how many copies were left out.",
@@ -61,14 +72,14 @@ def copies_sheet(account: Account, run: Run) -> Figure:
     )
 
 
-def _sheet(chosen: dict[str, list[Image]], run: Run, *, name: str, caption: str) -> Figure:
-    stored = _Stored(run)
+def _sheet(chosen: dict[str, Few], run: Run, *, name: str, caption: str) -> Figure:
+    found = _pixels(run.path("dataset"), [image for few in chosen.values() for image, _ in few])
     pixels: list[NDArray[np.uint8] | None] = []
     captions: list[str] = []
-    for label, images in chosen.items():
-        blank = COLUMNS - len(images)
-        pixels += [*stored.pixels(images), *[None] * blank]
-        captions += [f"{label}\n{_about(image)}" for image in images] + [""] * blank
+    for label, few in chosen.items():
+        blank = COLUMNS - len(few)
+        pixels += [*(found[image] for image, _ in few), *[None] * blank]
+        captions += [f"{label}\n{about}" for _, about in few] + [""] * blank
     path = run.path("figures", f"{name}.png")
     save(image_sheet(pixels, captions, COLUMNS, tile=160), path)
     return Figure(
@@ -79,38 +90,30 @@ def _sheet(chosen: dict[str, list[Image]], run: Run, *, name: str, caption: str)
     )
 
 
-def _about(image: Image) -> str:
-    size = f"{image.row.width} x {image.row.height}"
-    return f"{image.split} · {size}"
-
-
-def _few(images: Iterable[Image], wanted: Callable[[Image], bool]) -> list[Image]:
+def _few(ledger: Ledger, where: str, *args: str) -> Few:
     """Up to a row of images, of different subjects as far as there are some."""
-    by_subject: defaultdict[str, list[Image]] = defaultdict(list)
-    for image in images:
-        if wanted(image):
-            by_subject[image.subject].append(image)
-    for group in by_subject.values():
-        group.sort(key=lambda image: image.image_id)
-    queues = [by_subject[subject] for subject in sorted(by_subject)]
-    few: list[Image] = []
-    turn = 0
-    while len(few) < COLUMNS and any(len(queue) > turn for queue in queues):
-        few += [queue[turn] for queue in queues if len(queue) > turn][: COLUMNS - len(few)]
-        turn += 1
-    return few
+    rows = ledger.rows(
+        "SELECT content_sha, split, width, height, row_number() OVER "  # noqa: S608
+        "(PARTITION BY subject ORDER BY content_sha) AS turn FROM items "
+        f"WHERE fate = 'kept' AND kind = 'image' AND {where} ORDER BY turn, subject LIMIT ?",
+        *args,
+        COLUMNS,
+    )
+    return [(r["content_sha"][:16], f"{r['split']} · {r['width']} x {r['height']}") for r in rows]
 
 
-class _Stored:
-    """The images as they lie in the dataset; of a tiled one its middle tile."""
-
-    def __init__(self, run: Run) -> None:
-        self._dataset = Dataset.open(run.path("dataset"))
-        self._rows: defaultdict[str, list[int]] = defaultdict(list)
-        for row, image_id in enumerate(self._dataset.column("image_id")):
-            self._rows[image_id].append(row)
-
-    def pixels(self, images: Iterable[Image]) -> list[NDArray[np.uint8]]:
-        """The pixels of some images."""
-        found = [self._rows[image.image_id] for image in images]
-        return [self._dataset.image(rows[len(rows) // 2]) for rows in found]
+def _pixels(root: Path, wanted: Iterable[str]) -> dict[str, NDArray[np.uint8]]:
+    """The images of these ids as they lie in the dataset; of a tiled one its middle tile."""
+    ids = sorted(set(wanted))
+    columns = ["image_id", "shard", "offset", "length"]
+    table = pq.read_table(
+        root / MANIFEST_FILE, columns=columns, filters=[("image_id", "in", ids)] if ids else None
+    )
+    places: dict[str, list[tuple[str, int, int]]] = {}
+    for row in table.to_pylist() if ids else []:
+        place = (row["shard"], row["offset"], row["length"])
+        places.setdefault(row["image_id"], []).append(place)
+    reader = ShardReader(root / SHARDS_FOLDER)
+    return {
+        name: picture_of(reader.read(*found[len(found) // 2])) for name, found in places.items()
+    }

@@ -1,4 +1,4 @@
-"""What reading leaves on disk: for every unit of files its rows and the PNGs of its images.
+"""What reading leaves on disk: for every unit of files its rows and the payloads of its samples.
 
 A unit is written whole or not at all, so that a killed run finds its finished units again. Rows
 hold pseudonyms only; no identifier of a patient is ever written here.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
@@ -16,25 +16,37 @@ from typing import Any, Self
 
 from medfm_cli.runs.atomic import sync_folder, write_text
 
-FORMAT = 1
-_REPEATED = ("file_sha", "facts", "subject", "study", "site", "modality", "anatomy", "split")
-"""Texts that thousands of rows share: kept once in memory."""
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file to read, or the range `first` … `last` of the images in one that holds thousands.
+    """What is read in one go: a file with those that belong to it, or a range of a large one.
 
-    `file` is the file's number in the listing; several entries may share it.
+    Attributes:
+        index: its number among the entries.
+        file: the file's number in the ledger; several entries may share it.
+        block: the number of its source block.
+        first, last: the range of the samples in a file that holds thousands, else −1.
+        others: paths of the files that are read with it.
+        kind: what a group of files is, such as `series`; empty for a single file.
+        notes: annotations that are kept in other files, as (kind, path, key) each.
+        text, turns: what a table says of it: a report, questions and answers (JSON).
     """
 
     index: int
     file: int
+    block: int
     name: str
     path: str
     size: int
     first: int = -1
     last: int = -1
+    others: tuple[str, ...] = ()
+    kind: str = ""
+    notes: tuple[tuple[str, str, str], ...] = ()
+    text: str = ""
+    turns: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,49 +59,70 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
-    """A PNG in the spool: its corner in the image and size in pixels, its place in bytes."""
+class Stored:
+    """A sample in the spool: the whole of an item, or a part of it.
 
-    y: int
-    x: int
+    Attributes:
+        suffix: of its id; empty for the whole.
+        place: where in the item it lies, JSON.
+        shape, height, width, channels, meta: as in the manifest.
+        offset: of its first member in the unit's file of payloads; the others follow at once.
+        lengths: of its members in bytes, by extension.
+    """
+
+    suffix: str
+    place: str
+    shape: list[int]
     height: int
     width: int
     channels: int
+    meta: str
     offset: int
-    length: int
+    lengths: dict[str, int]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Found:
-    """An image that was read and is good, with what its own file says of it.
+    """An item that was read and is good, with what its own file says of it.
 
-    `subject`, `study` and `site` are pseudonyms; `facts` is a JSON object.
+    `subject`, `study` and `site` are pseudonyms; `facts`, `meta`, `turns` and `boxes` are JSON.
     """
 
     entry: int
     frame: int
     part: str
     file_sha: str
-    pixels_sha: str
+    content_sha: str
+    kind: str
     height: int
     width: int
-    tiles: list[Tile]
+    channels: int
+    shape: list[int]
+    parts: list[Stored]
     facts: str
+    meta: str
+    phash: int | None
+    thumb: str | None
     subject: str | None
     study: str | None
     site: str | None
     modality: str
     anatomy: str
+    time: str
+    age: float | None
+    sex: str
     label: str | None
     labels: list[str] | None
     split: str | None
+    text: str
+    turns: str
+    boxes: str
     notes: list[str]
-    unit: int = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A file, or the rest of one from `frame` on, that gives no image."""
+    """A file, or the rest of one from `frame` on, that gives no sample."""
 
     entry: int
     frame: int
@@ -107,35 +140,40 @@ class Spool:
         self.mark = mark
 
     def rows_path(self, number: int) -> Path:
-        """The rows of a unit."""
-        return self.folder / f"{number:06d}.json"
+        """The rows of a unit, one JSON line each, after a line about them all."""
+        return self.folder / f"{number:06d}.jsonl"
 
-    def pixels_path(self, number: int) -> Path:
-        """The PNGs of a unit, one after the other."""
+    def payload_path(self, number: int) -> Path:
+        """The payloads of a unit, one after the other."""
         return self.folder / f"{number:06d}.bin"
 
     def now_path(self, number: int) -> Path:
         """Which file a process is at, while it works on a unit."""
         return self.folder / f"{number:06d}.now"
 
-    def is_done(self, number: int, *, packed: bool) -> bool:
-        """Whether a unit is finished; once all is packed its pixels are not needed any more."""
+    def is_done(self, unit: Unit, *, packed: bool) -> bool:
+        """Whether a unit is finished; once all is packed its payloads are not needed any more."""
         try:
-            head = json.loads(self.rows_path(number).read_text("utf-8"))
+            with self.rows_path(unit.number).open(encoding="utf-8") as file:
+                head = json.loads(file.readline())
             if head["format"] != FORMAT or head["mark"] != self.mark:
                 return False
-            return packed or self.pixels_path(number).stat().st_size == head["bytes"]
+            if head["entries"] != _entries(unit):
+                return False
+            return packed or self.payload_path(unit.number).stat().st_size == head["bytes"]
         except (OSError, ValueError, KeyError):
             return False
 
-    def load(self, number: int) -> tuple[list[Found], list[Refused]]:
+    def load(self, number: int) -> Iterator[Found | Refused]:
         """The rows of a finished unit."""
-        unit = json.loads(self.rows_path(number).read_text("utf-8"))
-        found = [_found(values, number) for values in unit["found"]]
-        return found, [Refused(*values) for values in unit["refused"]]
+        with self.rows_path(number).open(encoding="utf-8") as file:
+            next(file)
+            for line in file:
+                kind, values = json.loads(line)
+                yield _found(values) if kind == "found" else Refused(*values)
 
-    def drop_pixels(self) -> None:
-        """Remove all PNGs: they are in the shards now."""
+    def drop_payloads(self) -> None:
+        """Remove all payloads: they are in the shards now."""
         for path in self.folder.glob("*.bin*"):
             path.unlink()
 
@@ -143,21 +181,30 @@ class Spool:
 class UnitWriter:
     """Writes one unit; leaving the `with` block by an error leaves nothing."""
 
-    def __init__(self, spool: Spool, number: int) -> None:
+    def __init__(self, spool: Spool, unit: Unit) -> None:
         self.spool = spool
-        self.number = number
-        self.found: list[Found] = []
-        self.refused: list[Refused] = []
-        self.seen: dict[str, list[Tile]] = {}
-        """Tiles of the pictures of this unit by their sha256: copies need not be written again."""
-        self._temporary = spool.folder / f"{number:06d}.bin.{os.getpid()}.tmp"
+        self.unit = unit
+        self.found = 0
+        self.refused = 0
+        self.seen: dict[str, list[Stored]] = {}
+        """What is stored of the contents of this unit by their sha256: copies are stored once."""
+        self._rows: list[str] = []
+        self._temporary = spool.folder / f"{unit.number:06d}.bin.{os.getpid()}.tmp"
         self._file = self._temporary.open("wb")
 
-    def pixels(self, png: bytes) -> int:
-        """Append a PNG; gives its offset."""
+    def payload(self, members: Mapping[str, bytes]) -> int:
+        """Append the members of a sample; gives the offset of the first."""
         offset = self._file.tell()
-        self._file.write(png)
+        for data in members.values():
+            self._file.write(data)
         return offset
+
+    def add(self, row: Found | Refused) -> None:
+        """Add a row."""
+        kind = "found" if isinstance(row, Found) else "refused"
+        self.found += kind == "found"
+        self.refused += kind == "refused"
+        self._rows.append(json.dumps([kind, astuple(row)], separators=(",", ":")))
 
     def __enter__(self) -> Self:
         return self
@@ -174,27 +221,25 @@ class UnitWriter:
     def _finish(self) -> None:
         self._file.flush()
         os.fsync(self._file.fileno())
-        size = self._file.tell()
-        self._temporary.replace(self.spool.pixels_path(self.number))
-        sync_folder(self.spool.folder)
-        write_text(self.spool.rows_path(self.number), self._rows(size))
-
-    def _rows(self, size: int) -> str:
-        unit: dict[str, Any] = {
+        head: dict[str, Any] = {
             "format": FORMAT,
             "mark": self.spool.mark,
-            "bytes": size,
-            "found": [astuple(row) for row in self.found],
-            "refused": [astuple(row) for row in self.refused],
+            "entries": _entries(self.unit),
+            "bytes": self._file.tell(),
         }
-        return json.dumps(unit, ensure_ascii=True, separators=(",", ":"))
+        self._temporary.replace(self.spool.payload_path(self.unit.number))
+        sync_folder(self.spool.folder)
+        lines = [json.dumps(head, separators=(",", ":")), *self._rows]
+        text = "".join(f"{line}\n" for line in lines)
+        write_text(self.spool.rows_path(self.unit.number), text)
 
 
-def _found(values: list[Any], number: int) -> Found:
-    row = Found(*values)
-    row.tiles = [Tile(*tile) for tile in row.tiles]  # type: ignore[misc]
-    row.unit = number
-    for name in _REPEATED:
-        if (value := getattr(row, name)) is not None:
-            setattr(row, name, sys.intern(value))
-    return row
+def _entries(unit: Unit) -> list[int]:
+    """The range of entries that a unit covers; it says whether a unit was cut the same way."""
+    return [unit.entries[0].index, unit.entries[-1].index]
+
+
+def _found(values: list[Any]) -> Found:
+    place = Found.__slots__.index("parts")
+    values[place] = [Stored(*stored) for stored in values[place]]
+    return Found(*values)

@@ -2,69 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
-from medfm_cli.commands.curate import columns
+from medfm_cli.commands.curate import columns, tables
 from medfm_cli.commands.curate.columns import Choice
+from medfm_cli.commands.curate.deidentify import Pseudonyms
+from medfm_cli.commands.curate.ledger import Ledger
 from medfm_cli.commands.curate.matching import ENOUGH, Matcher
-from medfm_cli.commands.curate.notes import Note, Notes, Resolve
-from medfm_cli.commands.curate.recipe import CurateRecipe
-from medfm_cli.commands.curate.sources import Listing
-from medfm_cli.commands.curate.tables import Rows
+from medfm_cli.commands.curate.notes import Notes, Resolve, Said, write_notes
+from medfm_cli.commands.curate.options.source import SourceKeys
+from medfm_cli.commands.curate.options.split import Split
+from medfm_cli.commands.curate.tables import Rows, read_rows
 from medfm_cli.errors import DataError
 
 Meant = Literal["files", "folders", "patients"]
+SAMPLE = 20_000
+"""Rows from the start of a table by which its columns are told; all of them are then used."""
 
 
 def note_table(
-    notes: Notes, recipe: CurateRecipe, listing: Listing, rows: Rows, resolve: Resolve
+    notes: Notes,
+    ledger: Ledger,
+    keys: SourceKeys,
+    split: Split,
+    path: Path,
+    names: Pseudonyms,
+    resolve: Resolve,
 ) -> None:
     """Write what a table says into the notes, choosing columns where the recipe says `auto`.
 
     Raises:
         DataError: no column names files, folders or patients, or it is not clear what one means.
     """
+    rows = read_rows(path, SAMPLE)
     notes.columns = tuple(rows.header)
-    matcher = Matcher([file.name for file in listing.files])
-    key, meant = _key_column(recipe, rows, matcher, resolve)
+    matcher = Matcher(ledger, notes.block)
+    key, meant = _key_column(keys, rows, matcher, resolve)
     taken = [] if meant == "patients" else [key]
     picked: dict[str, Choice] = {}
     for name, asked, find in (
-        ("subject", recipe.subject, columns.find_subject),
-        ("site", recipe.site, columns.find_site),
-        ("modality", recipe.modality, columns.find_modality),
-        ("anatomy", recipe.anatomy, columns.find_anatomy),
-        ("split.official", recipe.split.official, columns.find_split),
-        ("study", "auto", columns.find_study),
+        ("subject", keys.subject, columns.find_subject),
+        ("site", keys.site, columns.find_site),
+        ("modality", keys.modality, columns.find_modality),
+        ("anatomy", keys.anatomy, columns.find_anatomy),
+        ("split.official", _official(split), columns.find_split),
+        ("study", keys.study, columns.find_study),
+        ("time", keys.time, columns.find_time),
+        ("age", keys.age, columns.find_age),
+        ("sex", keys.sex, columns.find_sex),
+        ("text", keys.text, _never),
     ):
         choice = _pick(name, asked, rows, find, taken)
         if choice:
             picked[name] = choice
             taken.append(choice.column)
-            if asked == "auto" and name != "study":
+            if asked == "auto" and name not in _QUIET:
                 resolve(name, choice.column, choice.why)
-    label = _pick_label(recipe, rows, taken, resolve)
+    label = _pick_label(keys, rows, taken, resolve)
     if label:
         notes.labelled, notes.origin = True, "table"
         picked["label"] = label
-    if meant == "folders" and "subject" not in picked and recipe.subject == "auto":
+    if meant == "folders" and "subject" not in picked and keys.subject == "auto":
         picked["subject"] = Choice((key,), "")
         resolve("subject", key, "its values are the names of the folders that images lie in")
-    _fill(notes, rows, key, picked, _finder(notes, matcher, meant))
+    notes.patients = meant == "patients"
+    _fill(notes, ledger, path, key, picked, _finder(matcher, meant, names))
     if meant == "files":
-        _mark_shared(notes, rows.column(key), matcher)
+        _mark_shared(ledger, path, key, matcher)
+
+
+_QUIET = ("study", "time", "age", "sex")
+"""What is taken from a table without a word: nothing depends on it."""
+
+
+def _official(split: Split) -> str:
+    """What is asked of the official split: a column's name, or a word."""
+    return split.official_column or str(split.official)
+
+
+def _never(_rows: Rows, *, but: Iterable[str] = ()) -> None:
+    """Nothing is taken for this unasked."""
+    del but
 
 
 def _key_column(
-    recipe: CurateRecipe, rows: Rows, matcher: Matcher, resolve: Resolve
+    keys: SourceKeys, rows: Rows, matcher: Matcher, resolve: Resolve
 ) -> tuple[str, Meant]:
     """The column that says which images a row means, and how: as files, folders or patients.
 
     Raises:
         DataError: none does.
     """
-    asked = recipe.label_spec().files
+    asked = keys.label_spec().files
     if asked != "auto":
         column = columns.named(asked, rows.header, rows.path, "labels.files")
         files, folders = (matcher.share(rows.column(column), folders=f) for f in (False, True))
@@ -120,12 +151,8 @@ def _pick(
     """The column for one meaning: the one that is asked for, or the one that is found."""
     if asked == "auto":
         return find(rows, but=taken)
-    words = {
-        "subject": ("none", "folders"),
-        "site": ("none",),
-        "split.official": ("none", "keep"),
-    }
-    if asked in words.get(name, ()):
+    words = {"subject": ("none", "folders"), "split.official": ("none", "keep")}
+    if asked in words.get(name, ("none",)):
         return find(rows, but=taken) if asked == "keep" else None
     if name in ("modality", "anatomy") and asked not in rows.header:
         return None  # one name for all images
@@ -133,15 +160,15 @@ def _pick(
 
 
 def _pick_label(
-    recipe: CurateRecipe, rows: Rows, taken: Sequence[str], resolve: Resolve
+    keys: SourceKeys, rows: Rows, taken: Sequence[str], resolve: Resolve
 ) -> Choice | None:
     """The label's column.
 
     Raises:
         DataError: the recipe asks for labels from this table, and no column can be told to be it.
     """
-    spec = recipe.label_spec()
-    if recipe.labels == "none" or spec.field or spec.folders:
+    spec = keys.label_spec()
+    if keys.labels == "none" or spec.field or spec.folders:
         return None
     if spec.column != "auto":
         column = columns.named(spec.column, rows.header, rows.path, "labels.column")
@@ -158,56 +185,63 @@ def _pick_label(
     return choice
 
 
-def _finder(notes: Notes, matcher: Matcher, meant: Meant) -> Callable[[str], list[Note]]:
-    """Gives the notes that a cell of the key column means."""
+Find = Callable[[str], list[tuple[int, str]]]
+"""The files, or the patient's pseudonym, that a cell of the key column means."""
+
+
+def _finder(matcher: Matcher, meant: Meant, names: Pseudonyms) -> Find:
     if meant == "patients":
-        return lambda cell: [notes.by_patient.setdefault(cell, Note())]
+
+        def patient(cell: str) -> list[tuple[int, str]]:
+            pseudonym = names.of_person(cell)
+            return [(-1, pseudonym)] if pseudonym else []
+
+        return patient
     find = matcher.in_folder if meant == "folders" else matcher.find
-    return lambda cell: [notes.of(index) for index in find(cell)]
+    return lambda cell: [(number, "") for number in find(cell)]
 
 
 def _fill(
-    notes: Notes,
-    rows: Rows,
-    key: str,
-    picked: dict[str, Choice],
-    find: Callable[[str], list[Note]],
+    notes: Notes, ledger: Ledger, path: Path, key: str, picked: dict[str, Choice], find: Find
 ) -> None:
-    """Write what the rows say into the notes that they mean."""
-    cells = {
-        "split" if name == "split.official" else name: _spelt(rows, choice.columns)
-        if len(choice.columns) > 1
-        else rows.column(choice.column)
-        for name, choice in picked.items()
-    }
-    absent: set[str] = set()
-    for number, cell in enumerate(rows.column(key)):
-        found = find(cell) if cell else []
-        if cell and not found:
-            absent.add(cell)
-        for note in found:
-            for name, values in cells.items():
-                value = columns.split_name(values[number]) if name == "split" else values[number]
-                if note.row >= 0 and name == "label" and value != note.label:
-                    note.torn = True
-                setattr(note, name, value)
-            note.row = number
-    notes.absent = sorted(absent)
+    """Write what all rows say into the notes that they mean."""
+    names = {"split" if name == "split.official" else name: c for name, c in picked.items()}
+    place = {name: number for number, name in enumerate(tables.header(path))}
+
+    def said() -> Iterator[Said]:
+        for number, cells in _whole_rows(path):
+            cell = tables.meaning(cells[place[key]])
+            found = find(cell) if cell else []
+            if cell and not found:
+                ledger.execute("INSERT INTO absent VALUES (?, ?)", notes.block, cell)
+            values = {name: _value(choice, cells, place) for name, choice in names.items()}
+            for file, patient in found:
+                yield file, patient, number, values
+
+    write_notes(ledger, notes.block, names, said())
 
 
-def _mark_shared(notes: Notes, cells: Sequence[str], matcher: Matcher) -> None:
+def _whole_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    for row in tables.rows(path):
+        if not isinstance(row, tables.Broken):
+            yield row.number, row.cells
+
+
+def _value(choice: Choice, cells: Sequence[str], place: Mapping[str, int]) -> str:
+    """What a row says under one heading; for a label spread over columns, which of them is 1."""
+    if len(choice.columns) > 1:
+        ones = {"1", "1.0", "true"}
+        return next((c for c in choice.columns if cells[place[c]].strip().lower() in ones), "")
+    return tables.meaning(cells[place[choice.column]])
+
+
+def _mark_shared(ledger: Ledger, path: Path, key: str, matcher: Matcher) -> None:
     """Mark files of which a row's name cannot tell which is meant."""
-    for cell in cells:
-        found = matcher.find(cell)
-        for index in found if len(found) > 1 else ():
-            notes.of(index).shared = True
+    place = tables.header(path).index(key)
 
+    def shared() -> Iterator[tuple[int]]:
+        for _, cells in _whole_rows(path):
+            found = matcher.find(tables.meaning(cells[place]))
+            yield from ((number,) for number in found if len(found) > 1)
 
-def _spelt(rows: Rows, names: Iterable[str]) -> list[str]:
-    """For every row the column that holds 1."""
-    flags = {name: rows.column(name) for name in names}
-    ones = {"1", "1.0", "true"}
-    return [
-        next((name for name, values in flags.items() if values[i].lower() in ones), "")
-        for i in range(len(rows.values))
-    ]
+    ledger.many("UPDATE notes SET shared = 1 WHERE file = ?", shared())

@@ -57,8 +57,8 @@ def rows(path: Path) -> Iterator[Cells | Broken]:
     return _rows(layout(path), fill=True)
 
 
-def read_rows(path: Path) -> Rows:
-    """Read a table into memory.
+def read_rows(path: Path, most: int | None = None) -> Rows:
+    """Read a table, or its first `most` whole rows, into memory.
 
     Raises:
         DataError: it is missing, no table, has no whole row or two columns of one name.
@@ -69,6 +69,8 @@ def read_rows(path: Path) -> Rows:
             table.broken.append(row)
         else:
             table.values.append(row.cells)
+        if most is not None and len(table.values) >= most:
+            break
     if not table.values:
         raise DataError(f"the table '{path}' has no rows")
     return table

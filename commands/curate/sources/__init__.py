@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from medfm_cli.commands.curate.sources.base import File, Listing, Source
+from medfm_cli.commands.curate.sources.base import File, LeftOut, Listing, Source, walk
 from medfm_cli.errors import DataError
 from medfm_cli.recipe.problems import did_you_mean
 
-__all__ = ["File", "Listing", "Source", "find_source"]
+__all__ = ["File", "LeftOut", "Listing", "Source", "find_source", "walk"]
 
 
 def find_source(spec: str, *, follow_links: bool = False, files_column: str = "auto") -> Source:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -49,6 +49,14 @@ class Listing:
         return fingerprint((f.name, f.size, f.stamp) for f in self.files)
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something that was seen in a source and is not read, and why."""
+
+    name: str
+    reason: str
+
+
 class Source(Protocol):
     """A source as the recipe and the engine see it.
 
@@ -69,6 +77,34 @@ class Source(Protocol):
 
     def open(self, work: Path) -> Listing:
         """The files, fetched or unpacked under `work` where they have to be."""
+
+
+def walk(source: Source, work: Path | None) -> Iterator[File | LeftOut]:
+    """Everything in a source as it is found, in no order, and without a list of it all.
+
+    Args:
+        source: where to look.
+        work: where to fetch or unpack what has to be; None only looks.
+
+    Raises:
+        DataError: there is nothing to read.
+        OSError: the disk is full.
+    """
+    streamed: Callable[[], Iterator[File | LeftOut]] | None = getattr(source, "walk", None)
+    if streamed is not None:
+        yield from streamed()
+        return
+    listing = source.survey() if work is None else source.open(work)
+    yield from listing.files
+    yield from (LeftOut(name, reason) for name, reason in listing.left_out)
+
+
+def unordered_fingerprint(files: Iterable[File]) -> str:
+    """A hash (hex) over names, sizes and times that does not depend on the order."""
+    total = 0
+    for file in files:
+        total += int(fingerprint([(file.name, file.size, file.stamp)]), 16)
+    return hashlib.sha256(f"{total % (1 << 256):064x}".encode()).hexdigest()
 
 
 def fingerprint(values: Iterable[tuple[str, int, int]]) -> str:

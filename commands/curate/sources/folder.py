@@ -6,7 +6,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from medfm_cli.commands.curate.sources.base import HIDDEN, File, Listing, printable
+from medfm_cli.commands.curate.sources.base import (
+    HIDDEN,
+    File,
+    LeftOut,
+    Listing,
+    printable,
+    unordered_fingerprint,
+)
 from medfm_cli.errors import DataError
 
 
@@ -26,8 +33,28 @@ class FolderSource:
         self.classes: dict[str, str] = {}
 
     def fingerprint(self) -> str:
-        """Changes when a file comes, goes, or changes its size or time."""
-        return self.survey().fingerprint()
+        """Changes when a file comes, goes, or changes its size or time.
+
+        Raises:
+            DataError: the folder holds no file.
+        """
+        return unordered_fingerprint(found for found in self.walk() if isinstance(found, File))
+
+    def walk(self) -> Iterator[File | LeftOut]:
+        """Everything under the folder as it is found.
+
+        Raises:
+            DataError: the folder holds no file.
+        """
+        empty = True
+        for found in _Walk(self.root, follow_links=self.follow_links).entries():
+            empty = empty and isinstance(found, LeftOut)
+            yield found
+        if empty:
+            raise DataError(
+                f"the source folder '{self.root}' holds no files to read",
+                hint="set source to the folder that holds the images",
+            )
 
     def survey(self) -> Listing:
         """The files, sorted by name.
@@ -35,14 +62,10 @@ class FolderSource:
         Raises:
             DataError: the folder holds no file.
         """
-        walk = _Walk(self.root, follow_links=self.follow_links)
-        files = sorted(walk.files(), key=lambda file: file.name)
-        if not files:
-            raise DataError(
-                f"the source folder '{self.root}' holds no files to read",
-                hint="set source to the folder that holds the images",
-            )
-        return Listing(files, sorted(walk.left_out), self.root)
+        found = list(self.walk())
+        files = sorted((f for f in found if isinstance(f, File)), key=lambda file: file.name)
+        left_out = sorted((f.name, f.reason) for f in found if isinstance(f, LeftOut))
+        return Listing(files, left_out, self.root)
 
     def open(self, work: Path) -> Listing:
         """The same: nothing has to be fetched."""
@@ -51,16 +74,15 @@ class FolderSource:
 
 
 class _Walk:
-    """One walk through a folder; `left_out` fills up on the way."""
+    """One walk through a folder."""
 
     def __init__(self, root: Path, *, follow_links: bool) -> None:
         self.root = root
         self.inside = str(root.resolve())
         self.follow_links = follow_links
-        self.left_out: list[tuple[str, str]] = []
         self._seen: set[tuple[int, int]] = set()
 
-    def files(self) -> Iterator[File]:
+    def entries(self) -> Iterator[File | LeftOut]:
         pending = [(str(self.root), "")]
         while pending:
             folder, prefix = pending.pop()
@@ -68,15 +90,15 @@ class _Walk:
                 with os.scandir(folder) as scan:
                     entries = sorted(scan, key=lambda entry: entry.name)
             except PermissionError:
-                self.left_out.append((prefix.rstrip("/") or ".", "no permission to read it"))
+                yield LeftOut(prefix.rstrip("/") or ".", "no permission to read it")
                 continue
             if prefix and {"recipe.yaml", "environment.json"} <= {e.name for e in entries}:
-                self.left_out.append((prefix.rstrip("/"), "a run directory of medfm"))
+                yield LeftOut(prefix.rstrip("/"), "a run directory of medfm")
                 continue
             for entry in entries:
                 name = printable(prefix + entry.name)
                 if reason := self._refusal(entry):
-                    self.left_out.append((name, reason))
+                    yield LeftOut(name, reason)
                 elif entry.is_dir():
                     if self._is_new(entry):
                         pending.append((entry.path, f"{prefix}{entry.name}/"))

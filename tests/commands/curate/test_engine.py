@@ -41,6 +41,7 @@ def test_every_file_is_accounted_for(tmp_path: Path, curate: Curate) -> None:
     done = curate(root, labels="none")
     assert done.counts == {
         "files": 13, "read": 13, "kept": 6, "duplicates": 2, "quarantined": 5, "not_opened": 1,
+            "companions": 0,
         "subjects": 6, "patients": 0, "labelled": 0, "samples": 6,
     }  # fmt: skip
     told = {(row["step"], row["reason"]) for row in done.quarantine}

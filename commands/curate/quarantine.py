@@ -1,0 +1,54 @@
+"""Everything that was left out, in the order of the steps, as rows of `quarantine.parquet`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from medfm_cli.commands.curate.ledger import Ledger
+from medfm_cli.data.manifest import Quarantined
+
+_TWINS = (
+    "SELECT i.source, i.file_sha, i.frame, i.step, i.reason, "
+    "substr(t.content_sha, 1, 16) AS twin FROM items i JOIN items t ON t.id = i.twin "
+    "WHERE i.fate = 'duplicate' ORDER BY i.twin, i.id"
+)
+
+
+def quarantined(ledger: Ledger, source_name: Callable[[int, str], str]) -> Iterator[Quarantined]:
+    """What was left out.
+
+    Args:
+        ledger: after all decisions.
+        source_name: how the dataset calls a file, given its block and its name.
+    """
+    for block, name, reason in ledger.rows("SELECT * FROM left_out ORDER BY block, name, reason"):
+        yield Quarantined(source=source_name(block, name), step="source", reason=reason)
+    for block, name in ledger.rows("SELECT DISTINCT block, name FROM absent ORDER BY block, name"):
+        yield Quarantined(
+            source=source_name(block, name), step="table", reason="the table names a missing file"
+        )
+    for row in ledger.rows("SELECT * FROM refused ORDER BY entry, frame, reason"):
+        yield Quarantined(
+            source=row["source"],
+            source_sha256=row["file_sha"],
+            frame=row["frame"],
+            step=row["step"],
+            reason=row["reason"],
+        )
+    for row in ledger.rows("SELECT * FROM items WHERE fate = 'dropped' ORDER BY id"):
+        yield Quarantined(
+            source=row["source"],
+            source_sha256=row["file_sha"],
+            frame=row["frame"],
+            step=row["step"],
+            reason=row["reason"],
+        )
+    for row in ledger.rows(_TWINS):
+        yield Quarantined(
+            source=row["source"],
+            source_sha256=row["file_sha"],
+            frame=row["frame"],
+            step=row["step"],
+            reason=row["reason"],
+            image_id=row["twin"],
+        )
