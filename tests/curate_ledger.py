@@ -26,6 +26,7 @@ BLANK: dict[str, Any] = {
     "facts": "{}",
     "meta": "{}",
     "subject": "",
+    "known": 0,
     "study": "",
     "site": "",
     "modality": "",

@@ -7,9 +7,11 @@ trusted by none, so nothing in it needs to survive a crash.
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -107,7 +109,8 @@ class Ledger:
             f"cache_size = -{CACHE_KB}",
         ):
             self.db.execute(f"PRAGMA {pragma}")
-        self.db.executescript(_SCHEMA)
+        with _disk_errors():
+            self.db.executescript(_SCHEMA)
         path.chmod(0o600)
 
     def __enter__(self) -> Self:
@@ -133,23 +136,24 @@ class Ledger:
         """
         with closing(self.db.cursor()) as cursor:
             cursor.arraysize = CHUNK
-            cursor.execute(sql, args)
+            with _disk_errors():
+                cursor.execute(sql, args)
             while chunk := cursor.fetchmany():
                 yield from chunk
 
     def execute(self, sql: str, *args: Any) -> int:
         """Run a statement; gives how many rows it changed."""
-        return self.db.execute(sql, args).rowcount
+        with _disk_errors():
+            return self.db.execute(sql, args).rowcount
 
     def many(self, sql: str, rows: Iterable[Iterable[Any]]) -> None:
         """Run a statement for every row of parameters, in one transaction.
 
         `rows` may itself read from the ledger.
         """
-        self.db.execute("SAVEPOINT many")
-        try:
+        with _disk_errors():
+            self.db.execute("SAVEPOINT many")
             self.db.executemany(sql, (tuple(row) for row in rows))
-        finally:
             self.db.execute("RELEASE many")
 
     def insert(self, table: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
@@ -165,7 +169,28 @@ class Ledger:
 
     def index(self, table: str) -> None:
         """Make the indexes of a table, once it is filled."""
-        self.db.executescript(_INDEXES[table])
+        with _disk_errors():
+            self.db.executescript(_INDEXES[table])
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """A full disk is the system's error, not one of SQL.
+
+    Raises:
+        OSError: the disk is full or refuses.
+    """
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        code = error.sqlite_errorcode & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
+        if code == sqlite3.SQLITE_IOERR:
+            full = error.sqlite_errorcode == sqlite3.SQLITE_IOERR_WRITE
+            number = errno.ENOSPC if full else errno.EIO
+            raise OSError(number, os.strerror(number)) from None
+        raise
 
 
 def _remove(path: Path) -> None:

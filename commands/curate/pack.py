@@ -40,7 +40,7 @@ class Piece:
     @property
     def image_id(self) -> str:
         """The id that all parts of the item share."""
-        return self.row["content_sha"][:16] + (f"-copy{self.copy}" if self.copy else "")
+        return str(self.row["content_sha"])[:16] + (f"-copy{self.copy}" if self.copy else "")
 
     @property
     def sample_id(self) -> str:

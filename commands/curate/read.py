@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from medfm_cli.commands.curate.deidentify import Pseudonyms
 from medfm_cli.commands.curate.entries import make_entries, units
 from medfm_cli.commands.curate.ledger import Ledger
+from medfm_cli.commands.curate.listing import files
 from medfm_cli.commands.curate.notes import Notes, Resolve
 from medfm_cli.commands.curate.options.source import SourceKeys
 from medfm_cli.commands.curate.pool import Pool
@@ -18,13 +20,17 @@ from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.commands.curate.spool import Spool, Unit
 from medfm_cli.data.card import Cutting
 from medfm_cli.data.machine import usable_cpus
-from medfm_cli.data.readers import ReadOptions
+from medfm_cli.data.readers import ReadOptions, Unreadable, asked, sniff
 from medfm_cli.runs import Run
 from medfm_cli.version import __version__
 
 UNITS = ("checkpoints", "units")
 AUTO_TILE = 512
 MOST_WORKERS = 32
+RECORDS = frozenset({"questions", "reports"})
+"""Readers of tables and texts, which often lie beside what they describe."""
+PROBES = 500
+"""Files that are looked at to tell a source of records from one of scans."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ def read_all(
     """
     folder = run.path(*UNITS)
     folder.mkdir(exist_ok=True, mode=0o700)
-    settings = _settings(recipe, folder, blocks, names)
+    settings = _settings(recipe, folder, ledger, blocks, names)
     for number, block in enumerate(settings.blocks):
         make_entries(ledger, number, block)
     spool = Spool(folder, settings.mark)
@@ -120,17 +126,21 @@ def _workers(recipe: CurateRecipe, run: Run, count: int) -> int:
 
 
 def _settings(
-    recipe: CurateRecipe, folder: Path, blocks: Sequence[Planned], names: Pseudonyms
+    recipe: CurateRecipe,
+    folder: Path,
+    ledger: Ledger,
+    blocks: Sequence[Planned],
+    names: Pseudonyms,
 ) -> Settings:
-    settled = tuple(_block(recipe, block) for block in blocks)
+    settled = tuple(_block(recipe, ledger, block) for block in blocks)
     what = (__version__, settled, recipe.quality, names.fingerprint)
     mark = hashlib.sha256(repr(what).encode()).hexdigest()[:16]
     return Settings(str(folder), mark, settled, recipe.quality, names)
 
 
-def _block(recipe: CurateRecipe, block: Planned) -> BlockSettings:
+def _block(recipe: CurateRecipe, ledger: Ledger, block: Planned) -> BlockSettings:
     keys = block.keys
-    readers = () if keys.readers == "auto" else tuple(keys.readers)
+    readers = _readers(ledger, block)
     cutting = Cutting(
         frames=keys.frames,
         slices=keys.slices,
@@ -147,6 +157,25 @@ def _block(recipe: CurateRecipe, block: Planned) -> BlockSettings:
         format=keys.format,
     )
     return BlockSettings(readers, options, cutting)
+
+
+def _readers(ledger: Ledger, block: Planned) -> tuple[str, ...]:
+    """The readers that may read a source; none for all that need not be asked for.
+
+    A table or a text beside scans describes them. It is a sample of its own only where there is
+    nothing else.
+    """
+    keys = block.keys
+    if keys.readers != "auto":
+        return tuple(keys.readers)
+    for _, file in islice(files(ledger, block.notes.block, role=""), PROBES):
+        try:
+            found = sniff(Path(file.path), (), keys.format).name
+        except (Unreadable, OSError):
+            continue
+        if found not in RECORDS:
+            return tuple(name for name in asked((), keys.format) if name not in RECORDS)
+    return ()
 
 
 def _tile(recipe: CurateRecipe, block: Planned) -> int | None:

@@ -11,9 +11,9 @@ from curate_files import crash_on_bad, hang_on_bad, picture
 
 from medfm_cli.commands.curate import pool as pool_module
 from medfm_cli.commands.curate.deidentify import PUBLIC_KEY, Pseudonyms
+from medfm_cli.commands.curate.options.quality import Quality
 from medfm_cli.commands.curate.pool import Pool, Work
-from medfm_cli.commands.curate.reading import Settings, read_unit
-from medfm_cli.commands.curate.recipe import Quality
+from medfm_cli.commands.curate.reading import BlockSettings, Settings, read_unit
 from medfm_cli.commands.curate.spool import Entry, Refused, Spool, Unit
 from medfm_cli.data import Cutting
 from medfm_cli.data.readers import ReadOptions
@@ -23,7 +23,7 @@ from medfm_cli.errors import Stopped
 def units(root: Path, *names: str, per: int = 3) -> list[Unit]:
     for number, name in enumerate(names):
         picture(root / f"{name}.png", number)
-    entries = [Entry(n, n, name, str(root / f"{name}.png"), 999) for n, name in enumerate(names)]
+    entries = [Entry(n, n, 0, name, str(root / f"{name}.png"), 999) for n, name in enumerate(names)]
     return [
         Unit(number, tuple(entries[i : i + per]))
         for number, i in enumerate(range(0, len(entries), per))
@@ -35,9 +35,8 @@ def settings(folder: Path, *, seconds: int = 60) -> Settings:
     return Settings(
         folder=str(folder),
         mark="m",
-        read=ReadOptions(),
+        blocks=(BlockSettings((), ReadOptions(), Cutting()),),
         quality=Quality(seconds=seconds),
-        cutting=Cutting(),
         pseudonyms=Pseudonyms(PUBLIC_KEY),
     )
 
@@ -45,9 +44,9 @@ def settings(folder: Path, *, seconds: int = 60) -> Settings:
 def refusals(folder: Path, work: list[Unit]) -> dict[str, str]:
     spool = Spool(folder, "m")
     names = {entry.index: entry.name for unit in work for entry in unit.entries}
-    refused: list[Refused] = [r for unit in work for r in spool.load(unit.number)[1]]
-    found = sum(len(spool.load(unit.number)[0]) for unit in work)
-    assert found + len(refused) == len(names)
+    rows = [row for unit in work for row in spool.load(unit.number)]
+    refused = [row for row in rows if isinstance(row, Refused)]
+    assert len(rows) == len(names)
     return {names[row.entry]: row.reason for row in refused}
 
 
@@ -89,10 +88,10 @@ def test_a_slow_reader_is_interrupted(tmp_path: Path, monkeypatch: pytest.Monkey
     (todo,) = units(tmp_path, "a", "b", "c")
     real = pool_module.read_unit.__globals__["sniff"]
 
-    def slow(path: Path) -> object:
+    def slow(path: Path, *rest: object) -> object:
         if path.name == "b.png":
             time.sleep(30)
-        return real(path)
+        return real(path, *rest)
 
     monkeypatch.setitem(pool_module.read_unit.__globals__, "sniff", slow)
     before = signal.getsignal(signal.SIGALRM)
@@ -106,7 +105,7 @@ def test_a_reader_with_a_bug_costs_one_file(
 ) -> None:
     (todo,) = units(tmp_path, "a", "b")
 
-    def buggy(path: Path) -> object:
+    def buggy(path: Path, *_: object) -> object:
         raise KeyError("Mueller^Hans")
 
     monkeypatch.setitem(pool_module.read_unit.__globals__, "sniff", buggy)
@@ -130,14 +129,14 @@ def test_a_stop_leaves_finished_units_and_no_process(tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         pool.run(todo)
     spool = Spool(tmp_path / "spool", "m")
-    assert all(spool.is_done(number, packed=False) for number in finished)
-    left = [unit for unit in todo if not spool.is_done(unit.number, packed=False)]
+    assert all(spool.is_done(todo[number], packed=False) for number in finished)
+    left = [unit for unit in todo if not spool.is_done(unit, packed=False)]
     run(tmp_path / "spool", left, made, read_unit)
     assert refusals(tmp_path / "spool", todo) == {}
 
 
 def test_a_file_larger_than_allowed_is_not_opened(tmp_path: Path) -> None:
-    entry = Entry(0, 0, "big", str(tmp_path / "never opened"), 5 << 30)
+    entry = Entry(0, 0, 0, "big", str(tmp_path / "never opened"), 5 << 30)
     read_unit(Unit(0, (entry,)), settings(tmp_path / "spool"))
     assert refusals(tmp_path / "spool", [Unit(0, (entry,))]) == {
         "big": "a file of more than 2048 MB"
@@ -145,7 +144,7 @@ def test_a_file_larger_than_allowed_is_not_opened(tmp_path: Path) -> None:
 
 
 def test_a_file_that_vanished_is_told(tmp_path: Path) -> None:
-    entry = Entry(0, 0, "gone", str(tmp_path / "gone"), 5)
+    entry = Entry(0, 0, 0, "gone", str(tmp_path / "gone"), 5)
     read_unit(Unit(0, (entry,)), settings(tmp_path / "spool"))
     (reason,) = refusals(tmp_path / "spool", [Unit(0, (entry,))]).values()
     assert reason == "the file cannot be read (No such file or directory)"
@@ -154,8 +153,8 @@ def test_a_file_that_vanished_is_told(tmp_path: Path) -> None:
 def test_units_of_other_settings_do_not_count(tmp_path: Path) -> None:
     (todo,) = units(tmp_path, "a")
     read_unit(todo, settings(tmp_path / "spool"))
-    assert Spool(tmp_path / "spool", "m").is_done(0, packed=False)
-    assert not Spool(tmp_path / "spool", "other").is_done(0, packed=False)
-    Spool(tmp_path / "spool", "m").drop_pixels()
-    assert Spool(tmp_path / "spool", "m").is_done(0, packed=True)
-    assert not Spool(tmp_path / "spool", "m").is_done(0, packed=False)
+    assert Spool(tmp_path / "spool", "m").is_done(todo, packed=False)
+    assert not Spool(tmp_path / "spool", "other").is_done(todo, packed=False)
+    Spool(tmp_path / "spool", "m").drop_payloads()
+    assert Spool(tmp_path / "spool", "m").is_done(todo, packed=True)
+    assert not Spool(tmp_path / "spool", "m").is_done(todo, packed=False)
