@@ -19,7 +19,9 @@ import importlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from medfm_cli.data.readers.guard import guarded, safely
 from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable
 from medfm_cli.data.readers.kinds import describe
 
@@ -72,9 +74,11 @@ class Reader:
 def find_reader(name: str) -> Reader:
     """The reader called `name` in `READERS`."""
     module = importlib.import_module(READERS[name])
-    wanted = ("count", "companions", "accepts", "read_group")
-    more = {word: getattr(module, word, None) for word in wanted}
-    return Reader(name, module.sniff, module.read, **more)
+    more: dict[str, Any] = {"accepts": getattr(module, "accepts", None)}
+    for word, guard in (("count", safely), ("companions", safely), ("read_group", guarded)):
+        function = getattr(module, word, None)
+        more[word] = guard(function) if function else None
+    return Reader(name, module.sniff, guarded(module.read), **more)
 
 
 def sniff(path: Path, names: Collection[str] = (), words: Collection[str] = ()) -> Reader:
