@@ -33,12 +33,14 @@ HEAD = 4096
 READERS: dict[str, str] = {
     "csv-signal": "medfm_cli.data.readers.csv_signal",
     "npy-signal": "medfm_cli.data.readers.npy_signal",
+    "icu-wide": "medfm_cli.data.readers.icu_wide",
     "npy": "medfm_cli.data.readers.npy",
     "medmnist": "medfm_cli.data.readers.medmnist",
     "nifti": "medfm_cli.data.readers.nifti",
     "video": "medfm_cli.data.readers.video",
     "image": "medfm_cli.data.readers.image",
     "audio": "medfm_cli.data.readers.audio",
+    "icu": "medfm_cli.data.readers.icu",
     "wfdb": "medfm_cli.data.readers.wfdb",
     "edf": "medfm_cli.data.readers.edf",
     "questions": "medfm_cli.data.readers.questions",
@@ -51,6 +53,7 @@ READERS: dict[str, str] = {
 ON_REQUEST: dict[str, frozenset[str]] = {
     "csv-signal": frozenset({"rate"}),
     "npy-signal": frozenset({"rate"}),
+    "icu-wide": frozenset({"id", "time"}),
     "table": frozenset(),
     "text": frozenset(),
 }
