@@ -37,7 +37,7 @@ class Group:
 
 
 def deal(
-    ledger: Ledger, shares: Shares, *, seed: int, pool: int = 0, spread_rare: bool = True
+    ledger: Ledger, shares: Shares, *, seed: int, pool: int = 0, skewed: bool = False
 ) -> array[int]:
     """Give every group of a pool a side: 0, 1, … in the order of the shares.
 
@@ -46,26 +46,26 @@ def deal(
 
     Args:
         ledger: with `members`.
-        shares: of a trait → the share of each side, adding up to 1, none of `all` being 0.
+        shares: of each trait → the share of each side, adding up to 1.
         seed: of the order.
         pool: the samples to deal, by `members.side`.
-        spread_rare: a label with few groups gets one on each side first, in the order of the sides
-            and as long as they have room.
+        skewed: whether sides differ in what they are to get. If not, a label with few groups gets
+            one on each side first, in the order of the sides and as long as they have room.
 
     Returns:
         Side by the group's number; −1 for groups that are not of the pool.
     """
-    traits = Traits(ledger, pool, shares)
+    traits = Traits(ledger, pool, shares, skewed=skewed)
     _write_groups(ledger, traits, seed=seed, pool=pool)
     strata = Counter(
         dict(ledger.db.execute("SELECT stratum, count(*) FROM groups GROUP BY stratum").fetchall())
     )
     largest = ledger.one("SELECT max(size) FROM groups") or 0
-    dealer = Dealer(traits.traits, strata if spread_rare else Counter(), largest=largest)
+    dealer = Dealer(traits.traits, Counter() if skewed else strata, largest=largest)
     sides = array("h", [-1]) * ((ledger.one("SELECT max(grp) FROM groups") or 0) + 1)
     ranks = _ranks(traits.traits, strata)
     ledger.db.create_function("rank_of", 1, ranks.__getitem__, deterministic=True)
-    for group in _read_groups(ledger, "rank_of(stratum), size DESC, draw"):
+    for group in read_groups(ledger, "rank_of(stratum), size DESC, draw"):
         sides[group.number] = dealer.give(group)
     for _ in range(LOOKS):
         if dealer.near or not _look_again(ledger, dealer, sides):
@@ -214,7 +214,8 @@ def _count_groups(ledger: Ledger, traits: Traits, pool: int) -> Iterator[tuple[G
         yield Group(number, size, traits.stratum(counts), pairs), name
 
 
-def _read_groups(ledger: Ledger, order: str) -> Iterator[Group]:
+def read_groups(ledger: Ledger, order: str) -> Iterator[Group]:
+    """The groups that were dealt last, in an order of the columns of `groups`."""
     sql = f"SELECT grp, size, stratum, traits FROM groups ORDER BY {order}"  # noqa: S608
     for number, size, stratum, traits in ledger.rows(sql):
         yield Group(number, size, stratum, tuple((t, n) for t, n in json.loads(traits)))
@@ -233,7 +234,7 @@ def _ranks(traits: Sequence[Trait], strata: Counter[int]) -> dict[int, int]:
 def _look_again(ledger: Ledger, dealer: Dealer, sides: array[int]) -> bool:
     """Move groups, small ones first, where that brings the shares nearer; whether any moved."""
     moved = False
-    for group in _read_groups(ledger, "size, draw"):
+    for group in read_groups(ledger, "size, draw"):
         before = sides[group.number]
         sides[group.number] = dealer.move(group, before)
         moved = moved or sides[group.number] != before
@@ -246,7 +247,7 @@ def _fill_empty(ledger: Ledger, dealer: Dealer, sides: array[int]) -> None:
     for side in dealer.sides:
         if groups[side] or sum(groups) < len(groups):
             continue
-        rich = (g for g in _read_groups(ledger, "size, draw") if groups[sides[g.number]] > 1)
+        rich = (g for g in read_groups(ledger, "size, draw") if groups[sides[g.number]] > 1)
         group = next(rich)
         groups[sides[group.number]] -= 1
         groups[side] += 1
@@ -256,4 +257,4 @@ def _fill_empty(ledger: Ledger, dealer: Dealer, sides: array[int]) -> None:
 def fixed(shares: Iterable[float]) -> Shares:
     """The same shares of everything."""
     given = tuple(shares)
-    return lambda _trait: given
+    return lambda traits: [given] * len(traits)

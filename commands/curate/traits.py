@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -14,7 +14,8 @@ from medfm_cli.commands.curate.ledger import Ledger
 MOST_LABELS = 2000
 """Rarer labels than the commonest of this many count as one: texts are no classes."""
 What = Literal["all", "label", "rare", "none", "unlabelled", "block", "kind"]
-_WEIGHTS: dict[What, float] = {"block": 0.5, "kind": 0.5}
+ORIGIN_WEIGHT = 0.5
+"""How much it counts where samples come from, beside a label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,8 @@ class Trait:
     what: What
     name: str
     total: int
+    weight: float = 1.0
     shares: tuple[float, ...] = ()
-
-    @property
-    def weight(self) -> float:
-        """How much it counts beside the others."""
-        return _WEIGHTS.get(self.what, 1.0)
 
     @property
     def is_label(self) -> bool:
@@ -41,7 +38,8 @@ class Trait:
         return self.what not in ("all", "block", "kind")
 
 
-Shares = Callable[[Trait], Sequence[float]]
+Shares = Callable[[Sequence[Trait]], Sequence[Sequence[float]]]
+"""For traits, the first being `all`, the share of each side in each of them."""
 
 
 class Traits:
@@ -50,15 +48,18 @@ class Traits:
     Args:
         ledger: with `members`.
         pool: the value of `members.side` that samples of the pool have.
-        shares: what each side is to get of a trait.
+        shares: what each side is to get of each trait.
+        skewed: whether the sides differ in what they are to get, so that only labels count on the
+            way there.
     """
 
-    def __init__(self, ledger: Ledger, pool: int, shares: Shares) -> None:
-        found = [*_labels(ledger, pool), *_origins(ledger, pool)]
+    def __init__(self, ledger: Ledger, pool: int, shares: Shares, *, skewed: bool) -> None:
         total = ledger.one("SELECT count(*) FROM members WHERE side = ?", pool)
+        found = [Trait("all", "", total, 0.0 if skewed else 1.0), *_labels(ledger, pool)]
+        found += [] if skewed else _origins(ledger, pool)
         self.traits = [
-            Trait(trait.what, trait.name, trait.total, tuple(shares(trait)))
-            for trait in (Trait("all", "", total), *found)
+            replace(trait, shares=tuple(given))
+            for trait, given in zip(found, shares(found), strict=True)
         ]
         self._index = {(t.what, t.name): i for i, t in enumerate(self.traits)}
         self.of_labels = lru_cache(maxsize=4096)(self._of_labels)
@@ -125,6 +126,9 @@ def _origins(ledger: Ledger, pool: int) -> list[Trait]:
     columns: tuple[What, What] = ("block", "kind")
     for what in columns:
         sql = f"SELECT {what}, count(*) FROM members WHERE side = ? GROUP BY 1 ORDER BY 1"  # noqa: S608
-        rows = [Trait(what, str(name), count) for name, count in ledger.db.execute(sql, (pool,))]
+        rows = [
+            Trait(what, str(name), count, ORIGIN_WEIGHT)
+            for name, count in ledger.db.execute(sql, (pool,))
+        ]
         found += rows if len(rows) > 1 else []
     return found
