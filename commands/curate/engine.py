@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from medfm_cli.commands.curate.account import Account
 from medfm_cli.commands.curate.annotate import annotate
+from medfm_cli.commands.curate.annotations.find import find as find_annotations
 from medfm_cli.commands.curate.croissant import write_croissant
 from medfm_cli.commands.curate.deduplicate import Unique, deduplicate
 from medfm_cli.commands.curate.deidentify import PUBLIC_KEY, Pseudonyms, private_key
@@ -68,12 +69,13 @@ def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
     sources = [keys.open_source() for keys in blocks.values()]
     names = _pseudonyms(recipe, all(source.public for source in sources), run)
     planned: list[Planned] = []
+    for number, source in enumerate(sources):
+        list_files(ledger, source, number, run.path(*UNPACKED, str(number)))
+    ledger.index("files")
     for number, (name, keys) in enumerate(blocks.items()):
-        list_files(ledger, sources[number], number, run.path(*UNPACKED, str(number)))
         resolve = _resolver(run, name)
         notes = annotate(ledger, number, keys, recipe.split, names, resolve)
-        planned.append(Planned(keys, notes, resolve))
-    ledger.index("files")
+        planned.append(Planned(keys, notes, resolve, find_annotations(ledger, number)))
     reading = read_all(recipe, run, ledger, planned, names)
     described = _blocks(recipe, list(blocks), planned, sources)
     decided = _decide(recipe, run, ledger, reading, described, names)
@@ -176,7 +178,8 @@ def _decide(
             f"{account.worst_reasons()}",
             hint="check the source; 'medfm curate … --dry-run' shows what would be read",
         )
-    dealt = split(ledger, recipe.split, seed=recipe.seed)
+    hidden = recipe.deidentify.on and recipe.deidentify.dates == "shift"
+    dealt = split(ledger, recipe.split, seed=recipe.seed, shifted=hidden)
     how = "official" if dealt.official else f"by {dealt.by}, seed {recipe.seed}"
     run.resolve("split", how, dealt.why)
     return Decided(joined, unique, dealt)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
+from medfm_cli.commands.curate.annotations.find import refs_of
+from medfm_cli.commands.curate.grouping import group
 from medfm_cli.commands.curate.ledger import Ledger
 from medfm_cli.commands.curate.listing import files
 from medfm_cli.commands.curate.reading import BlockSettings
@@ -23,25 +26,65 @@ COLLECTION = 1 << 20
 
 def make_entries(ledger: Ledger, block: int, settings: BlockSettings) -> None:
     """Write down what is to be read of a source: every file but tables and companions."""
-    number = ledger.one("SELECT count(*) FROM entries")
-    columns = ("number", "file", "block", "first", "last")
-    rows = (
-        (file, block, first, last)
-        for file, what in files(ledger, block, role="")
-        for first, last in _ranges(what, settings)
+    numbers = array("q", (number for number, _ in files(ledger, block, role="")))
+    first = ledger.one("SELECT count(*) FROM entries")
+    columns = ("number", "file", "block", "first", "last", "kind", "others", "size")
+    rows = _rows(ledger, _Files(ledger, block), numbers, settings)
+    ledger.insert(
+        "entries", columns, ((n, row[0], block, *row[1:]) for n, row in enumerate(rows, first))
     )
-    ledger.insert("entries", columns, ((n, *row) for n, row in enumerate(rows, number)))
+    companions = (
+        (other, row["file"])
+        for row in ledger.rows("SELECT file, others FROM entries WHERE others <> '[]'")
+        for other in json.loads(row["others"])
+    )
+    ledger.many("UPDATE files SET role = 'companion', main = ?2 WHERE number = ?1", companions)
+
+
+class _Files:
+    """The files that are to be read, as often as they are asked for."""
+
+    def __init__(self, ledger: Ledger, block: int) -> None:
+        self._ledger = ledger
+        self._block = block
+
+    def __iter__(self) -> Iterator[File]:
+        return (file for _, file in files(self._ledger, self._block, role=""))
+
+
+def _rows(
+    ledger: Ledger, wanted: _Files, numbers: array[int], settings: BlockSettings
+) -> Iterator[tuple[int, int, int, str, str, int]]:
+    """File, range, kind, other files and size in bytes of every entry."""
+    groups = group(
+        wanted,
+        whole=settings.read.whole,
+        readers=settings.readers,
+        words=tuple(settings.read.format),
+    )
+    sql = "SELECT name, path, size, stamp FROM files WHERE number = ?"
+    for found in groups:
+        main, others = numbers[found.main], [numbers[other] for other in found.others]
+        file = File(*ledger.db.execute(sql, (main,)).fetchone())
+        size = file.size + sum(ledger.db.execute(sql, (n,)).fetchone()["size"] for n in others)
+        kind = "" if found.kind == "file" else found.kind
+        ranges = [(-1, -1)] if others else _ranges(file, settings)
+        for first, last in ranges:
+            yield main, first, last, kind, json.dumps(others), size
 
 
 def entries(ledger: Ledger) -> Iterator[Entry]:
     """All entries in their order."""
+    fields = ("subject", "study", "time", "age", "sex", "text", "turns")
+    said = ", ".join(f"coalesce(n.{name}, '') AS {name}" for name in fields)
     rows = ledger.rows(
-        "SELECT e.number, e.file, e.block, f.name, f.path, f.size, e.first, e.last, e.others, "
-        "e.kind, e.notes, coalesce(n.text, '') AS text, coalesce(n.turns, '') AS turns "
+        "SELECT e.number, e.file, e.block, f.name, f.path, e.size, e.first, e.last, e.others, "  # noqa: S608
+        f"e.kind, {said} "
         "FROM entries e JOIN files f ON f.number = e.file LEFT JOIN notes n ON n.file = e.file "
         "ORDER BY e.number"
     )
     for row in rows:
+        others = json.loads(row["others"])
         yield Entry(
             index=row["number"],
             file=row["file"],
@@ -51,12 +94,15 @@ def entries(ledger: Ledger) -> Iterator[Entry]:
             size=row["size"],
             first=row["first"],
             last=row["last"],
-            others=tuple(json.loads(row["others"])),
+            others=tuple(_path(ledger, other) for other in others),
             kind=row["kind"],
-            notes=tuple((kind, path, key) for kind, path, key in json.loads(row["notes"])),
-            text=row["text"],
-            turns=row["turns"],
+            refs=tuple(refs_of(ledger, row["file"])),
+            said={name: row[name] for name in fields if row[name]},
         )
+
+
+def _path(ledger: Ledger, file: int) -> str:
+    return str(ledger.one("SELECT path FROM files WHERE number = ?", file))
 
 
 def units(ledger: Ledger) -> Iterator[Unit]:

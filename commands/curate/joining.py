@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
-from medfm_cli.commands.curate.columns import sex_name
 from medfm_cli.commands.curate.deidentify import Pseudonyms, is_placeholder
 from medfm_cli.commands.curate.ledger import Ledger
 from medfm_cli.commands.curate.notes import Notes
@@ -22,8 +21,6 @@ from medfm_cli.commands.curate.spool import Found, Refused, Spool
 from medfm_cli.data.modalities import modality_name
 from medfm_cli.errors import DataError
 
-OLDEST = 90.0
-"""Ages above 89 are one: with few people of that age, they name someone."""
 _ITEM = (
     *("id", "block", "file", "entry", "unit", "frame", "part", "source", "file_sha"),
     *("content_sha", "kind", "height", "width", "channels", "shape", "parts", "facts", "meta"),
@@ -97,6 +94,8 @@ def join(
             ledger.execute(of_refused, *joiner.refused(row, entry))
         else:
             ledger.execute(of_items, *joiner.item(number, unit, row, entry))
+            for mark in row.marks:
+                ledger.execute("INSERT OR IGNORE INTO marks VALUES (?)", mark)
             number += 1
     ledger.execute("RELEASE joining")
     ledger.index("items")
@@ -195,12 +194,11 @@ class _Joiner:
             self.names.of("study", study) if study else row.study or "",
             "" if self.keys.site == "none" else note.get("site") or row.site or "",
             *(self._modality(row, note), self._anatomy(row, note), row.time),
-            _age(note.get("age", "")) or row.age,
-            sex_name(note.get("sex", "")) or row.sex,
+            *(row.age, row.sex),
             label,
             None if labels is None else json.dumps(labels, ensure_ascii=False),
             (note.get("split") or row.split or "") if self.block.official else "",
-            *(row.text, row.turns, row.boxes, json.dumps(row.notes, ensure_ascii=False), *fate),
+            *(row.text, row.turns, _boxes(row), json.dumps(row.notes, ensure_ascii=False), *fate),
         )
 
     def check(self) -> None:
@@ -306,13 +304,9 @@ class _Joiner:
         )
 
 
-def _age(text: str) -> float | None:
-    """An age in years out of a table's cell."""
-    try:
-        age = float(text)
-    except ValueError:
-        return None
-    return min(age, OLDEST) if 0 <= age < 150 else None
+def _boxes(row: Found) -> str:
+    """The boxes of an item that is stored whole; those of parts lie with the parts."""
+    return row.parts[0].boxes if len(row.parts) == 1 else "[]"
 
 
 def labels_of(row: sqlite3.Row) -> Iterable[str]:

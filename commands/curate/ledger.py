@@ -59,8 +59,9 @@ CREATE TABLE entries (          -- what is read in one go: a file with companion
   number INTEGER PRIMARY KEY, file INTEGER NOT NULL, block INTEGER NOT NULL,
   first INTEGER NOT NULL, last INTEGER NOT NULL,
   kind TEXT NOT NULL DEFAULT '', others TEXT NOT NULL DEFAULT '[]',
-  notes TEXT NOT NULL DEFAULT '[]'
+  size INTEGER NOT NULL
 );
+CREATE TABLE marks (mark TEXT PRIMARY KEY) WITHOUT ROWID;  -- of the identifiers that were seen
 CREATE TABLE items (            -- what was read and is good
   id INTEGER PRIMARY KEY,       -- in the order of the source
   block INTEGER NOT NULL, file INTEGER NOT NULL, entry INTEGER NOT NULL, unit INTEGER NOT NULL,

@@ -64,11 +64,11 @@ class Piece:
             "subject": row["subject"],
         }
         for name, value in (
-            ("kind", "" if row["kind"] == "image" else row["kind"]),
+            ("kind", "" if self.part.kind == "image" else self.part.kind),
             ("meta", json.loads(self.part.meta)),
             ("text", row["text"]),
-            ("turns", json.loads(row["turns"])),
-            ("boxes", json.loads(row["boxes"])),
+            ("turns", json.loads(row["turns"] or "[]")),
+            ("boxes", json.loads(self.part.boxes)),
         ):
             if value:
                 told[name] = value
@@ -86,14 +86,14 @@ class Piece:
             split=row["split"],
             client=row["client"],
             origin=self.origin,
-            kind=row["kind"],
+            kind=part.kind,
             modality=row["modality"],
             anatomy=row["anatomy"],
             label=row["label"],
             labels=None if row["labels"] is None else json.loads(row["labels"]),
             text=row["text"] or None,
             turns=_filled(row["turns"]),
-            boxes=_filled(row["boxes"]),
+            boxes=_filled(part.boxes),
             time=row["time"] or None,
             age=row["age"],
             sex=row["sex"],

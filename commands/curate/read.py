@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from medfm_cli.commands.curate.annotations.find import Counts
+from medfm_cli.commands.curate.annotations.refs import BOXES
 from medfm_cli.commands.curate.deidentify import Pseudonyms
 from medfm_cli.commands.curate.entries import make_entries, units
 from medfm_cli.commands.curate.ledger import Ledger
@@ -35,11 +37,21 @@ PROBES = 500
 
 @dataclass(frozen=True)
 class Planned:
-    """A source block, ready to be read: its keys and what tables and folders say."""
+    """A source block, ready to be read: its keys, and what tables, folders and other files say."""
 
     keys: SourceKeys
     notes: Notes
     resolve: Resolve
+    annotations: Counts
+
+    @property
+    def label_kind(self) -> str:
+        """`boxes` or `masks` where the classes that occur in them are the labels, else empty."""
+        asked = self.keys.label_spec().kind
+        if asked != "auto":
+            return asked
+        unasked = self.keys.labels == "auto" and self.notes.origin == "own"
+        return "boxes" if unasked and set(BOXES) & set(self.annotations.files) else ""
 
 
 @dataclass
@@ -133,9 +145,9 @@ def _settings(
     names: Pseudonyms,
 ) -> Settings:
     settled = tuple(_block(recipe, ledger, block) for block in blocks)
-    what = (__version__, settled, recipe.quality, names.fingerprint)
+    what = (__version__, settled, recipe.quality, recipe.deidentify, names.fingerprint)
     mark = hashlib.sha256(repr(what).encode()).hexdigest()[:16]
-    return Settings(str(folder), mark, settled, recipe.quality, names)
+    return Settings(str(folder), mark, settled, recipe.quality, recipe.deidentify, names)
 
 
 def _block(recipe: CurateRecipe, ledger: Ledger, block: Planned) -> BlockSettings:
@@ -156,7 +168,7 @@ def _block(recipe: CurateRecipe, ledger: Ledger, block: Planned) -> BlockSetting
         clip=keys.clip,
         format=keys.format,
     )
-    return BlockSettings(readers, options, cutting)
+    return BlockSettings(readers, options, cutting, block.label_kind)
 
 
 def _readers(ledger: Ledger, block: Planned) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -23,24 +23,34 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
+from medfm_cli.commands.curate.annotations.apply import annotated
+from medfm_cli.commands.curate.columns import sex_name
 from medfm_cli.commands.curate.deidentify import Pseudonyms
+from medfm_cli.commands.curate.fingerprints import fingerprint
+from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.commands.curate.options.quality import Quality
+from medfm_cli.commands.curate.parts import PartOf, parts
 from medfm_cli.commands.curate.quality import mend, refusal
+from medfm_cli.commands.curate.scrub import scrub
 from medfm_cli.commands.curate.spool import Entry, Found, Refused, Spool, Stored, Unit, UnitWriter
 from medfm_cli.data.card import Cutting
 from medfm_cli.data.content import Content, Picture, Video, Volume, content_sha
 from medfm_cli.data.payload import encode
-from medfm_cli.data.preprocess import cut
 from medfm_cli.data.readers import Item, ReadOptions, Unreadable, sniff
+from medfm_cli.data.readers.item import Turn
 
 
 @dataclass(frozen=True)
 class BlockSettings:
-    """What a worker needs to know of one source block."""
+    """What a worker needs to know of one source block.
+
+    `label_kind` is `boxes` or `masks` where the classes that occur in them are the labels.
+    """
 
     readers: tuple[str, ...]
     read: ReadOptions
     cutting: Cutting
+    label_kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,7 @@ class Settings:
     mark: str
     blocks: tuple[BlockSettings, ...]
     quality: Quality
+    deidentify: Deidentify
     pseudonyms: Pseudonyms
 
 
@@ -132,7 +143,7 @@ def _items(entry: Entry, settings: Settings) -> Iterator[Item | Unreadable]:
         options = replace(options, items=(entry.first, entry.last))
     try:
         reader = sniff(Path(entry.path), block.readers, options.format)
-        if entry.kind == "series" and reader.read_group is not None:
+        if entry.kind in ("series", "mask") and reader.read_group is not None:
             paths = [Path(path) for path in (entry.path, *entry.others)]
             yield from reader.read_group(paths, options)
         else:
@@ -146,23 +157,31 @@ def _items(entry: Entry, settings: Settings) -> Iterator[Item | Unreadable]:
 
 
 def _keep(item: Item, entry: Entry, sha: str, settings: Settings, writer: UnitWriter) -> None:
-    """Check an item, and write it to the unit."""
+    """Check an item, take the people out of it, and write it to the unit."""
+    block, names = settings.blocks[entry.block], settings.pseudonyms
+    item = annotated(told(item, entry.said), entry.refs, block.label_kind)
     if reason := refusal(item.content, settings.quality):
         writer.add(Refused(entry.index, item.frame, sha, "quality", reason))
         return
     content, remarks = mend(item.content, settings.quality)
     item = replace(item, content=content, notes=(*item.notes, *remarks))
-    names = settings.pseudonyms
+    scrubbed = scrub(item, settings.deidentify, names)
+    if scrubbed.reason:
+        writer.add(Refused(entry.index, item.frame, sha, "deidentify", scrubbed.reason))
+        return
+    item = scrubbed.item
     facts = dict(item.facts)
     if facts.get("frames", 1) > 1:
         facts["frame"] = item.frame
-    name = content_sha(content)
-    if name not in writer.seen:
-        writer.seen[name] = _stored(item, settings.blocks[entry.block].cutting, writer)
-    stored = writer.seen[name]
+    name = content_sha(item.content)
+    whole = f"{name} {len(item.boxes)} {item.mask is not None} {len(item.pictures)}"
+    if whole not in writer.seen:
+        writer.seen[whole] = [_spooled(part, item, writer) for part in parts(item, block.cutting)]
+    stored = writer.seen[whole]
     height, width, channels = _sides(item.content)
     if len(stored) == 1 and (stored[0].height, stored[0].width) != (height, width):
         facts["reduced_from"] = [height, width]
+    seen = fingerprint(item.content)
     writer.add(
         Found(
             entry=entry.index,
@@ -178,8 +197,8 @@ def _keep(item: Item, entry: Entry, sha: str, settings: Settings, writer: UnitWr
             parts=stored,
             facts=to_json(facts),
             meta=to_json(item.content.meta),
-            phash=None,
-            thumb=None,
+            phash=seen.hash if seen else None,
+            thumb=base64.b64encode(seen.thumb).decode("ascii") if seen else None,
             subject=names.of_person(item.subject),
             study=names.of("study", item.study) if item.study else None,
             site=names.of("site", item.site) if item.site else None,
@@ -193,43 +212,52 @@ def _keep(item: Item, entry: Entry, sha: str, settings: Settings, writer: UnitWr
             split=item.split,
             text=item.text,
             turns=to_json([[t.question, t.answer, t.facts] for t in item.turns]),
-            boxes=to_json([[b.label, b.x0, b.y0, b.x1, b.y1] for b in item.boxes]),
-            notes=list(item.notes),
+            notes=[*item.notes, *scrubbed.notes],
+            marks=sorted(scrubbed.marks),
         )
     )
 
 
-def _stored(item: Item, cutting: Cutting, writer: UnitWriter) -> list[Stored]:
-    """Encode the parts of an item into the spool."""
-    content = item.content
-    if isinstance(content, Picture):
-        tiles = cut(content.pixels, cutting)
-        several = len(tiles) > 1
-        return [
-            _spooled(
-                Picture(pixels),
-                f"-t{number:02d}" if several else "",
-                {"tile": [y, x]} if several else {},
-                writer,
-            )
-            for number, (y, x, pixels) in enumerate(tiles)
-        ]
-    return [_spooled(content, "", {}, writer, mask=item.mask)]
+def told(item: Item, said: Mapping[str, str]) -> Item:
+    """The item with what a table says of its file, where its own file says nothing better."""
+    if not said:
+        return item
+    turns = tuple(Turn(q, a, facts) for q, a, facts in json.loads(said.get("turns") or "[]"))
+    return replace(
+        item,
+        subject=said.get("subject") or item.subject,
+        study=said.get("study") or item.study,
+        time=said.get("time") or item.time,
+        age=_number(said.get("age", "")) or item.age,
+        sex=sex_name(said.get("sex", "")) or item.sex,
+        text="\n\n".join(filter(None, (said.get("text"), item.text))),
+        turns=(*item.turns, *turns),
+    )
 
 
-def _spooled(
-    content: Content, suffix: str, place: dict[str, Any], writer: UnitWriter, mask: Any = None
-) -> Stored:
-    members = encode(content, mask=mask)
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if 0 <= number < 150 else None
+
+
+def _spooled(part: PartOf, item: Item, writer: UnitWriter) -> Stored:
+    """Encode a part of an item into the spool."""
+    content = part.content
+    members = encode(content, mask=part.mask, pictures=item.pictures)
     height, width, channels = _sides(content)
     return Stored(
-        suffix=suffix,
-        place=to_json(place),
+        suffix=part.suffix,
+        kind=content.kind,
+        place=to_json(part.place),
         shape=list(content.array.shape),
         height=height,
         width=width,
         channels=channels,
         meta=to_json(content.meta),
+        boxes=to_json([[b.label, b.x0, b.y0, b.x1, b.y1] for b in part.boxes]),
         offset=writer.payload(members),
         lengths={name: len(data) for name, data in members.items()},
     )
@@ -263,11 +291,6 @@ def file_sha(path: str, size: int) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise Unreadable(f"the file cannot be read ({error.strerror or 'damaged'})") from None
-
-
-def thumb_text(thumb: bytes) -> str:
-    """A thumbnail as text for the spool."""
-    return base64.b64encode(thumb).decode("ascii")
 
 
 @contextmanager

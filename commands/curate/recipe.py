@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.commands.curate.options.quality import Quality
 from medfm_cli.commands.curate.options.source import SourceKeys
 from medfm_cli.commands.curate.options.split import Split
@@ -36,19 +37,6 @@ class Tiles(Part):
         if isinstance(self.size, int) and self.size < 16:
             raise ValueError("a tile of less than 16 pixels shows nothing")
         return self
-
-
-class Deidentify(Part):
-    """How the manifest hides whose images they are. Pixels are not looked at."""
-
-    secret: Literal["auto", "private", "public"] = Field(
-        "auto",
-        description="Key of the pseudonyms: private is this machine's own, public is known to "
-        "all; auto: public for sources that are public anyway, else private.",
-    )
-    source_paths: Literal["auto", "hash", "keep"] = Field(
-        "auto", description="File names in the manifest; auto: kept for public sources only."
-    )
 
 
 class SourceBlock(SourceKeys):

@@ -14,6 +14,7 @@ from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from medfm_cli.commands.curate.annotations import Ref
 from medfm_cli.runs.atomic import sync_folder, write_text
 
 FORMAT = 2
@@ -30,8 +31,8 @@ class Entry:
         first, last: the range of the samples in a file that holds thousands, else −1.
         others: paths of the files that are read with it.
         kind: what a group of files is, such as `series`; empty for a single file.
-        notes: annotations that are kept in other files, as (kind, path, key) each.
-        text, turns: what a table says of it: a report, questions and answers (JSON).
+        refs: annotations that are kept in other files.
+        said: what a table says of it, as it is written there: private.
     """
 
     index: int
@@ -44,9 +45,8 @@ class Entry:
     last: int = -1
     others: tuple[str, ...] = ()
     kind: str = ""
-    notes: tuple[tuple[str, str, str], ...] = ()
-    text: str = ""
-    turns: str = ""
+    refs: tuple[Ref, ...] = ()
+    said: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +64,22 @@ class Stored:
 
     Attributes:
         suffix: of its id; empty for the whole.
+        kind: of its content, which need not be that of the whole.
         place: where in the item it lies, JSON.
-        shape, height, width, channels, meta: as in the manifest.
+        shape, height, width, channels, meta, boxes: as in the manifest.
         offset: of its first member in the unit's file of payloads; the others follow at once.
         lengths: of its members in bytes, by extension.
     """
 
     suffix: str
+    kind: str
     place: str
     shape: list[int]
     height: int
     width: int
     channels: int
     meta: str
+    boxes: str
     offset: int
     lengths: dict[str, int]
 
@@ -85,7 +88,8 @@ class Stored:
 class Found:
     """An item that was read and is good, with what its own file says of it.
 
-    `subject`, `study` and `site` are pseudonyms; `facts`, `meta`, `turns` and `boxes` are JSON.
+    `subject`, `study` and `site` are pseudonyms, `marks` keyed marks of the identifiers that were
+    seen; `facts`, `meta` and `turns` are JSON.
     """
 
     entry: int
@@ -116,8 +120,8 @@ class Found:
     split: str | None
     text: str
     turns: str
-    boxes: str
     notes: list[str]
+    marks: list[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,7 +271,7 @@ def test_a_mask_of_the_same_name_does_not_make_a_row_ambiguous(
         Image.fromarray(mask).save(tmp_path / "s" / "masks" / f"{number}.png")
     labels(tmp_path / "s", *[f"{i}.png,{'ab'[i % 2]}" for i in range(4)], header="file,label")
     done = curate(tmp_path / "s", labels="labels.csv")
-    assert (done.counts["labelled"], done.counts["quarantined"]) == (4, 4)
+    assert (done.counts["labelled"], done.counts["companions"]) == (4, 4)
 
 
 def test_a_table_of_patients_labels_their_folders(tmp_path: Path, curate: Curate) -> None:

@@ -35,7 +35,7 @@ def check(done: Curated) -> dict[str, int]:
         ("brain_mri_tumor", 2, None),
         ("cxr_pediatric_pneumonia", 2, None),
         ("histology_lc25000_lung", 3, None),
-        ("lung_ultrasound_pocus", 3, None),
+        ("lung_ultrasound_pocus", 4, None),
     ],
 )
 def test_images_with_a_table(
