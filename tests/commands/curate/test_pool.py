@@ -11,6 +11,7 @@ from curate_files import crash_on_bad, hang_on_bad, picture
 
 from medfm_cli.commands.curate import pool as pool_module
 from medfm_cli.commands.curate.deidentify import PUBLIC_KEY, Pseudonyms
+from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.commands.curate.options.quality import Quality
 from medfm_cli.commands.curate.pool import Pool, Work
 from medfm_cli.commands.curate.reading import BlockSettings, Settings, read_unit
@@ -37,6 +38,7 @@ def settings(folder: Path, *, seconds: int = 60) -> Settings:
         mark="m",
         blocks=(BlockSettings((), ReadOptions(), Cutting()),),
         quality=Quality(seconds=seconds),
+        deidentify=Deidentify(),
         pseudonyms=Pseudonyms(PUBLIC_KEY),
     )
 
