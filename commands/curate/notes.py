@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medfm_cli.commands.curate.ledger import Ledger
+from medfm_cli.commands.curate.rules import Rules
 
 Resolve = Callable[[str, Any, str], None]
 """Records what an `auto` became: key, value, reason."""
@@ -29,6 +30,7 @@ class Notes:
         labelled: whether the notes carry labels.
         columns: names of the table's columns.
         patients: whether the table speaks of patients in the headers, not of files.
+        rules: the rules that made the labels, with their counts.
     """
 
     block: int
@@ -37,6 +39,7 @@ class Notes:
     labelled: bool = False
     columns: tuple[str, ...] = ()
     patients: bool = False
+    rules: Rules | None = None
 
 
 Said = tuple[int, str, int, Mapping[str, str]]

@@ -14,6 +14,7 @@ from medfm_cli.commands.curate.matching import ENOUGH, Matcher
 from medfm_cli.commands.curate.notes import Notes, Resolve, Said, write_notes
 from medfm_cli.commands.curate.options.source import SourceKeys
 from medfm_cli.commands.curate.options.split import Split
+from medfm_cli.commands.curate.rules import Rules, parse_cell
 from medfm_cli.commands.curate.tables import Rows, read_rows
 from medfm_cli.errors import DataError
 
@@ -60,7 +61,8 @@ def note_table(
             taken.append(choice.column)
             if asked == "auto" and name not in _QUIET:
                 resolve(name, choice.column, choice.why)
-    label = _pick_label(keys, rows, taken, resolve)
+    notes.rules = _rules(keys, rows)
+    label = _pick_label(keys, rows, taken, resolve) if notes.rules is None else Choice((), "")
     if label:
         notes.labelled, notes.origin = True, "table"
         picked["label"] = label
@@ -189,6 +191,29 @@ Find = Callable[[str], list[tuple[int, str]]]
 """The files, or the patient's pseudonym, that a cell of the key column means."""
 
 
+def _rules(keys: SourceKeys, rows: Rows) -> Rules | None:
+    """The rules that make the label, if the recipe has some.
+
+    Raises:
+        DataError: they speak of what the table does not have.
+    """
+    spec = keys.label_spec()
+    if not spec.rules:
+        return None
+    column = "" if spec.column == "auto" else spec.column
+    if column:
+        columns.named(column, rows.header, rows.path, "labels.column")
+    rules = Rules(spec.rules, column)
+    cells = (parse_cell(cell) for cell in (rows.column(column) if column else ()))
+    inside = {key for cell in cells if isinstance(cell, dict) for key in cell}
+    if wrong := rules.unknown(rows.header, inside):
+        raise DataError(
+            f"labels.rules do not fit '{rows.path}': {'; '.join(wrong)}",
+            hint=f"its columns are {columns.listed(rows.header)}",
+        )
+    return rules
+
+
 def _finder(matcher: Matcher, meant: Meant, names: Pseudonyms) -> Find:
     if meant == "patients":
 
@@ -206,7 +231,8 @@ def _fill(
 ) -> None:
     """Write what all rows say into the notes that they mean."""
     names = {"split" if name == "split.official" else name: c for name, c in picked.items()}
-    place = {name: number for number, name in enumerate(tables.header(path))}
+    header = tables.header(path)
+    place = {name: number for number, name in enumerate(header)}
 
     def said() -> Iterator[Said]:
         for number, cells in _whole_rows(path):
@@ -215,6 +241,8 @@ def _fill(
             if cell and not found:
                 ledger.execute("INSERT INTO absent VALUES (?, ?)", notes.block, cell)
             values = {name: _value(choice, cells, place) for name, choice in names.items()}
+            if notes.rules is not None and found:
+                values["label"] = notes.rules.label(dict(zip(header, cells, strict=True)))
             for file, patient in found:
                 yield file, patient, number, values
 
@@ -229,7 +257,7 @@ def _whole_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _value(choice: Choice, cells: Sequence[str], place: Mapping[str, int]) -> str:
     """What a row says under one heading; for a label spread over columns, which of them is 1."""
-    if len(choice.columns) > 1:
+    if len(choice.columns) != 1:
         ones = {"1", "1.0", "true"}
         return next((c for c in choice.columns if cells[place[c]].strip().lower() in ones), "")
     return tables.meaning(cells[place[choice.column]])

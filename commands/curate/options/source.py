@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from medfm_cli.commands.curate.rules import problems
 from medfm_cli.commands.curate.sources import File, Source, find_source
 from medfm_cli.errors import DataError
 from medfm_cli.recipe import Part
@@ -44,6 +45,13 @@ class Labels(Part):
     kind: Literal["auto", "boxes", "masks"] = Field(
         "auto", description="boxes or masks: the classes that occur in them are the labels."
     )
+
+    @field_validator("rules")
+    @classmethod
+    def _well_formed(cls, rules: dict[str, str]) -> dict[str, str]:
+        if found := problems(rules):
+            raise ValueError("; ".join(found))
+        return rules
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
