@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from medfm_cli.data.content import Audio
 from medfm_cli.data.readers.channels import MAX_SAMPLES
+from medfm_cli.data.readers.hush import hushed
 from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable
 from medfm_cli.data.readers.needs import needed
 
@@ -40,21 +41,22 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
     """The sound of one file: float32 `[C, T]` at its own rate. Its tags are not looked at."""
     limit = min(options.max_values, MAX_SAMPLES)
     try:
-        with opened(path) as stream:
+        with hushed() as talked, opened(path) as stream:  # mpg123 tells of damage on stderr
             if stream.format not in FORMATS:
                 raise Unreadable("a sound of a kind that is not read")
             values = np.ascontiguousarray(read_blocks(stream, limit, "float32").T)
             rate, said = float(stream.samplerate), stream.frames
             facts = {"format": stream.format, "subtype": stream.subtype}
+            notes = ["the decoder met damage and went on behind it"] if talked() else []
     except MemoryError:
         raise Unreadable("the sound needs more memory than there is") from None
     if not values.size:
         raise Unreadable("a sound without samples", step="quality")
     if values.shape[1] < said or _cut(path):
         raise Unreadable("a truncated sound")
-    notes = ("the stream has no end mark: it may be cut",) if _endless(path) else ()
+    notes += ["the stream has no end mark: it may be cut"] if _endless(path) else []
     facts["seconds"] = round(values.shape[1] / rate, 3)
-    yield Item(Audio(values, rate), facts, modality="Audio", notes=notes)
+    yield Item(Audio(values, rate), facts, modality="Audio", notes=tuple(notes))
 
 
 @contextmanager

@@ -68,7 +68,7 @@ def test_every_kind_by_its_content(tmp_path: Path, kind: str, subtype: str) -> N
     assert item.facts["seconds"] == pytest.approx(2.0, abs=0.2)
 
 
-@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG"])
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "MP3", "OGG"])
 def test_a_sound_that_breaks_off_is_told(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "x"
     soundfile.write(path, tones(seconds=30), RATE, format=kind)
@@ -79,6 +79,16 @@ def test_a_sound_that_breaks_off_is_told(tmp_path: Path, kind: str) -> None:
         return
     with pytest.raises(Unreadable, match=r"truncated|damaged"):
         read(path)
+
+
+def test_damage_in_the_midst_of_an_mp3_is_noted(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = bytearray(sound(tmp_path / "x", "MP3").read_bytes())
+    data[4000:4400] = bytes(400)
+    (tmp_path / "x").write_bytes(data)
+    assert "met damage" in read(tmp_path / "x").notes[0]
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_header_that_claims_much_costs_nothing(tmp_path: Path) -> None:

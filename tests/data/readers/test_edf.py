@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
-from typing import Any
 
 import edfio
 import numpy as np
 import pytest
+from signal_files import recording
 
 from medfm_cli.data.content import Signal
 from medfm_cli.data.readers import Item, Unreadable, read_images
@@ -21,19 +21,6 @@ def read(path: Path) -> list[Item]:
 def signal(item: Item) -> Signal:
     assert isinstance(item.content, Signal)
     return item.content
-
-
-def recording(path: Path, *, bdf: bool = False, **more: Any) -> Path:
-    """Four seconds of two EEG channels at 100 Hz and one of breath at 20 Hz."""
-    random = np.random.default_rng(0)
-    kind, whole = (edfio.BdfSignal, edfio.Bdf) if bdf else (edfio.EdfSignal, edfio.Edf)
-    signals = [
-        kind(random.normal(size=400), 100, label="EEG Fpz-Cz", physical_dimension="uV"),
-        kind(random.normal(size=80), 20, label="Resp", physical_dimension="mV"),
-        kind(random.normal(size=400), 100, label="EEG Pz-Oz", physical_dimension="uV"),
-    ]
-    whole(signals, **more).write(path)
-    return path
 
 
 def plain(path: Path) -> dict[str, np.ndarray]:

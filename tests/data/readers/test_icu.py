@@ -8,17 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from signal_files import STAY, WORDS, stay, wide
 
 from medfm_cli.commands.curate.matching import stem
 from medfm_cli.data.content import Series
 from medfm_cli.data.readers import Item, ReadOptions, Unreadable, read_images, sniff
-
-HEADER = "Time,Parameter,Value\n"
-STAY = (
-    "00:00,RecordID,132539\n00:00,Age,54\n00:00,Gender,0\n00:00,Height,-1\n00:00,ICUType,4\n"
-    "00:00,Weight,70.5\n00:07,HR,73\n00:07,HR,75\n00:07,Urine,900\n01:37,Temp,35.6\n"
-    "47:37,HR,-1\n47:37,Weight,71\n"
-)
 
 
 def read(path: Path, **words: Any) -> list[Item]:
@@ -28,11 +22,6 @@ def read(path: Path, **words: Any) -> list[Item]:
 def series(item: Item) -> Series:
     assert isinstance(item.content, Series)
     return item.content
-
-
-def stay(path: Path, text: str = STAY) -> Path:
-    path.write_text(HEADER + text)
-    return path
 
 
 def of(item: Item, channel: str) -> dict[float, float]:
@@ -121,30 +110,6 @@ def test_broken_rows_are_counted(tmp_path: Path) -> None:
         read(stay(tmp_path / "x", STAY + "02:00,HR\n" * 9))
     with pytest.raises(Unreadable, match="without measurements"):
         read(stay(tmp_path / "x", "00:00,RecordID,1\n00:00,Age,54\n"))
-
-
-def wide(
-    path: Path, *, stays: int = 20, parquet: bool = False, dates: bool = False
-) -> pd.DataFrame:
-    """Stays of 1 to 20 rows, with gaps."""
-    random = np.random.default_rng(0)
-    rows = [
-        {"stay": 1000 + s, "t": 2.0 * i, "HR": float(random.integers(50, 90)), "Na": 140.0 + i,
-         "sex": "FM"[s % 2], "age": 40 + s}
-        for s in range(20) for i in range(s + 1)
-    ]  # fmt: skip
-    table = pd.DataFrame(rows)
-    table.loc[table.index % 3 == 0, "Na"] = np.nan
-    if dates:
-        table["t"] = pd.Timestamp("2150-03-01 10:00") + pd.to_timedelta(table["t"], unit="h")
-    if parquet:
-        table.to_parquet(path, index=False, row_group_size=50)
-    else:
-        table.to_csv(path, index=False)
-    return table
-
-
-WORDS = {"id": "stay", "time": "t", "sex": "sex", "age": "age"}
 
 
 @pytest.mark.parametrize("dates", [False, True])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
+from signal_files import film, scene
 
 from medfm_cli.data.content import Video
 from medfm_cli.data.readers import Item, ReadOptions, Unreadable, read_images, sniff
@@ -24,26 +24,6 @@ def whole(path: Path, **options: Any) -> Video:
     (item,) = read(path, whole=True, **options)
     assert isinstance(item.content, Video)
     return item.content
-
-
-def scene(number: int, *, height: int = 48, width: int = 64) -> np.ndarray:
-    """A frame that tells its number: a bar that moves, on a ground that brightens."""
-    frame = np.full((height, width, 3), 40 + number % 160, np.uint8)
-    frame[:, number % width] = (250, 20, 20)
-    return frame
-
-
-def film(path: Path, count: int, *, kind: str = "mp4", codec: str = "mpeg4", **more: Any) -> Path:
-    with av.open(str(path), "w", format=kind) as container:
-        stream = container.add_stream(codec, rate=Fraction(25), options=more.pop("options", {}))
-        stream.width, stream.height = 64, 48
-        stream.pix_fmt = more.pop("pixels", "yuv420p")
-        stream.codec_context.gop_size = more.pop("gop", 12)
-        for number in range(count):
-            frame = av.VideoFrame.from_ndarray(scene(number), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
 
 
 def decoded(path: Path) -> list[np.ndarray]:

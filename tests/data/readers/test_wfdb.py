@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from signal_files import record, segmented, waves
 
 from medfm_cli.data.content import Signal
 from medfm_cli.data.readers import Item, ReadOptions, Unreadable, find_reader, read_images, sniff
@@ -114,46 +115,15 @@ def test_annotations_are_counted_and_placed(shared_data: Path) -> None:
     ]
 
 
-def write(folder: Path, name: str, values: np.ndarray, **more: Any) -> Path:
-    """A record `[T, C]` as wfdb writes it."""
-    channels = values.shape[1]
-    wfdb.wrsamp(
-        name,
-        fs=more.pop("fs", 100),
-        units=more.pop("units", ["mV"] * channels),
-        sig_name=more.pop("names", [f"c{i}" for i in range(channels)]),
-        p_signal=values,
-        fmt=more.pop("fmt", ["16"] * channels),
-        write_dir=str(folder),
-        **more,
-    )
-    return folder / f"{name}.hea"
-
-
-def waves(length: int = 500, channels: int = 2, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=(length, channels)).round(3)
-
-
 @pytest.mark.parametrize("storage", ["16", "24", "32", "80", "212", "508", "516", "524"])
 @pytest.mark.parametrize("length", [497, 498, 499])
 def test_what_wfdb_writes(tmp_path: Path, storage: str, length: int) -> None:
     values = waves(length)
     values[7, 1] = np.nan
-    path = write(tmp_path, "r", values, fmt=[storage] * 2)
+    path = record(tmp_path, "r", values, fmt=[storage] * 2)
     items = read(path)
     compare(path, items)
     assert np.isnan(signal(items[0]).values[1, 7])
-
-
-def segmented(folder: Path) -> Path:
-    """Two segments with a gap, the second without the first channel."""
-    write(folder, "s1", waves(300), names=["II", "V"])
-    write(folder, "s2", waves(200, 1, seed=1), names=["V"])
-    (folder / "layout.hea").write_text(
-        "layout 2 100 0\n~ 0 200/mV 16 0 0 0 0 II\n~ 0 200/mV 16 0 0 0 0 V\n"
-    )
-    (folder / "m.hea").write_text("m/4 2 100 600\nlayout 0\ns1 300\n~ 100\ns2 200\n")
-    return folder / "m.hea"
 
 
 def test_segments_are_joined(tmp_path: Path) -> None:
@@ -170,8 +140,8 @@ def test_segments_are_joined(tmp_path: Path) -> None:
 
 
 def test_segments_of_one_layout_are_joined(tmp_path: Path) -> None:
-    write(tmp_path, "a", waves(300))
-    write(tmp_path, "b", waves(200, seed=1))
+    record(tmp_path, "a", waves(300))
+    record(tmp_path, "b", waves(200, seed=1))
     (tmp_path / "m.hea").write_text("m/2 2 100 500\na 300\nb 200\n")
     (item,) = read(tmp_path / "m.hea")
     expected = wfdb.rdrecord(str(tmp_path / "m")).p_signal.T.astype(np.float32)
@@ -179,15 +149,15 @@ def test_segments_of_one_layout_are_joined(tmp_path: Path) -> None:
 
 
 def test_what_comments_say(tmp_path: Path) -> None:
-    path = write(
+    path = record(
         tmp_path, "r", waves(), comments=["Age: 74", "Sex: Female", "Dx: 426783006,59118001"]
     )
     item = read(path)[0]
     assert (item.age, item.sex, item.labels) == (74.0, "F", ["426783006", "59118001"])
-    path = write(tmp_path, "r", waves(), comments=["69 M 1085 1629 x1", "Aldomet, Inderal"])
+    path = record(tmp_path, "r", waves(), comments=["69 M 1085 1629 x1", "Aldomet, Inderal"])
     item = read(path)[0]
     assert (item.age, item.sex, item.text) == (69.0, "M", "Aldomet, Inderal")
-    path = write(
+    path = record(
         tmp_path, "r", waves(), comments=["<age>: 25 <sex>: M <subject_id>: p0017", "Mrs Jones"]
     )
     item = read(path)[0]
@@ -197,14 +167,14 @@ def test_what_comments_say(tmp_path: Path) -> None:
 
 
 def test_the_day_of_recording_is_the_time(tmp_path: Path) -> None:
-    path = write(tmp_path, "r", waves())
+    path = record(tmp_path, "r", waves())
     text = path.read_text().splitlines()
     path.write_text("\n".join([text[0] + " 17:27:45 15/08/1994", *text[1:]]))
     assert read(path)[0].time == "1994-08-15T17:27:45"
 
 
 def test_a_header_is_known_by_its_content(tmp_path: Path) -> None:
-    path = write(tmp_path, "r", waves())
+    path = record(tmp_path, "r", waves())
     moved = path.rename(tmp_path / "anything.txt")
     assert signal(read(moved)[0]).values.shape == (2, 500)
     for text in ("1 2 3\n4 5 6\n", "id,age\n1,2\n", "hello 3\nworld 16 people\nall", "r 2 100\n"):
@@ -255,7 +225,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     ],
 )
 def test_headers_that_lie(tmp_path: Path, header: str, words: str) -> None:
-    write(tmp_path, "r", waves(500, 1))
+    record(tmp_path, "r", waves(500, 1))
     path = tmp_path / f"{header[0]}.hea"
     path.write_text(header)
     with pytest.raises(Unreadable, match=words):
@@ -263,7 +233,7 @@ def test_headers_that_lie(tmp_path: Path, header: str, words: str) -> None:
 
 
 def test_a_flipped_sample_is_noted(tmp_path: Path) -> None:
-    path = write(tmp_path, "r", waves())
+    path = record(tmp_path, "r", waves())
     data = bytearray((tmp_path / "r.dat").read_bytes())
     data[100] ^= 4
     (tmp_path / "r.dat").write_bytes(data)
@@ -271,7 +241,7 @@ def test_a_flipped_sample_is_noted(tmp_path: Path) -> None:
 
 
 def test_a_header_without_length_takes_what_there_is(tmp_path: Path) -> None:
-    path = write(tmp_path, "r", waves(501, 3), fmt=["212"] * 3)
+    path = record(tmp_path, "r", waves(501, 3), fmt=["212"] * 3)
     text = path.read_text().splitlines()
     path.write_text("\n".join(["r 3 100", *text[1:]]))
     assert signal(read(path)[0]).values.shape == (3, 501)
