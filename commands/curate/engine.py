@@ -13,9 +13,13 @@ from dataclasses import dataclass
 from medfm_cli.commands.curate.account import Account
 from medfm_cli.commands.curate.annotate import annotate
 from medfm_cli.commands.curate.annotations.find import find as find_annotations
+from medfm_cli.commands.curate.clients import Partitioned, partition
 from medfm_cli.commands.curate.croissant import write_croissant
 from medfm_cli.commands.curate.deduplicate import Unique, deduplicate
 from medfm_cli.commands.curate.deidentify import PUBLIC_KEY, Pseudonyms, private_key
+from medfm_cli.commands.curate.dicom_copies import Copies, count_copies, write_copies
+from medfm_cli.commands.curate.instruction_records import write_instructions
+from medfm_cli.commands.curate.instructions import Instructed, instruct
 from medfm_cli.commands.curate.joining import Block, Joined, join
 from medfm_cli.commands.curate.ledger import Ledger
 from medfm_cli.commands.curate.linkage import write_linkage
@@ -26,6 +30,7 @@ from medfm_cli.commands.curate.quarantine import quarantined
 from medfm_cli.commands.curate.read import Planned, Reading, read_all
 from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.commands.curate.report import Story, headline, sections, summary
+from medfm_cli.commands.curate.rescan import Rescan, rescan
 from medfm_cli.commands.curate.schema import label_schema
 from medfm_cli.commands.curate.sources import Source
 from medfm_cli.commands.curate.split import Dealt, split
@@ -49,6 +54,8 @@ class Decided:
     joined: Joined
     unique: Unique
     dealt: Dealt
+    instructed: Instructed | None
+    partitioned: Partitioned | None
 
 
 def run(recipe: CurateRecipe, run: Run) -> Result:
@@ -83,9 +90,19 @@ def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
     account.check()
     card = _write(recipe, run, ledger, reading, described, sources, names)
     write_linkage(run.path("linkage.parquet"), ledger)
+    copies = _copies(recipe, run, ledger, names)
+    rescanned = _rescan(recipe, run, ledger, names)
     reading.spool.drop_payloads()
     shutil.rmtree(run.path(*UNPACKED), ignore_errors=True)
-    story = Story(account, card, run, decided.joined, decided.unique, decided.dealt)
+    story = Story(
+        account=account,
+        card=card,
+        run=run,
+        rescanned=rescanned,
+        copies=copies,
+        notes=[plan.notes for plan in planned],
+        **vars(decided),
+    )
     report = sections(story)
     for block in (block for section in report for block in section.blocks):
         if isinstance(block, Callout) and block.kind == "warn":
@@ -182,7 +199,13 @@ def _decide(
     dealt = split(ledger, recipe.split, seed=recipe.seed, shifted=hidden)
     how = "official" if dealt.official else f"by {dealt.by}, seed {recipe.seed}"
     run.resolve("split", how, dealt.why)
-    return Decided(joined, unique, dealt)
+    derive = recipe.derive
+    instructed = partitioned = None
+    if derive.instructions is not None:
+        instructed = instruct(ledger, derive.instructions, seed=recipe.seed)
+    if derive.clients is not None:
+        partitioned = partition(ledger, derive.clients, seed=recipe.seed)
+    return Decided(joined, unique, dealt, instructed, partitioned)
 
 
 def _write(
@@ -231,6 +254,8 @@ def _write(
         consent="; ".join(dict.fromkeys(b.keys.consent for b in blocks if b.keys.consent)),
     )
     write_croissant(root, card, description=recipe.description or headline(Account(ledger), card))
+    if recipe.derive.instructions is not None and recipe.derive.instructions.export:
+        write_instructions(root)
     run.log("dataset", version=card.version, samples=card.counts.samples)
     return card
 
@@ -247,6 +272,35 @@ def _pack(run: Run, ledger: Ledger, packer: Packer) -> list[Shard]:
             run.check_stop()
 
         return packer.pack(between=between)
+
+
+def _copies(recipe: CurateRecipe, run: Run, ledger: Ledger, names: Pseudonyms) -> Copies | None:
+    """De-identified copies of the DICOM files, where the recipe asks for them."""
+    options = recipe.deidentify
+    if options.dicom is None or not options.dicom.export:
+        return None
+    total = count_copies(ledger)
+    with run.console.progress("copying DICOM", total=total, unit="files") as meter:
+
+        def between(count: int) -> None:
+            meter.advance(count)
+            run.check_stop()
+
+        return write_copies(ledger, run.path("dataset"), options, names, between=between)
+
+
+def _rescan(recipe: CurateRecipe, run: Run, ledger: Ledger, names: Pseudonyms) -> Rescan | None:
+    """Look through the finished dataset for what should not be in it."""
+    if not recipe.deidentify.on:
+        return None
+    return rescan(
+        run.path("dataset"),
+        recipe.deidentify,
+        names,
+        lambda mark: ledger.one("SELECT 1 FROM marks WHERE mark = ?", mark) is not None,
+        marks=ledger.one("SELECT count(*) FROM marks"),
+        check_stop=run.check_stop,
+    )
 
 
 def _cutting(cuttings: Sequence[Cutting]) -> Cutting:

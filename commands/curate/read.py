@@ -159,6 +159,7 @@ def _block(recipe: CurateRecipe, ledger: Ledger, block: Planned) -> BlockSetting
         tile=_tile(recipe, block),
         tile_limit=recipe.tile.limit,
         max_side=recipe.tile.max_side,
+        **recipe.derive.cutting(),
     )
     options = ReadOptions(
         frames=keys.frames,

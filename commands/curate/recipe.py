@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from medfm_cli.commands.curate.options.deidentify import Deidentify
+from medfm_cli.commands.curate.options.derive import Derive
 from medfm_cli.commands.curate.options.quality import Quality
 from medfm_cli.commands.curate.options.source import SourceKeys
 from medfm_cli.commands.curate.options.split import Split
@@ -55,6 +56,7 @@ class CurateRecipe(Recipe, SourceKeys):
     tile: Tiles = Tiles()
     split: Split = Split()
     deidentify: Deidentify = Deidentify()
+    derive: Derive = Derive()
     workers: Annotated[int, Field(ge=1)] | Auto = Field(
         "auto", description="Processes that read files."
     )

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medfm_cli.commands.curate.account import Account
+from medfm_cli.commands.curate.clients import Partitioned
 from medfm_cli.commands.curate.deduplicate import Unique
+from medfm_cli.commands.curate.dicom_copies import Copies
+from medfm_cli.commands.curate.instructions import Instructed
 from medfm_cli.commands.curate.joining import Joined
+from medfm_cli.commands.curate.notes import Notes
+from medfm_cli.commands.curate.rescan import Rescan
 from medfm_cli.commands.curate.sheets import class_sheet, copies_sheet, modality_sheet
 from medfm_cli.commands.curate.split import Dealt
 from medfm_cli.data.card import DatasetCard
@@ -38,6 +44,11 @@ class Story:
     joined: Joined
     unique: Unique
     dealt: Dealt
+    instructed: Instructed | None = None
+    partitioned: Partitioned | None = None
+    rescanned: Rescan | None = None
+    copies: Copies | None = None
+    notes: Sequence[Notes] = ()
 
 
 def headline(account: Account, card: DatasetCard) -> str:
