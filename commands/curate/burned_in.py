@@ -17,33 +17,41 @@ from medfm_cli.commands.curate.pieces import Pieces, joined, pairs, pieces
 
 STROKE = 9
 """Strokes are thinner than this, in pixels."""
-CONTRAST = 48
-"""Grey values (0–255) by which strokes stand out, at least."""
-SHORTEST, TALLEST = 5, 40
+CONTRASTS = (36, 100, 170)
+"""Grey values (0–255) by which strokes stand out: what is joined at one is apart at another."""
+SHORTEST, TALLEST = 4, 40
 """Heights of letters in pixels."""
+PLUMP, THIN = 1.25, 0.3
+"""Strokes that one crosses in a letter, and their width as a share of its height: of letters one
+of the two is beyond."""
+UNEVEN = 12.0
+"""Grey values by which the brightest spots of a line's letters differ, at most (deviation)."""
 LONG_SIDE = 1280
 """A larger image is looked at in reduced size as well, as its letters are larger too."""
-MOST = 3000
-"""Pieces of one image; where there are more it is texture, and only what stands out more counts."""
+MOST = 4000
+"""Pieces of one image; where there are more it is texture, and no text is looked for in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A line of text: rows `y0` … `y1` and columns `x0` … `x1` (the latter of each outside)."""
+    """A line of text: rows `y0` … `y1` and columns `x0` … `x1` (the latter of each outside).
+
+    `strokes` is how many strokes one crosses along the line: about 1.5 a letter.
+    """
 
     y0: int
     x0: int
     y1: int
     x1: int
-    letters: int
+    strokes: float
 
 
-def find_text(pixels: NDArray[np.uint8], *, least: int = 4) -> list[Region]:
+def find_text(pixels: NDArray[np.uint8], *, least: float = 5) -> list[Region]:
     """Lines of text in an image, from top to bottom.
 
     Args:
         pixels: uint8 `[H, W]` or `[H, W, 3]`.
-        least: letters that a line must have.
+        least: strokes that a line must have.
     """
     grey = _grey(pixels)
     if min(grey.shape) < 2 * STROKE:
@@ -52,10 +60,10 @@ def find_text(pixels: NDArray[np.uint8], *, least: int = 4) -> list[Region]:
     found = _lines(grey, least)
     if step > 1:
         found += [
-            Region(r.y0 * step, r.x0 * step, r.y1 * step, r.x1 * step, r.letters)
+            Region(r.y0 * step, r.x0 * step, r.y1 * step, r.x1 * step, r.strokes)
             for r in _lines(np.ascontiguousarray(grey[::step, ::step]), least)
         ]
-    return sorted(found, key=lambda r: (r.y0, r.x0))
+    return sorted(set(found), key=lambda r: (r.y0, r.x0, r.y1, r.x1))
 
 
 def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -66,7 +74,7 @@ def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return ((red + 2 * green + blue) >> 2).astype(np.uint8)
 
 
-def _lines(grey: NDArray[np.uint8], least: int) -> list[Region]:
+def _lines(grey: NDArray[np.uint8], least: float) -> list[Region]:
     light = _chained(grey, grey - _opened(grey), least)
     dark = 255 - grey
     return light + _chained(dark, dark - _opened(dark), least)
@@ -97,25 +105,27 @@ def _extreme(values: NDArray[np.uint8], of: np.ufunc, axis: int) -> NDArray[np.u
     return values
 
 
-def _chained(grey: NDArray[np.uint8], hat: NDArray[np.uint8], least: int) -> list[Region]:
-    """The lines among what stands out from its surroundings."""
-    threshold = CONTRAST
-    while True:
-        letters = _letters(pieces(hat >= threshold, grey))
-        if len(letters) <= MOST or threshold > 200:
-            break
-        threshold += 32
-    if len(letters) < 2:
-        return []
+def _chained(grey: NDArray[np.uint8], hat: NDArray[np.uint8], least: float) -> list[Region]:
+    """The lines among what stands out from its surroundings, at each of the contrasts."""
+    regions: list[Region] = []
+    strongest = int(hat.max())
+    for contrast in CONTRASTS:
+        if contrast <= strongest:
+            letters = _letters(pieces(hat >= contrast, grey))
+            if 2 <= len(letters) <= MOST:
+                regions += _lines_of(letters, least, grey.shape)
+    return regions
+
+
+def _lines_of(letters: Pieces, least: float, shape: tuple[int, ...]) -> list[Region]:
+    """Letters chained along lines; the lines that are text."""
     order = np.argsort(letters.x0, kind="stable")
     letters = Pieces(*(getattr(letters, name)[order] for name in Pieces.__slots__))
     label = joined(len(letters), *_neighbours(letters))
-    regions = []
-    for number in np.flatnonzero(np.bincount(label, minlength=len(letters)) >= 2):
-        line = letters.take(label == number)
-        if (count := _count(line)) >= least and _is_text(line):
-            regions.append(_region(line, count, grey.shape))
-    return regions
+    strokes = np.bincount(label, letters.runs / (letters.y1 - letters.y0), len(letters))
+    several = np.bincount(label, minlength=len(letters)) >= 2
+    lines = ((n, letters.take(label == n)) for n in np.flatnonzero((strokes >= least) & several))
+    return [_region(line, float(strokes[n]), shape) for n, line in lines if _is_text(line)]
 
 
 def _letters(found: Pieces) -> Pieces:
@@ -146,12 +156,6 @@ def _neighbours(letters: Pieces) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return a[keep], b[keep]
 
 
-def _count(line: Pieces) -> int:
-    """About how many letters a line has, where some touch."""
-    height = float(np.median(line.y1 - line.y0))
-    return int(np.maximum(1, np.round((line.x1 - line.x0) / (0.75 * height))).sum())
-
-
 def _is_text(line: Pieces) -> bool:
     """Whether letters stand on one base, are of like height and brightness, and differ in form."""
     height = (line.y1 - line.y0).astype(float)
@@ -162,15 +166,18 @@ def _is_text(line: Pieces) -> bool:
     topped = np.abs(line.y0 - np.median(line.y0)) <= slack
     if based.mean() < 0.7 or (based | topped).mean() < 0.9:
         return False
-    if float(np.std(line.peak)) > 12:
+    if float(np.std(line.peak)) > UNEVEN:
         return False
-    ruler = float(np.median(width)) <= 0.3 * middle or (
-        len(line) > 3 and float(np.ptp(width)) <= 1 and float(np.ptp(height)) <= 0
-    )
-    return not ruler
+    crossed = float((line.runs / height).mean())
+    thick = float(line.area.sum() / line.runs.sum()) / middle
+    if crossed < PLUMP and thick > THIN:  # cells, grains: one stroke each, and a thick one
+        return False
+    alike = float(np.ptp(width)) <= 1 and float(np.ptp(height)) <= 1
+    narrow = float(np.median(width)) <= 0.3 * middle
+    return crossed >= 1.1 or not (alike or narrow)  # else the ticks of a ruler
 
 
-def _region(line: Pieces, count: int, shape: tuple[int, ...]) -> Region:
+def _region(line: Pieces, strokes: float, shape: tuple[int, ...]) -> Region:
     """The line's rectangle with a margin for what the threshold has cut off."""
     margin = 2 + int(np.median(line.y1 - line.y0)) // 4
     return Region(
@@ -178,5 +185,5 @@ def _region(line: Pieces, count: int, shape: tuple[int, ...]) -> Region:
         max(0, int(line.x0.min()) - margin),
         min(shape[0], int(line.y1.max()) + margin),
         min(shape[1], int(line.x1.max()) + margin),
-        count,
+        strokes,
     )

@@ -18,12 +18,12 @@ ROUNDS = 4
 """How often an image is painted and searched again before it is given up."""
 
 
-def regions(content: Content, *, least: int) -> list[Region]:
+def regions(content: Content, *, least: float) -> list[Region]:
     """Where text is suspected in a sample: in a picture, in frames of a video, in slices.
 
     Args:
         content: any sample; what has no pixels has none of it.
-        least: letters that a line must have.
+        least: strokes that a line must have.
     """
     if isinstance(content, Picture):
         return find_text(content.pixels, least=least)
@@ -47,13 +47,13 @@ def painted(content: Content, where: list[Region]) -> Content:
     return content
 
 
-def blank(content: Content, where: list[Region], *, least: int) -> Content | None:
+def blank(content: Content, *, least: float) -> Content | None:
     """Paint over text until none is found any more; None when some is found again and again."""
     for _ in range(ROUNDS):
-        content = painted(content, where)
         where = regions(content, least=least)
         if not where:
             return content
+        content = painted(content, where)
     return None
 
 

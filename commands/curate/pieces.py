@@ -12,13 +12,21 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """Bounding boxes (`y1`, `x1` outside), areas in pixels and brightest values of the pieces."""
+    """What is known of each piece.
+
+    Attributes:
+        y0, x0, y1, x1: the bounding box; the latter two outside.
+        area: pixels.
+        runs: how many runs along rows it is made of.
+        peak: the brightest value.
+    """
 
     y0: Ints
     x0: Ints
     y1: Ints
     x1: Ints
     area: Ints
+    runs: Ints
     peak: Ints
 
     def take(self, keep: NDArray[np.bool_]) -> Pieces:
@@ -40,7 +48,7 @@ def pieces(mask: NDArray[np.bool_], grey: NDArray[np.uint8]) -> Pieces:
     starts, ends = turns[0::2], turns[1::2]
     if len(starts) == 0:
         none = np.zeros(0, dtype=np.int64)
-        return Pieces(none, none, none, none, none, none)
+        return Pieces(*[none] * 7)
     below_first = np.searchsorted(ends, starts + pitch, side="left")
     below_last = np.searchsorted(starts, ends + pitch, side="right")
     upper, lower = pairs(below_first, below_last)
@@ -67,7 +75,8 @@ def _measured(
     np.maximum.at(x1, number, left + length)
     np.maximum.at(peak, number, peaks.astype(np.int64))
     area = np.bincount(number, weights=length, minlength=count).astype(np.int64)
-    return Pieces(y0, x0, y1, x1, area, peak)
+    runs = np.bincount(number, minlength=count).astype(np.int64)
+    return Pieces(y0, x0, y1, x1, area, runs, peak)
 
 
 def pairs(first: Ints, last: Ints) -> tuple[Ints, Ints]:

@@ -20,10 +20,13 @@ from medfm_cli.commands.curate.times import shifted
 from medfm_cli.data.content import Content, Picture, Row, Series, Text, Video, Volume
 from medfm_cli.data.readers.item import Item, Turn
 
-LEAST = 5
-"""Letters of a line of burned-in text that make an image suspicious."""
-LEAST_EXPECTED = 3
+LEAST = 5.0
+"""Strokes of a line of burned-in text that make an image suspicious: three or four letters."""
+LEAST_EXPECTED = 4.0
 """The same where the header, the modality or the kind of object lets text be expected."""
+
+LEAST_PAINTED = 3.0
+"""The same where text was found already and all of it is to be painted over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,7 @@ def _without_burned_in(item: Item, options: Deidentify) -> tuple[Content, tuple[
     if not where:  # declared, but not to be seen: nothing can be promised
         refused = "" if options.burned_in == "auto" else note
         return content, (note,), refused
-    clean_content = blank(content, where, least=least)
+    clean_content = blank(content, least=LEAST_PAINTED)
     if clean_content is None:
         return content, (note,), "burned-in text that could not be painted over"
     return clean_content, ("burned-in text painted over",), ""
