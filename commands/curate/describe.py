@@ -39,6 +39,8 @@ GZIP_SAMPLE: Final = 256
 """Samples of a kind whose compressibility is measured, at most."""
 MOST_CLASSES: Final = 200
 """Classes of a task whose distances are measured; beyond these the commonest."""
+MOST_BYTES: Final = 256 << 20
+"""Bytes in the shards that one measurement reads, at most."""
 _FEWEST: Final = 2
 """Samples of a class without which nothing can be said of its spread."""
 
@@ -98,7 +100,7 @@ def _compressibility(
     for kind in kinds:
         limit = min(options.sample, GZIP_SAMPLE)
         chosen = _sample(ledger, f"kind = '{kind}'", limit, seed)
-        ratios = [gzip_ratio(content) for _, content in stored.contents(chosen)]
+        ratios = [gzip_ratio(content) for _, content in stored.contents(chosen, most=MOST_BYTES)]
         known = [ratio for ratio in ratios if ratio is not None]
         if known:
             low, median, high = np.percentile(known, (25, 50, 75)).round(4).tolist()
@@ -171,7 +173,7 @@ def _separation(
             member |= dict.fromkeys(chosen, name)
     points: list[Features] = []
     labels: list[str] = []
-    for sha, content in stored.contents(member):
+    for sha, content in stored.contents(member, most=MOST_BYTES):
         points.append(features(content))
         labels.append(member[sha])
     value = davies_bouldin(matrix(points), np.array(labels)) if points else None
