@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from medfm_cli.commands.curate.account import Account
 from medfm_cli.commands.curate.annotate import annotate
 from medfm_cli.commands.curate.annotations.find import find as find_annotations
-from medfm_cli.commands.curate.clients import Partitioned, partition
+from medfm_cli.commands.curate.clients import partition
 from medfm_cli.commands.curate.croissant import write_croissant
+from medfm_cli.commands.curate.datasheet import responsible_use, write_datasheet
 from medfm_cli.commands.curate.deduplicate import Unique, deduplicate
 from medfm_cli.commands.curate.deidentify import PUBLIC_KEY, Pseudonyms, private_key
+from medfm_cli.commands.curate.describe import Description, describe
 from medfm_cli.commands.curate.dicom_copies import Copies, count_copies, write_copies
 from medfm_cli.commands.curate.instruction_records import write_instructions
 from medfm_cli.commands.curate.instructions import Instructed, instruct
@@ -26,6 +28,7 @@ from medfm_cli.commands.curate.linkage import write_linkage
 from medfm_cli.commands.curate.listing import list_files
 from medfm_cli.commands.curate.notes import Resolve
 from medfm_cli.commands.curate.pack import Packer, pieces
+from medfm_cli.commands.curate.partitioned import Partitioned
 from medfm_cli.commands.curate.quarantine import quarantined
 from medfm_cli.commands.curate.read import Planned, Reading, read_all
 from medfm_cli.commands.curate.recipe import CurateRecipe
@@ -74,7 +77,7 @@ def run(recipe: CurateRecipe, run: Run) -> Result:
 def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
     blocks = recipe.blocks()
     sources = [keys.open_source() for keys in blocks.values()]
-    names = _pseudonyms(recipe, all(source.public for source in sources), run)
+    names = _pseudonyms(recipe, _all_public(sources), run)
     planned: list[Planned] = []
     for number, source in enumerate(sources):
         list_files(ledger, source, number, run.path(*UNPACKED, str(number)))
@@ -95,14 +98,18 @@ def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
     reading.spool.drop_payloads()
     shutil.rmtree(run.path(*UNPACKED), ignore_errors=True)
     story = Story(
+        recipe=recipe,
         account=account,
         card=card,
         run=run,
+        description=_describe(recipe, run, ledger),
+        public=_all_public(sources),
         rescanned=rescanned,
         copies=copies,
         notes=[plan.notes for plan in planned],
         **vars(decided),
     )
+    _document(story)
     report = sections(story)
     for block in (block for section in report for block in section.blocks):
         if isinstance(block, Callout) and block.kind == "warn":
@@ -119,6 +126,23 @@ def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
             "recipe": run.hash,
         },
     )
+
+
+def _describe(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Description:
+    blocks = list(recipe.blocks())
+    return describe(ledger, run.path("dataset"), blocks, recipe.describe, seed=recipe.seed)
+
+
+def _document(story: Story) -> None:
+    """Write what tells people and other tools about the dataset."""
+    root = story.run.path("dataset")
+    write_datasheet(root, story)
+    told = story.recipe.description or headline(story.account, story.card)
+    write_croissant(root, story.card, description=told, rai=responsible_use(story))
+
+
+def _all_public(sources: Sequence[Source]) -> bool:
+    return all(source.public for source in sources)
 
 
 def _resolver(run: Run, name: str) -> Resolve:
@@ -217,7 +241,7 @@ def _write(
     sources: Sequence[Source],
     names: Pseudonyms,
 ) -> DatasetCard:
-    """Write the shards, the manifest, the quarantine, the card and the Croissant description."""
+    """Write the shards, the manifest, the quarantine and the card."""
     root = run.path("dataset")
     packer = Packer(
         root / SHARDS_FOLDER,
@@ -253,7 +277,6 @@ def _write(
         licences=list(dict.fromkeys(licences)),
         consent="; ".join(dict.fromkeys(b.keys.consent for b in blocks if b.keys.consent)),
     )
-    write_croissant(root, card, description=recipe.description or headline(Account(ledger), card))
     if recipe.derive.instructions is not None and recipe.derive.instructions.export:
         write_instructions(root)
     run.log("dataset", version=card.version, samples=card.counts.samples)

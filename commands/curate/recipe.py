@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.commands.curate.options.derive import Derive
+from medfm_cli.commands.curate.options.describe import Describe
 from medfm_cli.commands.curate.options.quality import Quality
 from medfm_cli.commands.curate.options.source import SourceKeys
 from medfm_cli.commands.curate.options.split import Split
@@ -57,6 +58,7 @@ class CurateRecipe(Recipe, SourceKeys):
     split: Split = Split()
     deidentify: Deidentify = Deidentify()
     derive: Derive = Derive()
+    describe: Describe = Describe()
     workers: Annotated[int, Field(ge=1)] | Auto = Field(
         "auto", description="Processes that read files."
     )

@@ -104,8 +104,12 @@ def balance(counts: Iterable[int]) -> dict[str, float]:
 
 
 def tail(counts: Counts) -> dict[str, float]:
-    """How long the tail is: values, the share of the largest, how many make up four fifths."""
-    sizes = sorted((count["samples"] for count in counts.values()), reverse=True)
+    """How long the tail is: values, the share of the largest, how many make up four fifths.
+
+    Samples of which nothing is known do not count.
+    """
+    known = (count["samples"] for name, count in counts.items() if name not in (UNKNOWN, NO_LABEL))
+    sizes = sorted(known, reverse=True)
     total, covered, most = sum(sizes), 0, 0
     for size in sizes:
         if covered >= 0.8 * total:

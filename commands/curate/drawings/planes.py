@@ -56,10 +56,13 @@ def planes(volume: Volume, side: int, mask: NDArray[Any] | None = None) -> list[
 
 
 def window(volume: Volume) -> tuple[float, float]:
-    """The values shown black and white: soft tissue for HU, else the 1st to 99.5th percentile."""
+    """The values shown black and white: soft tissue for HU, else the 1st to 99.5th percentile.
+
+    Colours are shown as they are.
+    """
     if volume.unit == "HU":
         return SOFT_TISSUE
-    if volume.voxels.dtype == np.uint8:
+    if volume.voxels.ndim == 4:
         return 0.0, 255.0
     values = volume.voxels.reshape(-1)[:: max(1, volume.voxels.size // 500_000)]
     values = values[np.isfinite(values)] if values.dtype.kind == "f" else values
@@ -67,6 +70,11 @@ def window(volume: Volume) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = np.percentile(values, (1, 99.5))
     return float(low), float(high)
+
+
+def middle_slice(volume: Volume) -> NDArray[np.uint8]:
+    """The axial slice in the middle, in grey steps; its spacing is left aside."""
+    return _grey(volume.voxels[len(volume.voxels) // 2], *window(volume))
 
 
 def about(volume: Volume) -> str:

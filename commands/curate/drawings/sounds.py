@@ -57,10 +57,12 @@ def _recording(drawing: Drawing, sound: Audio, title: str, left: float, top: flo
         y = top + _MEL * (1 - (np.interp(hertz, centres, np.arange(BANDS)) + 0.5) / BANDS)
         label = f"{hertz / 1000:g} kHz" if hertz >= 1000 else f"{hertz:g} Hz"
         drawing.text((x0 - 6, y + 4), label, size=10.5, colour=SOFT, anchor="end")
-    for second in round_steps(0, length, 8):
+    marks = round_steps(0, length, 8)
+    for second in marks:
         x = x0 + across * second / length
-        drawing.text((x, top + _MEL + 14), f"{second:g}", size=10.5, colour=SOFT, anchor="middle")
-    drawing.text((x0 + across, top + _MEL + 14), "s", size=10.5, colour=SOFT, anchor="end")
+        label = f"{second:g} s" if second == marks[-1] else f"{second:g}"
+        anchor = "end" if x > x0 + across - 12 else "middle"
+        drawing.text((x, top + _MEL + 14), label, size=10.5, colour=SOFT, anchor=anchor)
 
 
 def log_mel(

@@ -12,6 +12,8 @@ from medfm_cli.runs.svg import COLOURS, INK, RULE, SOFT
 
 MOST: Final = 12
 """Values of one attribute that are drawn; the rarer ones are told as a number."""
+NOTHING: Final = ("UNKNOWN", "no label")
+"""What is no value; it stands last and pale."""
 _WIDTH, _GAP, _NAME, _COUNT = 420.0, 28.0, 140.0, 62.0
 _HEAD, _ROW, _FOOT = 30.0, 20.0, 34.0
 
@@ -44,14 +46,15 @@ def tails(attributes: Mapping[str, Mapping[str, int]]) -> Drawing:
 
 def _rows(counts: Mapping[str, int]) -> list[tuple[str, int, bool]]:
     """Names and counts; what is beyond the commonest is one row, of their number together."""
-    items = list(counts.items())
+    items = [(name, count) for name, count in counts.items() if name not in NOTHING]
+    unknown = [(name, count, True) for name, count in counts.items() if name in NOTHING]
     if len(items) <= MOST:
-        return [(name, count, False) for name, count in items]
+        return [*((name, count, False) for name, count in items), *unknown]
     rest = items[MOST - 1 :]
-    told = f"{len(rest)} rarer ones"
     return [
         *((name, count, False) for name, count in items[: MOST - 1]),
-        (told, sum(count for _, count in rest), True),
+        (f"{len(rest)} rarer ones", sum(count for _, count in rest), True),
+        *unknown,
     ]
 
 
@@ -72,7 +75,7 @@ def _panel(
         drawing.text((x, bottom + 13), _power(decade), size=10, colour=SOFT, anchor="middle")
     for number, (value, count, rest) in enumerate(rows):
         middle = top + _HEAD + _ROW * (number + 0.5)
-        colour = SOFT if rest or value in ("UNKNOWN", "no label") else INK
+        colour = SOFT if rest else INK
         drawing.text((start - 8, middle + 4), value, size=11.5, colour=colour, anchor="end",
                      room=_NAME - 12)  # fmt: skip
         # a bar of one is seen too: the axis begins a little before it

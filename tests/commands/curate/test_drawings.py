@@ -143,7 +143,7 @@ def test_masks_are_outlined_where_they_are() -> None:
 
 def test_windows() -> None:
     assert window(ball(0)) == (-160, 240)
-    assert window(Volume(np.zeros((4, 4, 4), np.uint8))) == (0, 255)
+    assert window(Volume(np.zeros((4, 4, 4, 3), np.uint8))) == (0, 255)
     low, high = window(Volume(np.arange(1000.0).reshape(10, 10, 10).astype(np.float32)))
     assert (low, high) == pytest.approx((10, 994), abs=1)
     nothing = Volume(np.full((4, 4, 4), np.nan, np.float32))
