@@ -192,7 +192,9 @@ def _component(block: dict[str, Any]) -> str:
     return str(block.get("properties", {}).get("name", {}).get("const", ""))
 
 
-def _type(option: dict[str, Any]) -> str:
+def _type(option: dict[str, Any] | bool) -> str:
+    if isinstance(option, bool):
+        return "any value"
     if "enum" in option or "const" in option:
         return " or ".join(f"`{choice}`" for choice in _choices([option]))
     match option.get("type"):
