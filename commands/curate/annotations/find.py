@@ -12,13 +12,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
+from posixpath import normpath
 
 from medfm_cli.commands.curate.annotations import box_table, coco, masks, turns, voc
 from medfm_cli.commands.curate.annotations.pictures import Pictures
 from medfm_cli.commands.curate.annotations.refs import BOXES, KINDS, Link, Listed, Missing, Ref
 from medfm_cli.commands.curate.ledger import Ledger
 from medfm_cli.commands.curate.tables import header
-from medfm_cli.data.records import json_stream, keys
+from medfm_cli.data.records import Broken, json_stream, keys, open_records
+from medfm_cli.data.records.documents import NoDocumentError, document_of, is_documents
 from medfm_cli.data.records.json_stream import Damaged
 from medfm_cli.data.records.questions import is_questions
 from medfm_cli.errors import DataError
@@ -34,6 +36,9 @@ _MEDIA = frozenset(
     | {"ogg", "dat", "hea", "edf", "atr", "mat", "parquet", "arrow", "tar", "zip"}
 )
 """Endings of files that are not opened to see whether they hold annotations of others."""
+_INFO = {"features", "_data_files", "_fingerprint", "splits"}
+_INFO_FILES = frozenset({"dataset_info.json", "state.json", "dataset_dict.json"})
+"""What `datasets` writes beside its Arrow files; the reader of those looks into it."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS annotations (  -- what is said of a file in another one
   file INTEGER NOT NULL, kind TEXT NOT NULL, path TEXT NOT NULL, key TEXT NOT NULL,
@@ -75,14 +80,17 @@ def find(ledger: Ledger, block: int, kinds: Collection[str] = KINDS) -> Counts:
     pictures = Pictures(ledger, block)
     if "mask" in kinds:
         _write(ledger, block, pictures, masks.find(ledger, block))
-    if set(kinds) - {"mask"}:
-        for file, kind in _candidates(ledger, block, kinds):
-            _write(ledger, block, pictures, _said(file, kind, pictures))
+    for file, kind, head in _candidates(ledger, block):
+        if kind == "info":
+            pictures.use(file.number)
+        elif kind == "documents":
+            _claim(file, pictures)
+        elif kind in kinds:
+            _write(ledger, block, pictures, _said(file, kind, head, pictures))
     ledger.execute("CREATE INDEX IF NOT EXISTS annotations_file ON annotations (file, kind)")
     ledger.execute(
-        "UPDATE files SET role = 'annotation' WHERE block = ? "
-        "AND number IN (SELECT number FROM temp.used)",
-        block,
+        "UPDATE files SET role = (SELECT role FROM temp.used WHERE used.number = files.number) "
+        "WHERE number IN (SELECT number FROM temp.used)"
     )
     counts = _count(ledger, block)
     counts.doubled = _one_place(ledger, block)
@@ -96,9 +104,7 @@ def refs_of(ledger: Ledger, file: int) -> list[Ref]:
     return [Ref(*row) for row in ledger.db.execute(sql, (file,))]
 
 
-def _candidates(
-    ledger: Ledger, block: int, kinds: Collection[str]
-) -> Iterator[tuple[Listed, tuple[str, bytes]]]:
+def _candidates(ledger: Ledger, block: int) -> Iterator[tuple[Listed, str, bytes]]:
     """The files that begin like annotations, each with its kind and its first bytes."""
     sql = "SELECT number, name, path, size FROM files WHERE block = ? AND role = '' ORDER BY number"
     for row in ledger.rows(sql, block):
@@ -106,12 +112,13 @@ def _candidates(
         ending = file.name.rpartition("/")[2].rpartition(".")[2].lower()
         if not file.path or not file.size or ending in _MEDIA or "." not in file.name:
             continue
+        kind = ""
         with suppress(OSError, DataError, Damaged):
             with Path(file.path).open("rb") as stream:
                 head = stream.read(HEAD)
             kind = _kind(file, head)
-            if kind in kinds:
-                yield file, (kind, head)
+        if kind:
+            yield file, kind, head
 
 
 def _kind(file: Listed, head: bytes) -> str:
@@ -122,6 +129,10 @@ def _kind(file: Listed, head: bytes) -> str:
     if is_questions(names):
         return "turns"
     if json_stream.is_json(head):
+        if is_documents(names):
+            return "documents"
+        if names & _INFO and file.name.rpartition("/")[2] in _INFO_FILES:
+            return "info"
         maybe = names & {"images", "annotations", "categories", "info", "licenses"}
         if maybe and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
             return "coco" if coco.sniff(json_stream.list_keys(Path(file.path))) else ""
@@ -131,13 +142,26 @@ def _kind(file: Listed, head: bytes) -> str:
     return ""
 
 
-def _said(file: Listed, kind: tuple[str, bytes], pictures: Pictures) -> Iterator[Link | Missing]:
+def _claim(file: Listed, pictures: Pictures) -> None:
+    """Pictures of interleaved documents are read with them, and not by themselves."""
+    folder, slash, _ = file.name.rpartition("/")
+    with suppress(OSError, DataError):
+        for row in open_records(Path(file.path)).rows():
+            if isinstance(row, Broken):
+                continue
+            with suppress(NoDocumentError):
+                for name in document_of(row.cells)[1]:
+                    plain = normpath(folder + slash + name.replace("\\", "/"))
+                    if (number := pictures.called(plain)) is not None:
+                        pictures.use(number, "companion")
+
+
+def _said(file: Listed, kind: str, head: bytes, pictures: Pictures) -> Iterator[Link | Missing]:
     """What an annotation file says; nothing when it is not about files of this source."""
-    name, head = kind
-    if name == "voc":  # surely an annotation, whatever it is about
+    if kind == "voc":  # surely an annotation, whatever it is about
         yield from voc.find(file, head, pictures.find)
         return
-    finder = {"coco": coco.find, "boxes": box_table.find, "turns": turns.find}[name]
+    finder = {"coco": coco.find, "boxes": box_table.find, "turns": turns.find}[kind]
     found = finder(file, pictures.find)
     first: list[Link | Missing] = []
     try:

@@ -19,7 +19,9 @@ class Pictures:
     def __init__(self, ledger: Ledger, block: int) -> None:
         self._ledger = ledger
         self._block = block
-        ledger.execute("CREATE TEMP TABLE IF NOT EXISTS used (number INTEGER PRIMARY KEY)")
+        ledger.execute(
+            "CREATE TEMP TABLE IF NOT EXISTS used (number INTEGER PRIMARY KEY, role TEXT)"
+        )
 
     def find(self, name: str) -> list[int]:
         """The files that a name means: with as many equal folders, from the last one up, as there
@@ -39,9 +41,14 @@ class Pictures:
         best = max(scores)
         return [number for (number, _), s in zip(found, scores, strict=True) if s == best]
 
-    def use(self, number: int) -> None:
-        """From now on a file is an annotation itself."""
-        self._ledger.execute("INSERT OR IGNORE INTO temp.used VALUES (?)", number)
+    def called(self, name: str) -> int | None:
+        """The file of exactly this path in the source."""
+        last = name.rpartition("/")[2].lower()
+        return next((number for number, other in self._named("last", last) if other == name), None)
+
+    def use(self, number: int, role: str = "annotation") -> None:
+        """From now on a file is an annotation itself, or belongs to another one."""
+        self._ledger.execute("INSERT OR IGNORE INTO temp.used VALUES (?, ?)", number, role)
 
     def _named(self, column: str, value: str) -> list[tuple[int, str]]:
         sql = (

@@ -11,7 +11,7 @@ from medfm_cli.commands.curate.annotations.refs import Link, Listed, Missing, Re
 from medfm_cli.data.readers.item import Turn
 from medfm_cli.data.records import Broken, Record, Records, open_records
 from medfm_cli.data.records.meaning import Meaning, find_meaning
-from medfm_cli.data.records.questions import turn_of
+from medfm_cli.data.records.questions import turns_of
 
 PROBE = 50
 """Rows that tell whether a file is about pictures of this source."""
@@ -33,8 +33,8 @@ def find(file: Listed, match: Callable[[str], list[int]]) -> Iterator[Link | Mis
             yield Missing(file.number, f"{file.name} row {row.number}", row.reason)
             continue
         name = meaning.cell(row, "image")
-        turn = turn_of(row, meaning)
-        if turn is None or not name:
+        turns = turns_of(row, meaning)
+        if not turns or not name:
             what = "no question or no answer" if name else "a question without a picture"
             yield Missing(file.number, f"{file.name} row {row.number}", what)
             continue
@@ -42,8 +42,9 @@ def find(file: Listed, match: Callable[[str], list[int]]) -> Iterator[Link | Mis
             said, numbers = name, match(name)
         if len(numbers) == 1:
             said_of_it = [meaning.cell(row, word) for word in ("anatomy", "modality", "split")]
-            key = json.dumps([turn.question, turn.answer, turn.facts, *said_of_it])
-            yield Link(numbers[0], file.number, Ref("turns", file.path, key))
+            for turn in turns:
+                key = json.dumps([turn.question, turn.answer, turn.facts, *said_of_it])
+                yield Link(numbers[0], file.number, Ref("turns", file.path, key))
         else:
             yield Missing(file.number, name, "the picture of a question is missing")
 

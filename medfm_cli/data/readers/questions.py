@@ -16,7 +16,7 @@ from medfm_cli.data.readers.rows import count_rows, items
 from medfm_cli.data.records import Record, is_records, keys
 from medfm_cli.data.records.meaning import Meaning, plain
 from medfm_cli.data.records.person import person
-from medfm_cli.data.records.questions import is_questions, turn_of
+from medfm_cli.data.records.questions import is_questions, turns_of
 
 
 def sniff(head: bytes) -> bool:
@@ -39,25 +39,25 @@ def count(path: Path) -> int:
 
 
 def read(path: Path, options: ReadOptions) -> Iterator[Item | Unreadable]:
-    """Each row as the text that it is about (its question where there is none), with one turn."""
+    """Each row as the text that it is about (its question where there is none), with its turns."""
     return items(path, options, _item)
 
 
 def _item(record: Record, meaning: Meaning, facts: dict[str, Any]) -> Item:
     if meaning.cell(record, "image"):
         raise Unreadable("the image that it is about is not in the source")
-    turn = turn_of(record, meaning)
-    if turn is None:
+    turns = turns_of(record, meaning)
+    if not turns:
         raise Unreadable("no question or no answer", step="quality")
     context = record.cells.get(meaning.of("context"))
     parts = context.values() if isinstance(context, dict) else [context]
     parts = [p for part in parts for p in (part if isinstance(part, list) else [part])]
     text = "\n\n".join(filter(None, map(plain, parts))) or meaning.cell(record, "text")
     return Item(
-        Text(text or turn.question),
+        Text(text or turns[0].question),
         facts,
         frame=record.number - 1,
         part=str(record.number),
-        turns=(turn,),
+        turns=turns,
         **person(record, meaning),
     )

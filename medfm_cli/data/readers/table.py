@@ -21,7 +21,7 @@ PROBE = 1000
 LARGEST = 1e300
 """Larger numbers are none."""
 Cell = float | str | None
-_KEPT_ELSEWHERE = ("subject", "study", "site", "time", "label", "split")
+KEPT_ELSEWHERE = ("subject", "study", "site", "time", "label", "split")
 _NUMBER = re.compile(r"[-+]?(\d{1,15}(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?")
 _CODE = re.compile(r"[-+]?0\d")
 _NOTHING = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "-", "?", "<na>", "#n/a"})
@@ -50,9 +50,9 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item | Unreadable]:
     numbers = _number_columns(path)
 
     def make(record: Record, meaning: Meaning, facts: dict[str, Any]) -> Item:
-        private = {name for word in _KEPT_ELSEWHERE for name in meaning.columns.get(word, ())}
+        private = {name for word in KEPT_ELSEWHERE for name in meaning.columns.get(word, ())}
         cells = {
-            name: cell(value, name in numbers)
+            name: cell(value, number=name in numbers)
             for name, value in record.cells.items()
             if name not in private
         }
@@ -67,7 +67,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item | Unreadable]:
     return items(path, options, make)
 
 
-def cell(value: Any, number: bool) -> Cell:
+def cell(value: Any, *, number: bool) -> Cell:
     """A cell as it is stored: a finite number, text, or None where it says nothing."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value) if abs(value) <= LARGEST else None

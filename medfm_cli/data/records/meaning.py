@@ -81,14 +81,7 @@ def find_meaning(records: Records, format_: Mapping[str, Any]) -> Meaning:
             if name not in header:
                 fix = did_you_mean(name, header)
                 raise DataError(f"format.{word} names no column '{name}'", hint=fix or None)
-    taken = {name for names in asked.values() for name in names}
-    found = dict(asked)
-    why = dict.fromkeys(asked, "named in the recipe")
-    for word, pattern in _NAMES.items():
-        fit = [n for n in header if n not in taken and re.fullmatch(pattern, n.strip(), re.I)]
-        if word not in asked and fit:
-            found[word], why[word] = (fit[0],), f"named like {_article(word)}"
-            taken.add(fit[0])
+    found, why = _by_name(header, asked)
     if "text" not in asked:
         head = [row for row in islice(records.rows(), HEAD_ROWS) if isinstance(row, Record)]
         kept = {"question", "answer", "image"} if "question" in found else set()
@@ -97,6 +90,29 @@ def find_meaning(records: Records, format_: Mapping[str, Any]) -> Meaning:
         if texts:
             found["text"], why["text"] = texts, reason
     return Meaning(found, why)
+
+
+def meaning_of_names(names: Iterable[str]) -> Meaning:
+    """What columns or keys mean by their names alone; texts too."""
+    header = tuple(names)
+    found, why = _by_name(header, {})
+    texts = tuple(name for name in header if _TEXT.fullmatch(name.strip()))
+    return Meaning(found | ({"text": texts} if texts else {}), why)
+
+
+def _by_name(
+    header: Sequence[str], asked: Mapping[str, tuple[str, ...]]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """The columns that are asked for, and the first that is named like each other meaning."""
+    found = dict(asked)
+    why = dict.fromkeys(asked, "named in the recipe")
+    taken = {name for names in asked.values() for name in names}
+    for word, pattern in _NAMES.items():
+        fit = [n for n in header if n not in taken and re.fullmatch(pattern, n.strip(), re.I)]
+        if word not in asked and fit:
+            found[word], why[word] = (fit[0],), f"named like {_article(word)}"
+            taken.add(fit[0])
+    return found, why
 
 
 def _texts(header: Sequence[str], head: Sequence[Record]) -> tuple[tuple[str, ...], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from medfm_cli.data.readers.item import Turn
@@ -16,7 +17,35 @@ MOST_OPTIONS = 10
 
 def is_questions(names: set[str]) -> bool:
     """Whether these columns, in small letters, are those of questions and answers."""
-    return "question" in names and bool(names & {"answer", "answers", "response"})
+    asked = "question" in names and bool(names & {"answer", "answers", "response"})
+    return asked or "conversations" in names
+
+
+def turns_of(record: Record, meaning: Meaning) -> tuple[Turn, ...]:
+    """The questions of a row: its one question, or those of a conversation (LLaVA's layout)."""
+    said = record.cells.get("conversations")
+    if isinstance(said, list):
+        return tuple(conversation(said))
+    turn = turn_of(record, meaning)
+    return (turn,) if turn else ()
+
+
+def conversation(said: list[Any]) -> Iterator[Turn]:
+    """The turns of `[{"from": "human", "value": …}, {"from": "gpt", "value": …}, …]`.
+
+    What is said without an answer is left out, and so are marks for where the picture stands.
+    """
+    question = ""
+    for one in said:
+        if not isinstance(one, dict):
+            continue
+        who = plain(one.get("from", one.get("role"))).lower()
+        text = plain(one.get("value", one.get("content"))).replace("<image>", "").strip()
+        if who in ("human", "user"):
+            question = text
+        elif question and text:
+            yield Turn(question, text)
+            question = ""
 
 
 def turn_of(record: Record, meaning: Meaning) -> Turn | None:

@@ -489,3 +489,22 @@ def test_many_annotations_are_found_in_little_memory(tmp_path: Path) -> None:
         assert ledger.one("SELECT count(*) FROM annotations") == 20_000
     assert peak < 4_000_000
     assert sqlite3.sqlite_version_info >= (3, 24)
+
+
+def test_pictures_of_documents_and_facts_of_datasets_are_no_samples(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    for seed, name in enumerate(("a", "b", "c")):
+        picture(root / "docs" / "images" / f"{name}.png", seed)
+    rows = [{"text": "<image>", "images": ["images/a.png"]}, {"text": "x", "images": ["../b.png"]}]
+    (root / "docs" / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (root / "train").mkdir()
+    (root / "train" / "dataset_info.json").write_text('{"features": {}, "splits": {}}')
+    with books(root) as ledger:
+        assert find(ledger, 0) == Counts()
+        assert roles(ledger) == {
+            "docs/images/a.png": "companion",
+            "docs/images/b.png": "",
+            "docs/images/c.png": "",
+            "docs/d.jsonl": "",
+            "train/dataset_info.json": "annotation",
+        }
