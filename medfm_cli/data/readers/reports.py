@@ -19,7 +19,9 @@ from medfm_cli.data.records.meaning import Meaning, plain
 from medfm_cli.data.records.person import person
 
 SENTENCE = 12
-"""Words of a cell that is a text, at least, when no recipe says that it is."""
+"""Words of a cell of texts, at least, on average, when no recipe says that they are."""
+REGULAR = 0.8
+"""The share of the first rows that have as many cells as the header, in a table."""
 _OTHERS = (
     {"question", "answer"},
     {"question", "answers"},
@@ -37,7 +39,7 @@ def sniff(head: bytes) -> bool:
     found = keys(head)
     if not found or any(other <= found for other in _OTHERS):
         return False
-    return _longest(head) >= SENTENCE
+    return _speaks(head)
 
 
 def accepts(head: bytes) -> bool:
@@ -92,14 +94,32 @@ def _title(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _longest(head: bytes) -> int:
-    """The words of the longest cell among the first rows."""
+def _speaks(head: bytes) -> bool:
+    """Whether a column of the first rows holds sentences, or half of what JSON says is some."""
     text = head.decode("utf-8", "replace")
-    if json_stream.is_json(head):
-        return max((len(cell.split()) for cell in _STRING.findall(text)), default=0)
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(head))
-    longest = 0
+    if not json_stream.is_json(head):
+        return _mean(text, delimiter(head)) >= SENTENCE
+    found = _STRING.findall(text)
+    long = [cell for cell in found if len(cell.split()) >= SENTENCE]
+    return bool(long) and 2 * sum(map(len, long)) >= sum(map(len, found))
+
+
+def _mean(text: str, mark: str) -> float:
+    """The words of a cell on average, in the column with most, of those that are half filled.
+
+    0 where the rows have not as many cells as the header: prose.
+    """
+    rows: list[list[str]] = []
     with suppress(csv.Error):
-        for number, line in enumerate(lines):
-            longest = max([longest, *(len(cell.split()) for cell in line if number)])
-    return longest
+        rows += csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+    header, *rows = rows or [[]]
+    whole = rows[:-1]  # the last may be cut off
+    if sum(len(row) == len(header) for row in whole) < REGULAR * len(whole):
+        return 0
+    best = 0.0
+    for place in range(len(header)):
+        words = [len(row[place].split()) for row in rows if place < len(row) <= len(header)]
+        filled = [count for count in words if count]
+        if filled and 2 * len(filled) >= len(words):
+            best = max(best, sum(filled) / len(filled))
+    return best

@@ -139,4 +139,4 @@ def test_every_shared_image_folder_is_read(shared_data: Path) -> None:
                     assert item.pixels.dtype == np.uint8
                     assert item.pixels.ndim in (2, 3)
     assert kinds["image"] > 100
-    assert kinds["no image"] > 100
+    assert kinds["no image"] > 50
