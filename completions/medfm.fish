@@ -167,11 +167,15 @@ function __medfm_recipes
     switch "$argv[1]"
         case ''
             printf '%s\n' 'run/quickstart	From raw DICOM files to a deployed, documented model: which modality…' \
+                'curate/audio	Sounds (WAV, FLAC, Ogg, MP3) with a table of labels' \
                 'curate/dicom	DICOM of any modality, in a folder, a file or an archive…' \
                 'curate/folders	Images whose folders are their labels: DIR/train/pneumonia/x.png' \
                 'curate/images-with-csv	Images (PNG, JPEG, TIFF, BMP, GIF, NPY) with a table of labels and…' \
                 'curate/medmnist	A 2D set of MedMNIST with its official labels and split' \
                 'curate/nifti-slices	Axial slices out of NIfTI volumes, turned to RAS: front up, the…' \
+                'curate/physionet2012-icu	ICU stays of the PhysioNet/CinC Challenge 2012: one file of…' \
+                'curate/video	Films (MP4, AVI, MPEG, Matroska, moving GIF), told by content: up to…' \
+                'curate/wfdb-ecg	ECG in WFDB, as PhysioNet has it: headers are read, and what they…' \
                 'pretrain/mae	Masked autoencoder as in He et al' \
                 'pretrain/mae-tiny	Masked autoencoder with a tiny encoder: about a minute for 1000…' \
                 'finetune/full	Train all weights, from the encoder on' \
@@ -183,11 +187,15 @@ function __medfm_recipes
         case 'run'
             printf '%s\n' 'quickstart	From raw DICOM files to a deployed, documented model: which modality…'
         case 'curate'
-            printf '%s\n' 'dicom	DICOM of any modality, in a folder, a file or an archive…' \
+            printf '%s\n' 'audio	Sounds (WAV, FLAC, Ogg, MP3) with a table of labels' \
+                'dicom	DICOM of any modality, in a folder, a file or an archive…' \
                 'folders	Images whose folders are their labels: DIR/train/pneumonia/x.png' \
                 'images-with-csv	Images (PNG, JPEG, TIFF, BMP, GIF, NPY) with a table of labels and…' \
                 'medmnist	A 2D set of MedMNIST with its official labels and split' \
-                'nifti-slices	Axial slices out of NIfTI volumes, turned to RAS: front up, the…'
+                'nifti-slices	Axial slices out of NIfTI volumes, turned to RAS: front up, the…' \
+                'physionet2012-icu	ICU stays of the PhysioNet/CinC Challenge 2012: one file of…' \
+                'video	Films (MP4, AVI, MPEG, Matroska, moving GIF), told by content: up to…' \
+                'wfdb-ecg	ECG in WFDB, as PhysioNet has it: headers are read, and what they…'
         case 'pretrain'
             printf '%s\n' 'mae	Masked autoencoder as in He et al' \
                 'mae-tiny	Masked autoencoder with a tiny encoder: about a minute for 1000…'
@@ -210,9 +218,9 @@ function __medfm_keys
                 'seed=	Seed of everything random in the run' \
                 'extends=	The recipe or recipes that this one starts from: a name or a file'
         case 'curate'
-            printf '%s\n' 'description=	What this recipe is for, in one sentence' \
-                'seed=	Seed of everything random in the run' \
-                'source=	A folder, a file (.npz, archive, table of paths), packages:pydicom…' \
+            printf '%s\n' 'source=	A folder, a file (.npz, archive, table of paths), packages:pydicom…' \
+                'readers=	The readers that may read it' \
+                'format=	What one reader needs to know: rate, channels and units of a signal' \
                 'labels=	auto, none, folders, modality, a table, or a block that says more' \
                 'labels.file=	A table' \
                 'labels.field=	A fact of the image itself: modality, anatomy, manufacturer, …' \
@@ -221,13 +229,27 @@ function __medfm_keys
                 'labels.files=	Column of the table that names the files' \
                 'labels.classes=	Value → class' \
                 'labels.drop=	Values whose images are left out altogether' \
+                'labels.rules=	Class → condition on the table\'s row, such as \'NORM > 50\', or…' \
+                'labels.kind=	boxes or masks: the classes that occur in them are the labels' \
                 'subject=	Whose image it is: auto, none, folders, or a column of the table' \
+                'study=	auto, none, or a column of the table' \
                 'site=	auto, none, or a column of the table' \
+                'time=	auto, none, or a column of the table' \
+                'age=	auto, none, or a column of the table, in years' \
+                'sex=	auto, none, or a column of the table' \
+                'text=	none, or the column of the table with report or caption' \
                 'modality=	auto, a column of the table, or one name for all images' \
                 'anatomy=	auto, a column of the table, or one name for all images' \
                 'follow_links=	Read what symbolic links lead to' \
-                'frames=	Most frames of a multi-frame file, evenly spaced' \
+                'frames=	Most frames of a multi-frame file or video, evenly spaced' \
                 'slices=	Most axial slices of a volume' \
+                'whole=	Volumes stay volumes and videos stay videos' \
+                'clip=	Most frames of a video that stays one' \
+                'licences=	Goes into the card' \
+                'consent=	Goes into the card' \
+                'description=	What this recipe is for, in one sentence' \
+                'seed=	Seed of everything random in the run' \
+                'sources=	A mixture: name → the keys of one source' \
                 'quality.on=	Whether samples are checked at all' \
                 'quality.max_megapixels=	Pixels of an image, at most' \
                 'quality.max_file_mb=	Size of a file, at most' \
@@ -256,17 +278,63 @@ function __medfm_keys
                 'tile.size=	Edge of the tiles in pixels' \
                 'tile.limit=	Most tiles of one image, spread evenly over it' \
                 'tile.max_side=	Longer side of what is kept whole' \
-                'split.train=	Share of the images' \
-                'split.val=	Share of the images' \
-                'split.test=	Share of the images' \
-                'split.by=	What is never torn apart' \
+                'split.train=	Share of the samples' \
+                'split.val=	Share of the samples' \
+                'split.test=	Share of the samples' \
+                'split.by=	What is never torn apart: subjects (near duplicates tie theirs…' \
                 'split.official=	The source\'s own split: auto (taken if it keeps subjects together),…' \
+                'split.official.column=	Column of the table that holds the fold' \
+                'split.official.train=	Folds of train' \
+                'split.official.val=	Folds of val' \
+                'split.official.test=	Folds of test' \
+                'deidentify.on=	Clean texts, times, ages and pixels' \
                 'deidentify.secret=	Key of the pseudonyms: private is this machine\'s own, public is…' \
                 'deidentify.source_paths=	File names in the manifest' \
+                'deidentify.text=	How names, dates and numbers are found in texts: builtin (patterns),…' \
+                'deidentify.burned_in=	What happens to images in which text is suspected: flag (a remark in…' \
+                'deidentify.dates=	Times: shift (by a number of days that is the same for all of a…' \
+                'deidentify.shift_days=	Dates move by at most so many days, never by none' \
+                'deidentify.oldest=	Ages from this one on are written as this one' \
+                'deidentify.dicom=	De-identified DICOM copies beside the dataset' \
+                'deidentify.dicom.export=	Write the copies to dataset/dicom, named by their new UIDs' \
+                'deidentify.dicom.clean_descriptors=	Keep descriptions (of study, series, protocol, …) with names, dates…' \
+                'deidentify.dicom.clean_content=	Keep the contents of structured reports, cleaned in the same way' \
+                'deidentify.dicom.keep_patient=	Keep sex, age (at most 90 years), size, weight, smoking, pregnancy' \
+                'deidentify.dicom.keep_device=	Keep the station\'s name, serial numbers and identifiers of devices' \
+                'deidentify.dicom.keep_institution=	Keep the institution\'s name and address' \
+                'deidentify.dicom.keep_uids=	Keep the UIDs' \
+                'deidentify.dicom.keep_private=	Keep the private elements that the standard lists as safe…' \
+                'derive.planes=	Cut volumes that are read whole into slices of these planes, up to…' \
+                'derive.stills=	Cut videos that are read whole into frames, up to `frames`' \
+                'derive.window_seconds=	Cut signals and sound into windows of this length' \
+                'derive.windows=	Most windows of one signal, evenly spaced' \
+                'derive.unify=	One shape for pictures and volumes: size × size × the nearest depth' \
+                'derive.unify.size=	height and width in pixels' \
+                'derive.unify.depths=	depths in use, ascending' \
+                'derive.instructions=	Questions and answers made from labels and modalities' \
+                'derive.instructions.binary=	Ask whether a label holds: as often yes as no, for every label' \
+                'derive.instructions.open=	Ask which of the listed labels hold' \
+                'derive.instructions.modality=	Ask for the modality: half of them openly, half of them yes or no' \
+                'derive.instructions.per_label=	Most yes (and as many no) of one label in one split' \
+                'derive.instructions.options=	Most labels that an open question lists' \
+                'derive.instructions.partial=	Labels name only a part of what there is to see: what is not named…' \
+                'derive.instructions.overlapping=	Groups of labels that may hold together though only one of them is…' \
+                'derive.instructions.names=	Label → what it is called in questions and answers' \
+                'derive.instructions.export=	Write all questions and answers to instructions.jsonl as well' \
+                'derive.clients=	Partition of the training samples among the clients of a federation' \
+                'derive.clients.scheme=	iid: alike' \
+                'derive.clients.count=	Clients' \
+                'derive.clients.alpha=	dirichlet, quantity: concentration' \
+                'derive.clients.exponent=	quantity: sizes fall as number^-exponent instead of by alpha' \
+                'derive.clients.missing=	modality: share of the modalities that a client lacks' \
+                'derive.clients.public=	Share of all samples that the server holds, taken out of train' \
+                'derive.clients.min_samples=	Training samples of a client, at least' \
+                'describe.on=	Whether the dataset is measured, beyond counting' \
+                'describe.sample=	Most samples of a task that are measured' \
+                'describe.sheets=	Show samples in the report' \
+                'describe.show_text=	Show texts in the report even where the source is not public' \
                 'workers=	Processes that read files' \
                 'shard_bytes=	Size of a shard, about' \
-                'licences=	Goes into the card' \
-                'consent=	Goes into the card' \
                 'extends=	The recipe or recipes that this one starts from: a name or a file'
         case 'pretrain'
             printf '%s\n' 'description=	What this recipe is for, in one sentence' \
@@ -412,10 +480,19 @@ end
 
 function __medfm_values
     switch "$argv[1]"
+        case 'curate readers'
+            printf '%s\n' 'auto	'
         case 'curate labels.folders'
             printf '%s\n' 'true	' \
                 'false	'
+        case 'curate labels.kind'
+            printf '%s\n' 'auto	' \
+                'boxes	' \
+                'masks	'
         case 'curate follow_links'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'curate whole'
             printf '%s\n' 'true	' \
                 'false	'
         case 'curate quality.on'
@@ -436,7 +513,12 @@ function __medfm_values
         case 'curate tile.size'
             printf '%s\n' 'auto	'
         case 'curate split.by'
-            printf '%s\n' 'subject	'
+            printf '%s\n' 'subject	' \
+                'site	' \
+                'time	'
+        case 'curate deidentify.on'
+            printf '%s\n' 'true	' \
+                'false	'
         case 'curate deidentify.secret'
             printf '%s\n' 'auto	' \
                 'private	' \
@@ -445,6 +527,78 @@ function __medfm_values
             printf '%s\n' 'auto	' \
                 'hash	' \
                 'keep	'
+        case 'curate deidentify.text'
+            printf '%s\n' 'auto	' \
+                'off	' \
+                'builtin	' \
+                'presidio	'
+        case 'curate deidentify.burned_in'
+            printf '%s\n' 'auto	' \
+                'flag	' \
+                'blank	' \
+                'quarantine	' \
+                'off	'
+        case 'curate deidentify.dates'
+            printf '%s\n' 'shift	' \
+                'keep	' \
+                'drop	'
+        case 'curate deidentify.dicom.export'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'curate deidentify.dicom.clean_descriptors'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'curate deidentify.dicom.clean_content'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'curate deidentify.dicom.keep_patient'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'curate deidentify.dicom.keep_device'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'curate deidentify.dicom.keep_institution'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'curate deidentify.dicom.keep_uids'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'curate deidentify.dicom.keep_private'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'curate derive.stills'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'curate derive.instructions.binary'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'curate derive.instructions.open'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'curate derive.instructions.modality'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'curate derive.instructions.partial'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'curate derive.instructions.export'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'curate derive.clients.scheme'
+            printf '%s\n' 'iid	' \
+                'dirichlet	' \
+                'quantity	' \
+                'site	' \
+                'modality	'
+        case 'curate describe.on'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'curate describe.sheets'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'curate describe.show_text'
+            printf '%s\n' 'true	' \
+                'false	'
         case 'curate workers'
             printf '%s\n' 'auto	'
         case 'pretrain batch'
