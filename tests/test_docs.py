@@ -111,6 +111,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows.append(f"{number}.png,{'ab'[number % 2]},p{number}")
     for folder in (root, root / "images"):
         (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    for name in ("ptbxl_database.csv", "Outcomes-a.csv"):  # of recipes for one layout
+        (root / name).write_text("\n".join(rows) + "\n")
     arrays = {
         f"{split}_{kind}": generator.integers(0, 2 if kind == "labels" else 255, shape).astype(
             np.uint8
