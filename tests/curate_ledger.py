@@ -25,6 +25,8 @@ BLANK: dict[str, Any] = {
     "parts": "[]",
     "facts": "{}",
     "meta": "{}",
+    "phash": None,
+    "thumb": None,
     "subject": "",
     "known": 0,
     "study": "",

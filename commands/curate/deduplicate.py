@@ -1,152 +1,196 @@
-"""The same content is one sample, however often and in whatever encoding it comes.
+"""Deduplicate: the same samples become one, near copies stay together (or become one).
 
-Kept is the copy of which most is known; what its copies know is added to it. Two patients with the
-same pixels are one person, or mixed up: they are tied together, so that no split tears them apart.
+Exact copies have the same content (`exact`). Near copies look the same (`near`) or, if a model is
+named, have the same features (`embedding`); linked ones form clusters (`clusters`), which no split
+tears apart.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterator
+from typing import cast
 
+import numpy as np
+from numpy.typing import NDArray
+
+from medfm_cli.commands.curate.clusters import Clusters, form_clusters
 from medfm_cli.commands.curate.columns import split_name
+from medfm_cli.commands.curate.exact import keep_one, rank, repeated
 from medfm_cli.commands.curate.ledger import Ledger
+from medfm_cli.commands.curate.near import Links, Looks, Thumbs, all_links, near_copies
+from medfm_cli.commands.curate.options.deduplicate import Deduplicate
+from medfm_cli.commands.curate.ties import Ties
+from medfm_cli.commands.curate.unique import Cluster, Pair, Unique
+from medfm_cli.data.perceptual import TURNS
 
-MOST_TIED = 5
-"""Pixels of more patients than this are a logo or a test card, and tie nobody together."""
-_PREFERRED = {"test": 0, "val": 1, "train": 2, "": 3}
-"""A copy in the official test split stays there and leaves the training split."""
-_MERGED = ("study", "site", "modality", "anatomy", "time", "sex", "text", "turns", "boxes")
+__all__ = ["Cluster", "Pair", "Unique", "deduplicate"]
+
+Places = NDArray[np.int64]
+SHOWN, MEMBERS = 12, 8
+"""Clusters and members of them that the report may show."""
+DOUBTFUL = 12
+"""Pairs of near copies that it may show: those that are least alike."""
+NEAR = "nearly the same picture"
+UNSEEN = "fate = 'kept' AND phash IS NULL AND kind IN ('image', 'volume', 'video')"
 
 
-@dataclass
-class Unique:
-    """What is left.
+def deduplicate(ledger: Ledger, options: Deduplicate | None = None, *, threads: int = 2) -> Unique:
+    """Find the copies among what is kept, and mark, merge or tie them.
 
-    Attributes:
-        tied: groups of patients that share pixels, each now one subject.
-        shared_widely: pictures of so many patients that they tie nobody.
-        contradicted: pictures whose copies have different labels; they have none now.
-        crossed: pictures with copies on several sides of the official split.
+    Args:
+        ledger: every item is described.
+        options: what becomes of them.
+        threads: how many search at a time.
     """
-
-    tied: int = 0
-    shared_widely: int = 0
-    contradicted: int = 0
-    crossed: int = 0
-
-
-def deduplicate(ledger: Ledger) -> Unique:
-    """Keep one item of every content; the others become duplicates of it."""
-    done = Unique()
-    ties = _Ties()
-    ledger.execute(
-        "CREATE TEMP TABLE repeated AS SELECT content_sha FROM items WHERE fate = 'kept' "
-        "GROUP BY content_sha HAVING count(*) > 1"
-    )
-    ledger.execute("SAVEPOINT deduplicating")
-    for (sha,) in ledger.rows("SELECT content_sha FROM repeated ORDER BY content_sha"):
-        group = list(
-            ledger.db.execute(
-                "SELECT * FROM items WHERE content_sha = ? AND fate = 'kept' ORDER BY id", (sha,)
-            )
-        )
-        group.sort(key=_rank)
-        _merge(ledger, done, group[0], group[1:], ties)
+    options = options or Deduplicate()
+    done, ties = Unique(), Ties()
+    if options.exact == "keep_one":
+        merged = keep_one(ledger, ties)
+        done.shared_widely, done.contradicted = merged.shared_widely, merged.contradicted
+        done.crossed = merged.crossed
+    links = _links(ledger, options, threads)
+    done.pairs, done.turned = len(links.left), int((links.turn > 0).sum())
+    done.unseen = ledger.one(f"SELECT count(*) FROM items WHERE {UNSEEN}")  # noqa: S608
+    done.doubtful = _doubtful(links)
+    near_one = options.near == "keep_one"
+    if near_one and len(links.left):
+        _keep_one(ledger, links, ties)
     ledger.many("UPDATE items SET subject = ? WHERE subject = ?", ties.names())
-    ledger.execute("RELEASE deduplicating")
-    ledger.execute("DROP TABLE repeated")
     done.tied = ties.patients()
+    exact = repeated(ledger) if options.exact == "tie" else (links.left[:0], links.right[:0])
+    loose = (links.left[:0], links.right[:0]) if near_one else (links.left, links.right)
+    clusters = form_clusters(*(np.concatenate(ends) for ends in zip(exact, loose, strict=True)))
+    ledger.many("UPDATE items SET cluster = ? WHERE id = ?", _numbered(clusters))
+    done.taken_apart, done.clusters = clusters.taken_apart, len(clusters)
+    done.clustered = len(clusters.members)
+    _count(ledger, done)
+    done.largest = _largest(ledger, clusters, links)
     return done
 
 
-def _rank(row: sqlite3.Row) -> tuple[int, bool, bool, int]:
-    labelled = row["label"] is not None or row["labels"] is not None
-    return (_PREFERRED[split_name(row["official"])], not labelled, not row["known"], row["id"])
-
-
-def _merge(
-    ledger: Ledger, done: Unique, best: sqlite3.Row, copies: Sequence[sqlite3.Row], ties: _Ties
-) -> None:
-    """Note the copies of an item, and give it what they know and it does not."""
-    everyone = [best, *copies]
-    for copy in copies:
-        exact = copy["file_sha"] == best["file_sha"] and copy["file"] != best["file"]
-        exact = exact and not copy["part"]
-        ledger.execute(
-            "UPDATE items SET fate = 'duplicate', step = 'duplicates', reason = ?, twin = ?, "
-            "exact = ? WHERE id = ?",
-            *("the same file" if exact else "the same pixels", best["id"], exact, copy["id"]),
+def _links(ledger: Ledger, options: Deduplicate, threads: int) -> Links:
+    """All pairs of near copies, by id."""
+    if options.near == "off":
+        return all_links([])
+    ids, hashes, sources = array("q"), array("q"), array("q")
+    with Thumbs(ledger.path.parent) as thumbs:
+        for item, phash, thumb, source in ledger.rows(
+            "SELECT id, phash, thumb, CASE WHEN part = '' THEN entry ELSE -id - 1 END FROM items "
+            "WHERE fate = 'kept' AND phash IS NOT NULL ORDER BY id"
+        ):
+            ids.append(item)
+            hashes.append(phash)
+            sources.append(source)
+            thumbs.add(thumb)
+        found = near_copies(
+            Looks(np.frombuffer(hashes, dtype=np.uint64), thumbs),
+            distance=options.distance,
+            turned=options.turned,
+            sources=np.frombuffer(sources, dtype=np.int64),
+            threads=threads,
         )
-    patients = {row["subject"] for row in everyone if row["known"]}
-    if len(patients) > MOST_TIED:
-        done.shared_widely += 1
-    else:
-        ties.tie({row["subject"]: bool(row["known"]) for row in everyone})
-    known = {name: best[name] for name in (*_MERGED, "subject", "known", "label", "labels", "age")}
-    if not best["known"] and patients:
-        known["subject"] = next(row["subject"] for row in copies if row["known"])
-        known["known"] = 1
-    labels = {(row["label"], row["labels"]) for row in everyone if _labelled(row)}
-    if len(labels) > 1:
-        known["label"] = known["labels"] = None
-        done.contradicted += 1
-    elif labels:
-        ((known["label"], known["labels"]),) = labels
-    for name in (*_MERGED, "age"):
-        if known[name] in ("", None, "[]"):
-            known[name] = next(
-                (row[name] for row in copies if row[name] not in ("", None, "[]")), known[name]
-            )
-    done.crossed += len({split_name(row["official"]) for row in everyone} - {""}) > 1
-    columns = ", ".join(f"{name} = ?" for name in known)
-    ledger.execute(f"UPDATE items SET {columns} WHERE id = ?", *known.values(), best["id"])  # noqa: S608
+        links = all_links(found)
+    names = np.frombuffer(ids, dtype=np.int64)
+    return links._replace(left=names[links.left], right=names[links.right])
 
 
-def _labelled(row: sqlite3.Row) -> bool:
-    return row["label"] is not None or row["labels"] is not None
+def _doubtful(links: Links) -> list[Pair]:
+    order = np.lexsort((links.right, links.left, -links.distance.astype(np.int64)))[:DOUBTFUL]
+    return [_pair(links, place) for place in order.tolist()]
 
 
-class _Ties:
-    """Subjects that are one (union-find); only those that are tied to others are held."""
+def _pair(links: Links, place: int) -> Pair:
+    return Pair(
+        int(links.left[place]),
+        int(links.right[place]),
+        TURNS[links.turn[place]],
+        int(links.distance[place]),
+    )
 
-    def __init__(self) -> None:
-        self._parent: dict[str, str] = {}
-        self._known: dict[str, bool] = {}
 
-    def tie(self, subjects: dict[str, bool]) -> None:
-        """Tie subjects, each given with whether it is a patient."""
-        if len(subjects) < 2:
-            return
-        for subject, known in subjects.items():
-            self._known[subject] = self._known.get(subject, False) or known
-        first, *others = sorted(subjects)
-        for other in others:
-            a, b = sorted((self._root(first), self._root(other)))
-            if a != b:
-                self._parent[b] = a
+def _keep_one(ledger: Ledger, links: Links, ties: Ties) -> None:
+    """Keep the centre of every star of near copies; the others become its duplicates.
 
-    def patients(self) -> int:
-        """How many groups hold several patients."""
-        return sum(sum(self._known[s] for s in group) > 1 for group in self._members())
+    Their subjects are tied: their other pictures must not lie on the other side of a split.
+    """
+    ids = np.unique(np.concatenate([links.left, links.right]))
+    order = np.empty(len(ids), dtype=np.int64)
+    ranked = sorted((rank(_row(ledger, item)), place) for place, item in enumerate(ids.tolist()))
+    order[[place for _, place in ranked]] = np.arange(len(ids))
+    for members in form_clusters(links.left, links.right, ranks=order):
+        best, *others = members.tolist()
+        subjects: dict[str, bool] = {}
+        for item in (best, *others):
+            row = _row(ledger, item)
+            subjects[row["subject"]] = subjects.get(row["subject"], False) or bool(row["known"])
+        ties.tie(subjects)
+        ledger.many(
+            "UPDATE items SET fate = 'duplicate', step = 'duplicates', reason = ?, twin = ? "
+            "WHERE id = ?",
+            ((NEAR, best, item) for item in others),
+        )
 
-    def names(self) -> Iterable[tuple[str, str]]:
-        """The new and the old name of each tied subject: that of the first patient of its group."""
-        for group in self._members():
-            chosen = min(group, key=lambda subject: (not self._known[subject], subject))
-            yield from ((chosen, subject) for subject in group if subject != chosen)
 
-    def _root(self, subject: str) -> str:
-        self._parent.setdefault(subject, subject)
-        while self._parent[subject] != subject:
-            self._parent[subject] = self._parent[self._parent[subject]]
-            subject = self._parent[subject]
-        return subject
+def _row(ledger: Ledger, item: int) -> sqlite3.Row:
+    sql = "SELECT id, label, labels, official, known, subject FROM items WHERE id = ?"
+    return cast(sqlite3.Row, ledger.db.execute(sql, (item,)).fetchone())
 
-    def _members(self) -> list[list[str]]:
-        members: defaultdict[str, list[str]] = defaultdict(list)
-        for subject in self._parent:
-            members[self._root(subject)].append(subject)
-        return [sorted(group) for group in members.values() if len(group) > 1]
+
+def _numbered(clusters: Clusters) -> Iterator[tuple[int, int]]:
+    for number, members in enumerate(clusters, start=1):
+        yield from ((number, item) for item in members.tolist())
+
+
+def _count(ledger: Ledger, done: Unique) -> None:
+    """Fill in what can be read from the ledger afterwards."""
+    sql = "SELECT reason, count(*) FROM items WHERE step = 'duplicates' GROUP BY reason"
+    reasons: dict[str, int] = dict(ledger.db.execute(sql).fetchall())
+    done.nearly = reasons.pop(NEAR, 0)
+    done.same_file = reasons.pop("the same file", 0)
+    done.same_content = sum(reasons.values())
+    done.disputed = ledger.one(
+        "SELECT count(*) FROM (SELECT cluster FROM items WHERE cluster IS NOT NULL AND "
+        "coalesce(label, labels) IS NOT NULL GROUP BY cluster "
+        "HAVING count(DISTINCT coalesce(label, labels)) > 1)"
+    )
+    before, sides = 0, set[str]()
+    sql = (
+        "SELECT DISTINCT cluster, official FROM items WHERE cluster IS NOT NULL AND official <> '' "
+        "ORDER BY 1, 2"
+    )
+    for cluster, official in ledger.rows(sql):
+        if cluster != before:
+            done.crossing += len(sides) > 1
+            before, sides = cluster, set()
+        sides |= {split_name(official)} - {""}
+    done.crossing += len(sides) > 1
+
+
+def _largest(ledger: Ledger, clusters: Clusters, links: Links) -> list[Cluster]:
+    """The largest clusters, with some of their members."""
+    sizes = np.diff(clusters.starts)
+    order = np.lexsort((np.arange(len(sizes)), -sizes))[:SHOWN]
+    found = []
+    for place in order.tolist():
+        start, end = int(clusters.starts[place]), int(clusters.starts[place + 1])
+        members = clusters.members[start:end][:MEMBERS].tolist()
+        counts = ledger.db.execute(
+            "SELECT count(DISTINCT subject), count(DISTINCT coalesce(label, labels)) FROM items "
+            "WHERE cluster = ?",
+            (place + 1,),
+        ).fetchone()
+        turns = tuple(_turn(links, members[0], member) for member in members)
+        found.append(Cluster(place + 1, end - start, tuple(members), turns, *counts))
+    return found
+
+
+def _turn(links: Links, one: int, other: int) -> str:
+    """How `other` lies beside `one`; empty where they are not linked themselves."""
+    low, high = min(one, other), max(one, other)
+    begin, end = np.searchsorted(links.left, [low, low + 1])
+    place = begin + int(np.searchsorted(links.right[begin:end], high))
+    if one == other:
+        return TURNS[0]
+    return TURNS[links.turn[place]] if place < end and links.right[place] == high else ""

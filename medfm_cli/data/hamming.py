@@ -28,6 +28,7 @@ BITS = 64
 _SMALL = 2048  # hashes that are quickest compared each with each
 _AT_ONCE = 1 << 16  # comparisons in one go: what stays in the processor's cache
 _LONG = 512  # hashes sharing a key from which they are compared as a table
+_CHECKED = 4096  # pairs that are checked in one go, at least
 _SAMPLE = 1 << 14
 _TRIED = 4  # choices of a plan that the sample is tried on
 _MOST_CHOICES = 1200
@@ -189,7 +190,7 @@ def _choice(
     mine = _sorted(left, plan, choice, width)
     theirs = mine if right is None else _sorted(right, plan, choice, width)
     first = _first_found_by(plan, choice)
-    found: list[Pairs] = []
+    found = _Kept(keep)
     for i, j, bits in _close(mine, theirs, distance):
         fresh = first(bits)
         if not fresh.any():
@@ -197,13 +198,39 @@ def _choice(
         i, j, bits = mine.order[i[fresh]], theirs.order[j[fresh]], bits[fresh]
         if right is None:
             i, j = np.minimum(i, j), np.maximum(i, j)
-        pairs = Pairs(i, j, np.bitwise_count(bits))
-        if keep is not None:
-            kept = keep(pairs)
+        found.add(Pairs(i, j, np.bitwise_count(bits)))
+    return found.all()
+
+
+class _Kept:
+    """Pairs, some thousands of which are checked at a time."""
+
+    def __init__(self, keep: Keep | None) -> None:
+        self._keep = keep
+        self._new: list[Pairs] = []
+        self._count = 0
+        self._kept: list[Pairs] = []
+
+    def add(self, pairs: Pairs) -> None:
+        self._new.append(pairs)
+        self._count += len(pairs.left)
+        if self._count >= _CHECKED:
+            self._check()
+
+    def all(self) -> list[Pairs]:
+        self._check()
+        return self._kept
+
+    def _check(self) -> None:
+        if not self._count:
+            return
+        pairs = Pairs(*(np.concatenate(part) for part in zip(*self._new, strict=True)))
+        self._new, self._count = [], 0
+        if self._keep is not None:
+            kept = self._keep(pairs)
             pairs = Pairs(pairs.left[kept], pairs.right[kept], pairs.distance[kept])
         if len(pairs.left):
-            found.append(pairs)
-    return found
+            self._kept.append(pairs)
 
 
 class _Sorted(NamedTuple):

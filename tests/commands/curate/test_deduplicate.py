@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from curate_ledger import ledger_of
 
-from medfm_cli.commands.curate.deduplicate import MOST_TIED, Unique, deduplicate
+from medfm_cli.commands.curate.deduplicate import deduplicate
+from medfm_cli.commands.curate.exact import MOST_TIED
+from medfm_cli.commands.curate.unique import Unique
 
 
 def image(pixels: str, subject: str, *, entry: int = 0, sha: str = "", **values: Any) -> Any:
