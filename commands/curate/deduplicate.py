@@ -54,14 +54,14 @@ def deduplicate(ledger: Ledger, options: Deduplicate | None = None, *, threads: 
     done.pairs, done.turned = len(links.left), int((links.turn > 0).sum())
     done.unseen = ledger.one(f"SELECT count(*) FROM items WHERE {UNSEEN}")  # noqa: S608
     done.doubtful = _doubtful(links)
-    near_one = options.near == "keep_one"
-    if near_one and len(links.left):
-        _keep_one(ledger, links, ties)
+    together = [(links.left, links.right)]
+    if options.near == "keep_one":
+        together = [_keep_one(ledger, links, ties)]
+    if options.exact == "tie":
+        together.append(repeated(ledger))
     ledger.many("UPDATE items SET subject = ? WHERE subject = ?", ties.names())
     done.tied = ties.patients()
-    exact = repeated(ledger) if options.exact == "tie" else (links.left[:0], links.right[:0])
-    loose = (links.left[:0], links.right[:0]) if near_one else (links.left, links.right)
-    clusters = form_clusters(*(np.concatenate(ends) for ends in zip(exact, loose, strict=True)))
+    clusters = form_clusters(*(np.concatenate(ends) for ends in zip(*together, strict=True)))
     ledger.many("UPDATE items SET cluster = ? WHERE id = ?", _numbered(clusters))
     done.taken_apart, done.clusters = clusters.taken_apart, len(clusters)
     done.clustered = len(clusters.members)
@@ -110,16 +110,20 @@ def _pair(links: Links, place: int) -> Pair:
     )
 
 
-def _keep_one(ledger: Ledger, links: Links, ties: Ties) -> None:
+def _keep_one(ledger: Ledger, links: Links, ties: Ties) -> tuple[Places, Places]:
     """Keep the centre of every star of near copies; the others become its duplicates.
 
     Their subjects are tied: their other pictures must not lie on the other side of a split.
+
+    Returns:
+        The ids of centres, and of the duplicates of each.
     """
     ids = np.unique(np.concatenate([links.left, links.right]))
-    order = np.empty(len(ids), dtype=np.int64)
+    ranks = np.empty(len(ids), dtype=np.int64)
     ranked = sorted((rank(_row(ledger, item)), place) for place, item in enumerate(ids.tolist()))
-    order[[place for _, place in ranked]] = np.arange(len(ids))
-    for members in form_clusters(links.left, links.right, ranks=order):
+    ranks[[place for _, place in ranked]] = np.arange(len(ids))
+    stars = form_clusters(links.left, links.right, ranks=ranks)
+    for members in stars:
         best, *others = members.tolist()
         subjects: dict[str, bool] = {}
         for item in (best, *others):
@@ -131,6 +135,8 @@ def _keep_one(ledger: Ledger, links: Links, ties: Ties) -> None:
             "WHERE id = ?",
             ((NEAR, best, item) for item in others),
         )
+    centres = np.repeat(stars.members[stars.starts[:-1]], np.diff(stars.starts))
+    return centres, stars.members
 
 
 def _row(ledger: Ledger, item: int) -> sqlite3.Row:

@@ -39,6 +39,7 @@ from medfm_cli.commands.curate.sources import Source
 from medfm_cli.commands.curate.split import Dealt, split
 from medfm_cli.data.card import Cutting, DatasetCard, DatasetLineage
 from medfm_cli.data.dataset import SHARDS_FOLDER
+from medfm_cli.data.machine import usable_cpus
 from medfm_cli.data.manifest import source_digest
 from medfm_cli.data.shards import Shard
 from medfm_cli.data.write import write_manifest
@@ -209,7 +210,7 @@ def _decide(
         DataError: no sample is left.
     """
     joined = join(ledger, reading.spool, reading.units, blocks, names)
-    unique = deduplicate(ledger)
+    unique = deduplicate(ledger, recipe.deduplicate, threads=usable_cpus())
     account = Account(ledger)
     counts = account.counts()
     if not counts["kept"]:

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from medfm_cli.commands.curate.options.deduplicate import Deduplicate
 from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.commands.curate.options.derive import Derive
 from medfm_cli.commands.curate.options.describe import Describe
@@ -57,6 +58,7 @@ class CurateRecipe(Recipe, SourceKeys):
     tile: Tiles = Tiles()
     split: Split = Split()
     deidentify: Deidentify = Deidentify()
+    deduplicate: Deduplicate = Deduplicate()
     derive: Derive = Derive()
     describe: Describe = Describe()
     workers: Annotated[int, Field(ge=1)] | Auto = Field(

@@ -139,7 +139,7 @@ def near_sheet(ledger: Ledger, stored: Stored, run: Run) -> list[Figure]:
     )
     caption = f"Near duplicates: {len(clusters)} of {total} clusters, the largest first."
     if small:
-        caption += " Of what was left out only a thumbnail of 16 × 16 pixels is at hand."
+        caption += " Of what was left out only a thumbnail of 32 × 32 pixels is at hand."
     alt = f"{len(clusters)} rows of pictures that look alike"
     return [Figure("figures/near.png", caption, alt, wide=True)]
 
