@@ -75,7 +75,6 @@ class Account:
 
     @property
     def absent(self) -> int:
-        """How many files tables name that are not there."""
-        return int(
-            self.ledger.one("SELECT count(*) FROM (SELECT DISTINCT block, name FROM absent)")
-        )
+        """How many files tables and annotations name that are not there, and broken rows."""
+        sql = "SELECT count(*) FROM (SELECT DISTINCT block, name, reason FROM absent)"
+        return int(self.ledger.one(sql))

@@ -32,7 +32,9 @@ CREATE TABLE files (            -- everything that a source lists, in its order
   main INTEGER                  -- the file that a companion or annotation belongs to
 );
 CREATE TABLE left_out (block INTEGER, name TEXT, reason TEXT);
-CREATE TABLE absent (block INTEGER, name TEXT);
+CREATE TABLE absent (           -- what tables and annotations say that nothing could be made of
+  block INTEGER NOT NULL, name TEXT NOT NULL, reason TEXT NOT NULL
+);
 CREATE TABLE notes (            -- what tables and folders say of a file
   file INTEGER PRIMARY KEY,
   label TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '',

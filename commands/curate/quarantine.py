@@ -23,10 +23,9 @@ def quarantined(ledger: Ledger, source_name: Callable[[int, str], str]) -> Itera
     """
     for block, name, reason in ledger.rows("SELECT * FROM left_out ORDER BY block, name, reason"):
         yield Quarantined(source=source_name(block, name), step="source", reason=reason)
-    for block, name in ledger.rows("SELECT DISTINCT block, name FROM absent ORDER BY block, name"):
-        yield Quarantined(
-            source=source_name(block, name), step="table", reason="the table names a missing file"
-        )
+    absent = "SELECT DISTINCT block, name, reason FROM absent ORDER BY block, name, reason"
+    for block, name, reason in ledger.rows(absent):
+        yield Quarantined(source=source_name(block, name), step="table", reason=reason)
     for row in ledger.rows("SELECT * FROM refused ORDER BY entry, frame, reason"):
         yield Quarantined(
             source=row["source"],

@@ -235,11 +235,11 @@ def _fill(
     place = {name: number for number, name in enumerate(header)}
 
     def said() -> Iterator[Said]:
-        for number, cells in _whole_rows(path):
+        for number, cells in _whole_rows(path, ledger, notes.block):
             cell = tables.meaning(cells[place[key]])
             found = find(cell) if cell else []
             if cell and not found:
-                ledger.execute("INSERT INTO absent VALUES (?, ?)", notes.block, cell)
+                _absent(ledger, notes.block, cell, "the table names a missing file")
             values = {name: _value(choice, cells, place) for name, choice in names.items()}
             if notes.rules is not None and found:
                 values["label"] = notes.rules.label(dict(zip(header, cells, strict=True)))
@@ -249,10 +249,18 @@ def _fill(
     write_notes(ledger, notes.block, names, said())
 
 
-def _whole_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _whole_rows(path: Path, ledger: Ledger, block: int) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a table; a broken one is written down with its number."""
     for row in tables.rows(path):
-        if not isinstance(row, tables.Broken):
+        if isinstance(row, tables.Broken):
+            reason = f"row {row.number} (line {row.line}): {row.reason}"
+            _absent(ledger, block, path.name, reason)
+        else:
             yield row.number, row.cells
+
+
+def _absent(ledger: Ledger, block: int, name: str, reason: str) -> None:
+    ledger.execute("INSERT INTO absent VALUES (?, ?, ?)", block, name, reason)
 
 
 def _value(choice: Choice, cells: Sequence[str], place: Mapping[str, int]) -> str:
@@ -268,8 +276,10 @@ def _mark_shared(ledger: Ledger, path: Path, key: str, matcher: Matcher) -> None
     place = tables.header(path).index(key)
 
     def shared() -> Iterator[tuple[int]]:
-        for _, cells in _whole_rows(path):
-            found = matcher.find(tables.meaning(cells[place]))
+        for row in tables.rows(path):
+            if isinstance(row, tables.Broken):
+                continue
+            found = matcher.find(tables.meaning(row.cells[place]))
             yield from ((number,) for number in found if len(found) > 1)
 
     ledger.many("UPDATE notes SET shared = 1 WHERE file = ?", shared())

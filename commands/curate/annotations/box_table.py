@@ -65,7 +65,7 @@ def find(file: Listed, match: Callable[[str], list[int]]) -> Iterator[Link | Mis
     said, number = "", -1
     for row in rows(Path(file.path)):
         if isinstance(row, Broken):
-            yield Missing(file.number, f"{file.name} row {row.number}", row.reason)
+            yield Missing(file.number, file.name, f"row {row.number}: {row.reason}")
             continue
         name = meaning(row.cells[picture])
         if name != said:

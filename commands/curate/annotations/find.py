@@ -1,7 +1,7 @@
 """The annotation files of a source, and what each of its other files is annotated by.
 
 What is found lies in two tables of the ledger: `annotations` (a file, and a reference to what is
-said of it) and `unmatched` (what is said of nothing that is there). Annotation files get the role
+said of it) and `absent` (what is said of nothing that is there). Annotation files get the role
 `annotation`: they are accounted for, and not read as samples.
 """
 
@@ -44,10 +44,6 @@ CREATE TABLE IF NOT EXISTS annotations (  -- what is said of a file in another o
   file INTEGER NOT NULL, kind TEXT NOT NULL, path TEXT NOT NULL, key TEXT NOT NULL,
   source INTEGER NOT NULL                 -- the annotation file
 );
-CREATE TABLE IF NOT EXISTS unmatched (    -- what is said of nothing that is there
-  block INTEGER NOT NULL, source INTEGER NOT NULL, name TEXT NOT NULL, reason TEXT NOT NULL,
-  PRIMARY KEY (block, source, name, reason)
-);
 """
 
 
@@ -58,13 +54,13 @@ class Counts:
     Attributes:
         files: kind → how many files are annotated by it.
         sources: kind → how many annotation files there are.
-        unmatched: how many annotations are about nothing that is there.
+        absent: how many annotations are about nothing that is there, or cannot be read.
         doubled: how many files had boxes in a second place, which was not used.
     """
 
     files: dict[str, int] = field(default_factory=dict)
     sources: dict[str, int] = field(default_factory=dict)
-    unmatched: int = 0
+    absent: int = 0
     doubled: int = 0
 
 
@@ -77,6 +73,8 @@ def find(ledger: Ledger, block: int, kinds: Collection[str] = KINDS) -> Counts:
         kinds: what is looked for, out of `KINDS`.
     """
     ledger.db.executescript(_TABLES)
+    absent = "SELECT count(*) FROM (SELECT DISTINCT name, reason FROM absent WHERE block = ?)"
+    before = ledger.one(absent, block)
     pictures = Pictures(ledger, block)
     if "mask" in kinds:
         _write(ledger, block, pictures, masks.find(ledger, block))
@@ -93,6 +91,7 @@ def find(ledger: Ledger, block: int, kinds: Collection[str] = KINDS) -> Counts:
         "WHERE number IN (SELECT number FROM temp.used)"
     )
     counts = _count(ledger, block)
+    counts.absent = ledger.one(absent, block) - before
     counts.doubled = _one_place(ledger, block)
     ledger.execute("DROP TABLE temp.used")
     return counts
@@ -173,7 +172,12 @@ def _said(file: Listed, kind: str, head: bytes, pictures: Pictures) -> Iterator[
             yield from chain(first, found)
     except (Damaged, DataError) as error:
         if any(isinstance(event, Link) for event in first):
-            yield Missing(file.number, file.name, str(error))
+            yield Missing(file.number, file.name, _short(error, file))
+
+
+def _short(error: Damaged | DataError, file: Listed) -> str:
+    """What went wrong, without the place of the file."""
+    return str(error).replace(f"'{file.path}'", "the file")
 
 
 def _write(
@@ -186,8 +190,8 @@ def _write(
         links = [event for event in chunk if isinstance(event, Link)]
         ledger.insert("annotations", columns, ((e.file, *e.ref, e.source) for e in links))
         ledger.many(
-            "INSERT OR IGNORE INTO unmatched VALUES (?, ?, ?, ?)",
-            ((block, e.source, e.name, e.reason) for e in chunk if isinstance(e, Missing)),
+            "INSERT INTO absent VALUES (?, ?, ?)",
+            dict.fromkeys((block, e.name, e.reason) for e in chunk if isinstance(e, Missing)),
         )
         for number in dict.fromkeys(event.source for event in chunk):
             pictures.use(number)
@@ -201,7 +205,6 @@ def _count(ledger: Ledger, block: int) -> Counts:
     counts = Counts()
     for row in ledger.rows(sql, block):
         counts.files[row[0]], counts.sources[row[0]] = row[1], row[2]
-    counts.unmatched = ledger.one("SELECT count(*) FROM unmatched WHERE block = ?", block)
     return counts
 
 

@@ -30,13 +30,13 @@ def find(file: Listed, match: Callable[[str], list[int]]) -> Iterator[Link | Mis
     said, numbers = "", list[int]()
     for row in records.rows():
         if isinstance(row, Broken):
-            yield Missing(file.number, f"{file.name} row {row.number}", row.reason)
+            yield Missing(file.number, file.name, f"row {row.number}: {row.reason}")
             continue
         name = meaning.cell(row, "image")
         turns = turns_of(row, meaning)
         if not turns or not name:
             what = "no question or no answer" if name else "a question without a picture"
-            yield Missing(file.number, f"{file.name} row {row.number}", what)
+            yield Missing(file.number, file.name, f"row {row.number}: {what}")
             continue
         if name != said:
             said, numbers = name, match(name)

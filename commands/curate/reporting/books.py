@@ -122,7 +122,10 @@ def _unopened(story: Story) -> list[Block]:
         listed = "; ".join(f"{count} × {reason}" for reason, count in reasons.most_common(5))
         blocks.append(Callout("note", f"{reasons.total()} entries were not opened: {listed}."))
     if absent := story.account.absent:
-        text = f"The table names {absent} files that are not there."
+        text = (
+            f"Tables and annotations have {absent} entries that name files that are not there, or "
+            "that cannot be read; they are in the quarantine."
+        )
         few = absent < story.account.counts()["files"]
         blocks.append(Callout("warn" if few else "note", text))
     return blocks

@@ -68,8 +68,8 @@ def roles(ledger: Ledger) -> dict[str, str]:
     return {row["name"]: row["role"] for row in ledger.rows("SELECT name, role FROM files")}
 
 
-def unmatched(ledger: Ledger) -> list[tuple[str, str]]:
-    sql = "SELECT name, reason FROM unmatched ORDER BY name"
+def absent(ledger: Ledger) -> list[tuple[str, str]]:
+    sql = "SELECT DISTINCT name, reason FROM absent ORDER BY name, reason"
     return [tuple(row) for row in ledger.rows(sql)]
 
 
@@ -105,7 +105,7 @@ def test_voc_boxes_are_read_clipped_and_counted(tmp_path: Path) -> None:
     with books(root) as ledger:
         counts = find(ledger, 0)
         items = read(ledger, "boxes")
-        assert unmatched(ledger) == [("c.png", "the picture of an annotation is missing")]
+        assert absent(ledger) == [("c.png", "the picture of an annotation is missing")]
         assert {n for n, role in roles(ledger).items() if role} == {
             f"Annotations/{name}.xml" for name in ("a", "7", "c")
         }
@@ -195,7 +195,7 @@ def test_coco_boxes_outlines_and_captions(tmp_path: Path, indent: int | None) ->
     with books(root) as ledger:
         counts = find(ledger, 0)
         items = read(ledger, "boxes")
-        assert unmatched(ledger) == [("gone.png", "the picture of an annotation is missing")]
+        assert absent(ledger) == [("gone.png", "the picture of an annotation is missing")]
     assert counts == Counts({"coco": 3}, {"coco": 1}, 1, 0)
     a, b = items["images/a.png"], items["images/b.png"]
     assert (a.boxes, a.text) == ((Box("cell", 10, 10, 15, 16),), "two cells")
@@ -244,7 +244,10 @@ def test_a_table_of_boxes(tmp_path: Path) -> None:
     with books(root) as ledger:
         counts = find(ledger, 0)
         items = read(ledger, "boxes")
-        assert {name for name, _ in unmatched(ledger)} == {"gone", "boxes.csv row 5"}
+        assert absent(ledger) == [
+            ("boxes.csv", "row 5: a quoted cell that is not closed"),
+            ("gone", "the picture of a box is missing"),
+        ]
     assert counts.files == {"boxes": 3}
     assert items["a.png"].boxes == (Box("1", 1, 2, 4, 6), Box("1", 10, 10, 48, 15))
     assert items["b.png"].boxes == ()
@@ -260,7 +263,7 @@ def test_a_table_of_other_numbers_and_of_other_pictures_is_no_annotation(tmp_pat
     with books(root) as ledger:
         assert find(ledger, 0) == Counts()
         assert set(roles(ledger).values()) == {""}
-        assert unmatched(ledger) == []
+        assert absent(ledger) == []
 
 
 def mask_file(path: Path, values: Any, **how: Any) -> Path:
@@ -373,10 +376,12 @@ def test_questions_become_turns_of_their_picture(tmp_path: Path) -> None:
     with books(root) as ledger:
         counts = find(ledger, 0)
         items = read(ledger)
-        assert {name for name, _ in unmatched(ledger)} == {
-            "c.png",
-            *(f"qa.jsonl row {n}" for n in (5, 6, 7)),
-        }
+        assert absent(ledger) == [
+            ("c.png", "the picture of a question is missing"),
+            ("qa.jsonl", "row 5: no question or no answer"),
+            ("qa.jsonl", "row 6: a question without a picture"),
+            ("qa.jsonl", "row 7: no JSON object"),
+        ]
         assert roles(ledger)["qa.jsonl"] == "annotation"
     assert counts.files == {"turns": 2}
     a, b = items["images/a.png"], items["images/b.png"]

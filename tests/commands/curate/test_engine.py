@@ -257,7 +257,7 @@ def test_rows_that_contradict_each_other_or_could_mean_two_files(
     said = done.said()
     assert "2 images share a table row that could mean either" in said
     assert "1 images have table rows with different labels" in said
-    assert "names 1 files that are not there" in said
+    assert "1 entries that name files that are not there" in said
     assert [r["step"] for r in done.quarantine] == ["table"]
 
 
@@ -384,3 +384,18 @@ def test_the_report_shows_pictures_and_says_what_was_not_checked(
         with Image.open(done.run.dir / str(figure.path)) as sheet:
             assert sheet.width > 100
     assert Dataset.open(done.run.dir).version == done.result.lineage["dataset"]
+
+
+def test_a_broken_row_of_the_label_table_is_quarantined_with_its_number(
+    tmp_path: Path, curate: Curate
+) -> None:
+    for number in range(6):
+        picture(tmp_path / "s" / f"{number}.png", number)
+    lines = [f"{n}.png,{'xy'[n % 2]}" for n in range(6)]
+    lines[3] = '3.png,"y'
+    labels(tmp_path / "s", *lines, header="file,label")
+    done = curate(tmp_path / "s", labels="labels.csv")
+    assert (done.counts["kept"], done.counts["labelled"]) == (6, 5)
+    (row,) = done.quarantine
+    assert row["step"] == "table"
+    assert row["reason"] == "row 4 (line 5): a quoted cell that is not closed"
