@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from medfm_cli.data.content import Picture
 from medfm_cli.data.readers import dicom_header as header
 from medfm_cli.data.readers import dicom_person as person
-from medfm_cli.data.readers.dicom_file import IN_MEMORY, opened, quiet
+from medfm_cli.data.readers.dicom_file import IN_MEMORY, opened, quiet, told
 from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable, evenly
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
     `facts` holds technical facts only. The patient, study and institution are handed over apart
     (`subject`, `study`, `site`) for the caller to pseudonymise.
     """
-    with quiet():
+    with quiet(), told():
         dataset = opened(path)
         common = header.common(dataset) | person.about(dataset)
         if "WaveformSequence" in dataset:
@@ -46,7 +46,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
         else:
             items = _images(dataset, path, options, common)
     while True:
-        with quiet():
+        with quiet(), told():
             item = next(items, None)
         if item is None:
             return
@@ -62,7 +62,7 @@ def read_group(paths: Sequence[Path], options: ReadOptions) -> Iterator[Item]:
     """
     from medfm_cli.data.readers.dicom_series import series
 
-    with quiet():
+    with quiet(), told():
         yield from series(paths, options)
 
 

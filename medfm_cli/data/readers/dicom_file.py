@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from medfm_cli.data.readers.faults import is_of_the_disk
 from medfm_cli.data.readers.item import Unreadable
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ ELEMENTS = 50_000
 """Most elements at the top of a header; real ones have a few hundred."""
 GLIMPSES = (1 << 16, 1 << 22)
 """How much of a file is parsed to learn where its slice lies, in bytes: first try and last."""
+_ELEMENT = 12
+"""Tag, representation and length of an explicit element that holds bytes."""
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _AFTER_IMAGE_SIZE = 0x0028_0103
 _PIXELS = (0x7FE0_0008, 0x7FE0_0009, 0x7FE0_0010)
@@ -61,12 +64,22 @@ def opened(path: Path, *, pixels: bool = True) -> Dataset:
     with path.open("rb") as file:
         _check_deflated(file)
         dataset = _parsed(file, _stop(before_pixels=not whole))
-    if dataset is None or not _has_header(dataset):
-        raise Unreadable("no DICOM file, though it begins like one")
-    _guess_encoding(dataset)
-    if not dataset.original_encoding[1]:
-        _swap_tables(dataset)
+    with told():
+        if dataset is None or not _has_header(dataset):
+            raise Unreadable("no DICOM file, though it begins like one")
+        _guess_encoding(dataset)
+        if not dataset.original_encoding[1]:
+            _swap_tables(dataset)
     return dataset
+
+
+@contextmanager
+def pixel_data(path: Path) -> Iterator[BinaryIO]:
+    """A file of an encapsulated syntax, open where the value of its pixel data begins."""
+    with path.open("rb") as file:
+        _parsed(file, _stop(before_pixels=True))
+        file.seek(_ELEMENT, io.SEEK_CUR)
+        yield file
 
 
 def glimpsed(path: Path, tags: list[int]) -> Dataset | None:
@@ -99,20 +112,30 @@ def glimpsed(path: Path, tags: list[int]) -> Dataset | None:
 
 
 def _parsed(file: BinaryIO, stop: _Stop, tags: list[int] | None = None) -> Dataset | None:
-    from pydicom.errors import InvalidDicomError
     from pydicom.filereader import read_partial
 
-    try:
+    with told():
         dataset: Dataset = read_partial(file, stop_when=stop, force=True, specific_tags=tags)
+    return dataset
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn what pydicom says of damaged files, which may be almost anything, into Unreadable."""
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        yield
     except (InvalidDicomError, EOFError):
         raise Unreadable("a damaged or truncated DICOM file") from None
     except MemoryError:
         raise Unreadable("the file needs more memory than there is") from None
-    except (OSError, Unreadable):
+    except Unreadable:
         raise
-    except Exception:  # a damaged header makes the parser say almost anything
+    except Exception as error:
+        if is_of_the_disk(error):
+            raise
         raise Unreadable("a damaged DICOM header") from None
-    return dataset
 
 
 def _stop(*, before_pixels: bool) -> _Stop:
@@ -144,7 +167,10 @@ def _check_deflated(file: BinaryIO) -> None:
     unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
     size = 0
     try:
-        while size <= IN_MEMORY and (data := unpacker.unconsumed_tail or file.read(1 << 16)):
+        while size <= IN_MEMORY and not unpacker.eof:
+            data = unpacker.unconsumed_tail or file.read(1 << 16)
+            if not data:
+                break
             size += len(unpacker.decompress(data, 1 << 20))
     except zlib.error:
         raise Unreadable("a damaged deflated DICOM file") from None
@@ -159,12 +185,9 @@ def _swap_tables(dataset: Dataset) -> None:
     pydicom hands such bytes over as they are, and later takes them for little-endian (except the
     segmented ones).
     """
-    try:
-        for element in dataset.iterall():
-            if element.VR == "OW" and element.keyword in _TABLES:
-                element.value = swap_words(bytes(element.value))
-    except Exception:  # a damaged element, which is read only now
-        raise Unreadable("a damaged DICOM header") from None
+    for element in dataset.iterall():
+        if element.VR == "OW" and element.keyword in _TABLES:
+            element.value = swap_words(bytes(element.value))
 
 
 def swap_words(data: bytes) -> bytes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from medfm_cli.data.readers.dicom_claims import check_claims
+from medfm_cli.data.readers.dicom_file import pixel_data
 from medfm_cli.data.readers.dicom_header import text
 from medfm_cli.data.readers.dicom_places import group
 from medfm_cli.data.readers.greys import limits, plain, scale, stretch
@@ -19,6 +23,8 @@ from medfm_cli.data.readers.voxels import narrow, rescaled
 if TYPE_CHECKING:
     from pydicom.uid import UID
 
+_PANIC = "PanicException"
+"""What decoders written in Rust raise; it is no `Exception`."""
 _COLOUR_TABLE = "PALETTE COLOR"
 _FLAT = 1.0
 """A window after which grey values vary less than this (of 255) shows nothing."""
@@ -46,6 +52,7 @@ class Decoder:
         self.bits = self._number("BitsStored", default=self._number("BitsAllocated"))
         self.photometric = text(dataset, "PhotometricInterpretation").upper()
         self.syntax: UID = dataset.file_meta.TransferSyntaxUID
+        self.compressed = self.syntax.is_transfer_syntax and self.syntax.is_compressed
 
     def picture(self, frame: int) -> tuple[NDArray[np.uint8], str]:
         """One frame as uint8 `[H, W]` or `[H, W, 3]`, and how its greys were chosen.
@@ -163,15 +170,32 @@ class Decoder:
 
         if self._source is self.dataset and "PixelData" not in self.dataset:
             raise Unreadable("a DICOM object without pixel data", step="quality")
+        if self.compressed:
+            self._check_claims(frames)
         done = 0
-        try:
-            for values in iter_pixels(self._source, indices=frames):
-                done += 1
-                yield values
-        except Exception as error:  # every decoder fails in its own way
-            raise Unreadable(_reason(error, str(self.syntax.name))) from None
+        decoded = iter(iter_pixels(self._source, indices=frames))
+        while True:
+            try:
+                with _muted() if self.compressed else nullcontext():
+                    values = next(decoded, None)
+            except BaseException as error:  # every decoder fails in its own way
+                if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
+                    raise
+                raise Unreadable(_reason(error, str(self.syntax.name))) from None
+            if values is None:
+                break
+            done += 1
+            yield values
         if done < len(frames):
             raise Unreadable("it holds fewer frames than its header says")
+
+    def _check_claims(self, frames: Sequence[int]) -> None:
+        size = {"count": self.frames, "rows": self.rows, "columns": self.columns}
+        if isinstance(self._source, Path):
+            with pixel_data(self._source) as file:
+                check_claims(file, frames, **size)
+        else:
+            check_claims(self.dataset.PixelData, frames, **size)
 
     def _by_palette(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         from pydicom.pixels.processing import apply_color_lut
@@ -256,7 +280,25 @@ def _windowed(real: NDArray[Any], centre: float, width: float, shape: str) -> ND
     return scale(values, low=centre - 0.5 - (width - 1) / 2, high=centre - 0.5 + (width - 1) / 2)
 
 
-def _reason(error: Exception, syntax: str) -> str:
+@contextmanager
+def _muted() -> Iterator[None]:
+    """Send to nowhere what decoders write to the terminal by themselves, as they panic."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no terminal
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _reason(error: BaseException, syntax: str) -> str:
     """What went wrong, in words that quote nothing from the file."""
     message = str(error)
     if "less than expected" in message or "not enough" in message.lower():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from medfm_cli.data.content import Volume
 from medfm_cli.data.readers import dicom_header as header
 from medfm_cli.data.readers import dicom_person as person
-from medfm_cli.data.readers.dicom_file import IN_MEMORY, glimpsed, opened
+from medfm_cli.data.readers.dicom_file import IN_MEMORY, glimpsed, opened, told
 from medfm_cli.data.readers.dicom_frames import made
 from medfm_cli.data.readers.dicom_pixels import Decoder
 from medfm_cli.data.readers.dicom_places import MARKS, is_slice, slice_of
@@ -92,12 +92,13 @@ def series(paths: Sequence[Path], options: ReadOptions) -> Iterator[Item]:
 
 def _header(path: Path, broken: Counter[str]) -> tuple[Slice, Dataset, Path] | None:
     try:
-        dataset = opened(path, pixels=False)
-        header.refuse_what_is_no_image(dataset)
+        with told():
+            dataset = opened(path, pixels=False)
+            header.refuse_what_is_no_image(dataset)
+            return slice_of(dataset), dataset, path
     except Unreadable as error:
         broken[error.reason] += 1
         return None
-    return slice_of(dataset), dataset, path
 
 
 def _stacked(paths: Sequence[Path], broken: Counter[str]) -> tuple[NDArray[Any], list[int]]:
@@ -106,10 +107,11 @@ def _stacked(paths: Sequence[Path], broken: Counter[str]) -> tuple[NDArray[Any],
     read: list[int] = []
     for index, path in enumerate(paths):
         try:
-            large = path.stat().st_size > IN_MEMORY
-            decoder = Decoder(opened(path), path if large else None)
-            _, values = next(decoder.values([0]))
-            stack.put(len(read), decoder.real(values, 0))
+            with told():
+                large = path.stat().st_size > IN_MEMORY
+                decoder = Decoder(opened(path), path if large else None)
+                _, values = next(decoder.values([0]))
+                stack.put(len(read), decoder.real(values, 0))
         except Unreadable as error:
             broken[error.reason] += 1
         else:

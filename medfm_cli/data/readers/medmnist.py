@@ -7,7 +7,6 @@ of one image.
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from medfm_cli.data.content import Picture, Volume
+from medfm_cli.data.readers.faults import is_of_the_disk
 from medfm_cli.data.readers.greys import limits, plain, scale, stretch
 from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable, evenly
 from medfm_cli.data.readers.voxels import check_size, narrow
@@ -25,10 +25,6 @@ from medfm_cli.data.readers.voxels import check_size, narrow
 SPLITS = ("train", "val", "test")
 MAX_LABELS = 256 << 20
 """Labels of one split that would need more memory than this are refused, in bytes."""
-_BROKEN = (
-    *(zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, KeyError, SyntaxError),
-    RuntimeError,  # encrypted, or packed in a way that zipfile does not know
-)
 
 
 @dataclass(frozen=True)
@@ -105,8 +101,8 @@ def _items(path: Path, part: _Part, wanted: range, options: ReadOptions) -> Iter
                 about: dict[str, Any] = {"part": f"{part.split}/{index}", "split": part.split}
                 for item in _contents(values, part, options):
                     yield replace(item, label=label, labels=several, **about)
-    except _BROKEN:
-        raise Unreadable("a damaged or truncated .npz file") from None
+    except Exception as error:
+        raise _told(error) from None
 
 
 def _contents(values: NDArray[Any], part: _Part, options: ReadOptions) -> Iterator[Item]:
@@ -137,13 +133,18 @@ def _parts(path: Path) -> list[_Part]:
             for split in found:
                 with _open(archive, f"{split}_images") as stream:
                     parts.append(_Part(split, *_header(stream)))
-    except Unreadable:
-        raise
-    except _BROKEN:
-        raise Unreadable("a damaged or truncated .npz file") from None
+    except Exception as error:
+        raise _told(error) from None
     for part in parts:
         _check(part)
     return parts
+
+
+def _told(error: Exception) -> Exception:
+    """What is raised instead of an error: damaged archives and headers fail in many ways."""
+    if isinstance(error, Unreadable) or is_of_the_disk(error):
+        return error
+    return Unreadable("a damaged or truncated .npz file")
 
 
 def _open(archive: zipfile.ZipFile, name: str) -> Any:
@@ -190,8 +191,8 @@ def _labels(path: Path, part: _Part) -> NDArray[Any] | None:
                 if size > MAX_LABELS:
                     raise Unreadable(f"labels of more than {MAX_LABELS >> 20} MB")
                 labels = np.frombuffer(stream.read(size), dtype).reshape(shape)
-    except _BROKEN:
-        raise Unreadable("a damaged or truncated .npz file") from None
+    except Exception as error:
+        raise _told(error) from None
     return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
 

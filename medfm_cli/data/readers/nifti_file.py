@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import logging
 import re
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medfm_cli.data.readers.faults import is_of_the_disk
 from medfm_cli.data.readers.item import Unreadable
 from medfm_cli.data.readers.voxels import Steps, check_size, places_of, rescaled, turned
 
@@ -74,7 +77,7 @@ def opened(path: Path) -> Iterator[Scan]:
         OSError: it cannot be opened.
     """
     try:
-        with ExitStack() as stack:
+        with _quiet(), ExitStack() as stack:
             stream = stack.enter_context(_stream(path))
             head = stream.read(_HEADER)
             stream.seek(0)
@@ -92,9 +95,23 @@ def opened(path: Path) -> Iterator[Scan]:
     except MemoryError:
         raise Unreadable("the volume needs more memory than there is") from None
     except Exception as error:  # a damaged header or stream fails in many ways
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the disk's fault, not the file's
+        if is_of_the_disk(error):
+            raise
         raise Unreadable("a damaged or truncated NIfTI file") from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what nibabel says of a damaged header to itself."""
+    logger = logging.getLogger("nibabel.global")
+    before = logger.level
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logger.setLevel(logging.CRITICAL + 1)
+        try:
+            yield
+        finally:
+            logger.setLevel(before)
 
 
 @contextmanager

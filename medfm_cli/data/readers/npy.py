@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.data.content import Picture, Volume
+from medfm_cli.data.readers.faults import is_of_the_disk
 from medfm_cli.data.readers.greys import stretch
 from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable, evenly
 from medfm_cli.data.readers.voxels import check_size, narrow
@@ -66,11 +67,11 @@ def _spacing(value: Any) -> tuple[float, float, float] | None:
 def load(path: Path) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
+    except Exception as error:  # a damaged header is parsed as Python and fails in many ways
+        if is_of_the_disk(error):
+            raise
         if "allow_pickle" in str(error) or "Python objects" in str(error):
             raise Unreadable("it holds pickled Python objects, which are never opened") from None
-        raise Unreadable("a damaged or truncated .npy file") from None
-    except (OSError, EOFError, SyntaxError):
         raise Unreadable("a damaged or truncated .npy file") from None
     return array
 
