@@ -11,12 +11,12 @@ from pathlib import Path
 from medfm_cli.commands.curate.annotations.find import Counts
 from medfm_cli.commands.curate.annotations.refs import BOXES
 from medfm_cli.commands.curate.deidentify import Pseudonyms
+from medfm_cli.commands.curate.engines import make_engine
 from medfm_cli.commands.curate.entries import make_entries, units
 from medfm_cli.commands.curate.ledger import Ledger
 from medfm_cli.commands.curate.listing import files
 from medfm_cli.commands.curate.notes import Notes, Resolve
 from medfm_cli.commands.curate.options.source import SourceKeys
-from medfm_cli.commands.curate.pool import Pool
 from medfm_cli.commands.curate.reading import BlockSettings, Settings
 from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.commands.curate.spool import Spool, Unit
@@ -29,6 +29,8 @@ from medfm_cli.version import __version__
 UNITS = ("checkpoints", "units")
 AUTO_TILE = 512
 MOST_WORKERS = 32
+LEFTOVERS = ("*.tmp", "*.now", "*.lease")
+"""What a try that was killed may leave; tasks of a cluster end when their lease is gone."""
 RECORDS = frozenset({"questions", "reports"})
 """Readers of tables and texts, which often lie beside what they describe."""
 PROBES = 500
@@ -52,6 +54,15 @@ class Planned:
             return asked
         unasked = self.keys.labels == "auto" and self.notes.origin == "own"
         return "boxes" if unasked and set(BOXES) & set(self.annotations.files) else ""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much there is to read: units in all, entries that are still to be read and in all."""
+
+    units: int
+    todo: int
+    entries: int
 
 
 @dataclass
@@ -83,11 +94,10 @@ def read_all(
     if packed and todo:  # what was packed was made from other rows: read all again
         packed = False
         count, todo = _count(ledger, spool, packed=False)
-    workers = _workers(recipe, run, count)
     _remove_leftovers(folder)  # of a try that was killed
     try:
         waiting = (unit for unit in units(ledger) if not spool.is_done(unit, packed=packed))
-        _read_units(run, waiting, settings, workers=workers, todo=todo, of=_entries(ledger))
+        _read_units(recipe, run, waiting, settings, Extent(count, todo, _entries(ledger)))
     finally:
         _remove_leftovers(folder)
     return Reading(spool, count, [block.cutting for block in settings.blocks])
@@ -107,25 +117,36 @@ def _entries(ledger: Ledger) -> int:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    for leftover in [*folder.glob("*.tmp"), *folder.glob("*.now")]:
+    for leftover in (path for kind in LEFTOVERS for path in folder.glob(kind)):
         leftover.unlink(missing_ok=True)
 
 
 def _read_units(
-    run: Run, waiting: Iterator[Unit], settings: Settings, *, workers: int, todo: int, of: int
+    recipe: CurateRecipe, run: Run, waiting: Iterator[Unit], settings: Settings, extent: Extent
 ) -> None:
-    """Read the units that no earlier try has read: `todo` of `of` entries."""
+    """Read the units that no earlier try has read."""
+    todo, of = extent.todo, extent.entries
     if todo < of:
         run.console.info(f"{of - todo} of {of} files were read by an earlier try")
     if not todo:
         return
+    workers = _workers(recipe, run, extent.units)
     with run.console.progress("reading", total=todo, unit="files") as meter:
 
         def done(unit: Unit, found: int, refused: int) -> None:
             meter.advance(len(unit.entries))
             run.log("unit", number=unit.number, found=found, refused=refused)
 
-        Pool(settings, workers=workers, check_stop=run.check_stop, done=done).run(waiting)
+        engine = make_engine(
+            recipe.engine,
+            settings,
+            address=recipe.address,
+            workers=workers,
+            expected=extent.units,
+            check_stop=run.check_stop,
+            done=done,
+        )
+        engine.run(waiting)
 
 
 def _workers(recipe: CurateRecipe, run: Run, count: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -49,6 +49,10 @@ class SourceBlock(SourceKeys):
 class CurateRecipe(Recipe, SourceKeys):
     """Turn raw files into a dataset."""
 
+    circumstances: ClassVar[frozenset[str]] = frozenset(
+        {"description", "workers", "engine", "address"}
+    )
+
     sources: dict[str, SourceBlock] = Field(
         default_factory=dict,
         description="A mixture: name → the keys of one source; what a block does not say is taken "
@@ -63,6 +67,15 @@ class CurateRecipe(Recipe, SourceKeys):
     describe: Describe = Describe()
     workers: Annotated[int, Field(ge=1)] | Auto = Field(
         "auto", description="Processes that read files."
+    )
+    engine: Literal["local", "dask"] = Field(
+        "local", description="Where files are read: on this machine, or on a Dask cluster."
+    )
+    address: str | None = Field(
+        None,
+        pattern=r"^(tcp|tls|ws|wss|ucx)://.+:\d+$",
+        description="The Dask scheduler, tcp://HOST:PORT; without it engine: dask makes a cluster "
+        "of this machine alone.",
     )
     shard_bytes: int = Field(256 << 20, ge=4096, description="Size of a shard, about.")
 

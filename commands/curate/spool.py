@@ -193,7 +193,8 @@ class UnitWriter:
         self.seen: dict[str, list[Stored]] = {}
         """What is stored of the contents of this unit by their sha256: copies are stored once."""
         self._rows: list[str] = []
-        self._temporary = spool.folder / f"{unit.number:06d}.bin.{os.getpid()}.tmp"
+        own = os.urandom(4).hex()  # a process of another machine may have our number
+        self._temporary = spool.folder / f"{unit.number:06d}.bin.{own}.tmp"
         self._file = self._temporary.open("wb")
 
     def payload(self, members: Mapping[str, bytes]) -> int:

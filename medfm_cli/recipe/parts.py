@@ -40,9 +40,12 @@ class Recipe(Part):
 
     Attributes:
         distributed: whether several processes can share the work (`--processes`).
+        circumstances: keys that change how the work is done and not what comes of it; recipes that
+            differ in nothing else are the same run.
     """
 
     distributed: ClassVar[bool] = False
+    circumstances: ClassVar[frozenset[str]] = frozenset({"description"})
 
     description: str = Field("", description="What this recipe is for, in one sentence.")
     seed: int = Field(0, ge=0, description="Seed of everything random in the run.")

@@ -37,7 +37,8 @@ def write_json(path: Path, value: Any) -> None:
 def aside(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; renamed onto it at the end, removed on an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    own = os.urandom(4).hex()  # another machine may write it too, in a process of our number
+    temporary = path.with_name(f".{path.name}.{own}.tmp")
     try:
         yield temporary
         temporary.replace(path)

@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from medfm_cli.recipe.parts import Recipe
 
-NOT_PART_OF_IT = {"description"}
-
 
 def identity(verb: str, recipe: Recipe, inputs: dict[str, str]) -> dict[str, Any]:
     """The JSON value whose hash names the run directory.
 
     Where the recipe names an input, its content hash stands instead of its path: data that moved
-    are the same data.
+    are the same data. The recipe's circumstances are no part of it.
     """
-    values = recipe.model_dump(mode="json", exclude=NOT_PART_OF_IT)
+    values = recipe.model_dump(mode="json", exclude=set(recipe.circumstances))
     for key, content in inputs.items():
         _replace(values, key.split("."), content)
     return {"verb": verb, "recipe": values, "inputs": inputs}
