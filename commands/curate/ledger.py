@@ -11,7 +11,7 @@ import errno
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -137,12 +137,16 @@ class Ledger:
         A table that is being read must not be changed in the columns that the query sorts or
         filters by.
         """
-        with closing(self.db.cursor()) as cursor:
+        cursor = self.db.cursor()
+        try:
             cursor.arraysize = CHUNK
             with _disk_errors():
                 cursor.execute(sql, args)
             while chunk := cursor.fetchmany():
                 yield from chunk
+        finally:
+            with suppress(sqlite3.ProgrammingError):  # the ledger may be closed before the query
+                cursor.close()
 
     def execute(self, sql: str, *args: Any) -> int:
         """Run a statement; gives how many rows it changed."""

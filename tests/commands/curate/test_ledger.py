@@ -19,6 +19,15 @@ def test_rows_stream_while_others_are_updated(tmp_path: Path) -> None:
         assert ledger.one("SELECT sum(size) FROM files") == 2 * sum(range(10_000))
 
 
+def test_a_query_that_outlives_its_ledger_says_nothing(tmp_path: Path) -> None:
+    """A run that is stopped leaves queries half read; warnings are errors here."""
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.execute("INSERT INTO left_out VALUES (0, 'x', 'hidden')")
+        rows = ledger.rows("SELECT * FROM left_out")
+        next(rows)
+    rows.close()  # type: ignore[attr-defined]
+
+
 def test_a_new_ledger_forgets_the_old_and_is_private(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     with Ledger(path) as ledger:
