@@ -301,6 +301,8 @@ _medfm_keys() {
         'describe.sheets=	Show samples in the report' \
         'describe.show_text=	Show texts in the report even where the source is not public' \
         'workers=	Processes that read files' \
+        'engine=	Where files are read: on this machine, or on a Dask cluster' \
+        'address=	The Dask scheduler, tcp://HOST:PORT' \
         'shard_bytes=	Size of a shard, about' \
         'extends=	The recipe or recipes that this one starts from: a name or a file' ;;
     pretrain) printf '%s\n' 'description=	What this recipe is for, in one sentence' \
@@ -527,6 +529,8 @@ _medfm_values() {
     'curate describe.show_text') printf '%s\n' 'true	' \
         'false	' ;;
     'curate workers') printf '%s\n' 'auto	' ;;
+    'curate engine') printf '%s\n' 'local	' \
+        'dask	' ;;
     'pretrain batch') printf '%s\n' 'auto	' ;;
     'pretrain steps') printf '%s\n' 'auto	' ;;
     'pretrain optimiser.name') printf '%s\n' 'adamw	' ;;

@@ -334,6 +334,8 @@ function __medfm_keys
                 'describe.sheets=	Show samples in the report' \
                 'describe.show_text=	Show texts in the report even where the source is not public' \
                 'workers=	Processes that read files' \
+                'engine=	Where files are read: on this machine, or on a Dask cluster' \
+                'address=	The Dask scheduler, tcp://HOST:PORT' \
                 'shard_bytes=	Size of a shard, about' \
                 'extends=	The recipe or recipes that this one starts from: a name or a file'
         case 'pretrain'
@@ -601,6 +603,9 @@ function __medfm_values
                 'false	'
         case 'curate workers'
             printf '%s\n' 'auto	'
+        case 'curate engine'
+            printf '%s\n' 'local	' \
+                'dask	'
         case 'pretrain batch'
             printf '%s\n' 'auto	'
         case 'pretrain steps'

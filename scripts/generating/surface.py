@@ -201,7 +201,8 @@ def _type(option: dict[str, Any] | bool) -> str:
         case "object" if "properties" in option:
             return "block"
         case "object":
-            return f"block of {_type(option.get('additionalProperties', {}))}"
+            inner = option.get("additionalProperties")
+            return f"block of {_type(inner if isinstance(inner, dict) else {})}"
         case "array":
             items = option.get("items") or {}
             if "prefixItems" in option:
