@@ -271,6 +271,12 @@ _medfm_keys() {
         'deidentify.dicom.keep_institution=	Keep the institution'"'"'s name and address' \
         'deidentify.dicom.keep_uids=	Keep the UIDs' \
         'deidentify.dicom.keep_private=	Keep the private elements that the standard lists as safe…' \
+        'deduplicate.exact=	The same content in whatever encoding: keep_one (of which most is…' \
+        'deduplicate.near=	Pictures that look the same (resized, recompressed, cropped, other…' \
+        'deduplicate.distance=	Bits of 63 in which the perceptual hashes of near copies differ, at…' \
+        'deduplicate.turned=	Also find copies that are turned by 90° or flipped' \
+        'deduplicate.embedding=	A model directory: pictures whose features are alike are near copies…' \
+        'deduplicate.similarity=	Cosine of the features from which they are alike' \
         'derive.planes=	Cut volumes that are read whole into slices of these planes, up to…' \
         'derive.stills=	Cut videos that are read whole into frames, up to `frames`' \
         'derive.window_seconds=	Cut signals and sound into windows of this length' \
@@ -504,6 +510,14 @@ _medfm_values() {
     'curate deidentify.dicom.keep_uids') printf '%s\n' 'true	' \
         'false	' ;;
     'curate deidentify.dicom.keep_private') printf '%s\n' 'true	' \
+        'false	' ;;
+    'curate deduplicate.exact') printf '%s\n' 'keep_one	' \
+        'tie	' \
+        'off	' ;;
+    'curate deduplicate.near') printf '%s\n' 'tie	' \
+        'keep_one	' \
+        'off	' ;;
+    'curate deduplicate.turned') printf '%s\n' 'true	' \
         'false	' ;;
     'curate derive.stills') printf '%s\n' 'true	' \
         'false	' ;;
