@@ -13,6 +13,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -26,6 +27,7 @@ from medfm_cli.runs.blocks import Cell, Table
 NONE_OF_THEM = "none of these"
 NO_MODALITY = ("text", "table", "series")
 """Kinds that are not asked for their modality."""
+_PRIME = 2**89 - 1
 _LABELLED = "fate = 'kept' AND (label IS NOT NULL OR labels IS NOT NULL)"
 _IMAGED = f"fate = 'kept' AND modality <> '' AND kind NOT IN {NO_MODALITY}"
 
@@ -155,7 +157,9 @@ class _Writer:
         self, ledger: Ledger, options: Instructions, alike: Mapping[str, set[str]], seed: int
     ) -> None:
         self.ledger, self.options, self.alike = ledger, options, alike
-        self.draw = _drawer(seed)
+        draw = _drawer(seed)
+        self._of_use = lru_cache(1 << 14)(lambda use: 1 + int(draw("use", use), 16))
+        self._of_sample = lru_cache(4)(lambda sha: 1 + int(draw("sample", sha), 16))
         self.known = _vocabularies(ledger) if options.open else {}
         self.several = {
             row[0]
@@ -189,7 +193,7 @@ class _Writer:
     def _put(self, row: Any, asked: Any) -> tuple[str, str, dict[str, Any]]:
         task, what, answer = asked["task"], asked["what"], asked["answer"]
         kind, modality = row["kind"], row["modality"]
-        pick = int(self.draw(f"{task} {what}", row["content_sha"]), 16)
+        pick = self._mixed(f"{task} {what}", row["content_sha"])
         said = "Yes" if answer else "No"
         if task == "binary":
             label = self._name(what)
@@ -213,7 +217,7 @@ class _Writer:
         names = [self._name(label) for label in listed]
         if row["block"] in self.several:
             names.append(NONE_OF_THEM)
-        pick = int(self.draw("open", row["content_sha"]), 16)
+        pick = self._mixed("open", row["content_sha"])
         question = wording.ask_open(row["kind"], row["modality"], names, pick)
         answer = ", ".join(self._name(label) for label in sorted(labels)) or NONE_OF_THEM
         return [(question, answer, {"kind": "open", "label": ", ".join(sorted(labels))})]
@@ -228,7 +232,11 @@ class _Writer:
         return [label for label in known if label not in barred]
 
     def _drawn(self, use: str, sha: str, labels: Iterable[str], most: int | None) -> list[str]:
-        return sorted(labels, key=lambda label: self.draw(f"{use} {label}", sha))[:most]
+        return sorted(labels, key=lambda label: self._mixed(f"{use} {label}", sha))[:most]
+
+    def _mixed(self, use: str, sha: str) -> int:
+        """A number for a use and a sample; from one digest of each, since there are many pairs."""
+        return self._of_use(use) * self._of_sample(sha) % _PRIME
 
     def _name(self, label: str) -> str:
         return self.options.names.get(label, label)
