@@ -20,6 +20,8 @@ from medfm_cli.commands.curate.partitioned import PUBLIC, Client, Partitioned
 from medfm_cli.commands.curate.traits import MOST_LABELS, Shares, Trait, labels_of
 from medfm_cli.errors import DataError
 
+__all__ = ["Partitioned", "partition"]
+
 TRAIN, VAL, TEST, PUBLIC_POOL, DONE = 1, 2, 3, 4, 5
 """Values of `members.side` here: what is to be dealt with train, with val, not, or already is."""
 COMBINED = 100
