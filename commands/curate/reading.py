@@ -189,7 +189,7 @@ def _keep(item: Item, entry: Entry, sha: str, settings: Settings, writer: UnitWr
             part=item.part,
             file_sha=sha,
             content_sha=name,
-            kind=item.content.kind,
+            kind=stored[0].kind,  # slices of a volume are images
             height=height,
             width=width,
             channels=channels,
