@@ -52,8 +52,8 @@ _HOUSE = r"""(?:(?:Memorial\x20|General\x20|Regional\x20|Community\x20|Universit
     |Clinics?|Infirmary|Hospice|Nursing\x20Home|Cancer\x20Cent(?:er|re)|Surgery\x20Cent(?:er|re)
     |Imaging(?:\x20Cent(?:er|re))?|Radiology|Rehabilitation\x20Cent(?:er|re)|Medical\x20Group
     |Sanatorium|Polyclinic))"""
-_LIVES = r"""(?:lives|lived|living|resides|residing|resident\x20of|moved|relocated|born|grew\x20up
-    |native\x20of|travel(?:l?ed|s)?|flew|works)"""
+_LIVES = r"""(?:comes|lives|lived|living|resides|residing|resident\x20of|moved|relocated|born
+    |grew\x20up|native\x20of|travel(?:l?ed|s)?|flew|works)"""
 _WORDS = re.compile(r"[^\W\d_][\w'’-]*\.?")
 _KINDS = re.compile(rf"{_HOUSE}.*$", re.VERBOSE)
 _NO_HOUSE = NO_NAME | {
@@ -66,7 +66,8 @@ def head(text: str) -> slice | None:
     """The words up to the first that is no name: of `Smith The` it is `Smith`."""
     end = 0
     for word in _WORDS.finditer(text):
-        if _everyday(word[0]):
+        initial = end and word.end() == len(text) and word[0] in "ABCDEFGHJKLMNOPQRSTUVWXYZ"
+        if _everyday(word[0]) and not initial:  # `Smith The`, but `SMITH, JOHN A`
             break
         end = word.end()
     return slice(0, end) if end else None
@@ -82,6 +83,8 @@ def _tail(text: str) -> slice | None:
 
 
 def _everyday(word: str) -> bool:
+    if re.fullmatch(r"[A-Z]\.", word):  # an initial, even `A.`
+        return False
     word = word.lower().rstrip(".")
     return word in NO_NAME or re.sub(r"['’]s?$", "", word) in NO_NAME
 
@@ -113,7 +116,11 @@ PLACES: tuple[Pattern, ...] = (
         rf"""\b{_TOWN},\x20?(?:(?:{STATE_CODES})\b\.?\x20{_ZIP}|(?:{PLAIN_STATE_CODES})\b(?!\.?\w)
         |(?:{_STATES})\b)""",
     ),
-    pattern("ADDRESS", rf"\b(?:zip(?:\x20?code)?|postal\x20code)[\x20:]{{1,3}}(?P<x>{_ZIP})"),
+    pattern(
+        "ADDRESS",
+        rf"\b(?:zip(?:\x20?code)?|postal\x20code)[\x20:]{{1,3}}(?P<x>{_ZIP})",
+        any_case=True,
+    ),
     pattern(
         "ADDRESS",
         rf"\b{_LIVES}(?:\x20(?:in|to|from|at|near|of)){{1,2}}\x20(?P<x>{_TOWN})",
@@ -132,7 +139,26 @@ PLACES: tuple[Pattern, ...] = (
         |Kaiser\x20Permanente)\b""",
     ),
 )
+_PERSON = r"""(?:\d{1,3}[\x20-]|year|man|woman|male|female|gentleman|lady|boy|girl|patient|person
+    |child|infant|toddler|smoker|retired)"""
 PEOPLE: tuple[Pattern, ...] = (
+    pattern(
+        "NAME",
+        rf"\b(?:D[Rr]s|Doctors|Messrs)\b\.?\x20{_NAME},?\x20(?:and|&)\x20(?P<x>{_NAME})",
+        head,
+    ),
+    pattern(
+        "NAME",
+        rf"""\b(?P<x>{_PIECE}(?:\x20{_PIECE}){{1,2}})\x20(?:is|was)\x20an?\x20
+        (?:[a-z-]+,?\x20){{0,4}}{_PERSON}""",
+        _tail,
+    ),
+    pattern(
+        "NAME",
+        rf"""\b(?:pleasure\x20of\x20\w+ing|opportunity\x20to\x20\w+|thank\x20you\x20for\x20\w+ing)
+        \x20(?:your\x20patient,?\x20)?(?P<x>{_PIECE}(?:\x20{_PIECE}){{0,2}})""",
+        head,
+    ),
     pattern("NAME", rf"(?<![A-Za-z]){_TITLE}\b\.?,?\x20{{1,2}}(?P<x>{_NAME})", head),
     pattern("NAME", rf"(?P<x>\b{_NAME}),?\x20?\b{_DEGREE}\b\.?", _tail),
     pattern(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from medfm_cli.commands.curate.text_patterns import Pattern, only, pattern
 
 _MONTH = r"""(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?
@@ -31,6 +33,9 @@ _WHEN = r"(?:on|since|dated?|until|till|through|from|before|after|by|as\x20of)"
 _NO_DATE = r"(?!\x20?(?:of|strength|murmur|pain|scale|mg|cm|mm|weeks|days))"
 
 
+_number = partial(pattern, digits=True)
+
+
 def _four_digits(text: str) -> bool:
     return sum(letter.isdigit() for letter in text) >= 4
 
@@ -47,8 +52,8 @@ COMPUTERS: tuple[Pattern, ...] = (
     pattern("IP", r"(?<![\w:])(?:[\dA-Fa-f]{2}[:-]){5}[\dA-Fa-f]{2}(?![\w:])"),
 )
 NUMBERS: tuple[Pattern, ...] = (
-    pattern("ID", r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])"),  # social security
-    pattern(
+    _number("ID", r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])"),  # social security
+    _number(
         "ID",
         rf"""(?<![A-Za-z])(?:{_STRONG}{_NUMBER}?(?:\x20?[\#:]|\x20is|\x20of|)
         |{_WEAK}(?:{_NUMBER}\x20?[\#:]?|\x20?[\#:])(?:\x20is)?)[\x20\#:,]{{0,4}}
@@ -56,21 +61,21 @@ NUMBERS: tuple[Pattern, ...] = (
         only(_four_digits),
         any_case=True,
     ),
-    pattern("ID", r"(?<![\w.])[A-Z]{1,4}-?\d{2,4}-\d{3,}(?![\w-])"),  # S12-34567
-    pattern("ID", r"(?<![\w.-])[A-Z]{1,4}-?\d{5,}(?![\w-])"),
-    pattern(
+    _number("ID", r"(?<![\w.])[A-Z]{1,4}-?\d{2,4}-\d{3,}(?![\w-])"),  # S12-34567
+    _number("ID", r"(?<![\w.-])[A-Z]{1,4}-?\d{5,}(?![\w-])"),
+    _number(
         "PHONE",
         rf"(?<![\w-])(?:\+?\d{{1,3}}[\x20.-])?\(\d{{3}}\)\x20?\d{{3}}[\x20.-]\d{{4}}{_EXTENSION}(?!\w)",
         any_case=True,
     ),
-    pattern(
+    _number(
         "PHONE",
         rf"""(?<![\w.-])(?:\+?1[\x20.-])?[2-9]\d{{2}}[\x20.-]\d{{3}}[\x20.-]\d{{4}}{_EXTENSION}
         (?![\w-])""",
         any_case=True,
     ),
-    pattern("PHONE", r"(?<!\w)\+\d{1,3}(?:[\x20.()-]{1,2}\d{1,4}){2,5}(?!\w)"),
-    pattern(
+    _number("PHONE", r"(?<!\w)\+\d{1,3}(?:[\x20.()-]{1,2}\d{1,4}){2,5}(?!\w)"),
+    _number(
         "PHONE",
         rf"""\b{_CALLED}\b(?:\x20(?:number|no\.?|at|is|on|him|her|us|me)){{0,3}}[\x20.:\#]{{0,3}}
         (?P<x>\(?\d{{3,}}\)?(?:[\x20.-]\d{{3,4}}){{0,3}})(?![\w/%])""",
@@ -78,58 +83,58 @@ NUMBERS: tuple[Pattern, ...] = (
     ),
 )
 DATES: tuple[Pattern, ...] = (
-    pattern("DATE", rf"{_NO_NUMBER_BEFORE}{_YEAR}([-/.]){_MON}\1{_DAY}{_TIME}{_NO_NUMBER_AFTER}"),
-    pattern(
+    _number("DATE", rf"{_NO_NUMBER_BEFORE}{_YEAR}([-/.]){_MON}\1{_DAY}{_TIME}{_NO_NUMBER_AFTER}"),
+    _number(
         "DATE",
         rf"{_NO_NUMBER_BEFORE}{_MON}([-/]){_DAY}\1(?:{_YEAR}|\d\d){_TIME}{_NO_NUMBER_AFTER}",
     ),
-    pattern(
+    _number(
         "DATE",
         rf"""{_NO_NUMBER_BEFORE}{_DAY}([-/.]){_MON}\1(?:{_YEAR}|(?<=/)\d\d){_TIME}
         {_NO_NUMBER_AFTER}""",
     ),
-    pattern(
+    _number(
         "DATE", rf"{_NO_NUMBER_BEFORE}{_MON}\.{_DAY}\.(?:{_YEAR}|\d\d)(?![\d/.-]*\d)"
     ),  # 1.4.07
-    pattern(
+    _number(
         "DATE",
         rf"""(?<![\d.-]){_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])
         (?:[T\x20]?[0-2]\d[0-5]\d(?:[0-5]\d)?)?(?![\d-])""",
     ),  # 20070104
-    pattern(
+    _number(
         "DATE",
         rf"""\b{_MONTH}\x20{_DAY}{_ORDINAL}
         (?:,?\x20{{1,2}}(?:of\x20)?'?(?:{_YEAR}|\d\d\b{_UNIT}(?!\x20[a-z])))?{_TIME}(?!\d)""",
         any_case=True,
     ),  # January 4th, 2007
-    pattern(
+    _number(
         "DATE",
         rf"""\b{_DAY}{_ORDINAL}[\x20-](?:of\x20)?{_MONTH}(?:[\x20,-]{{1,2}}(?:{_YEAR}|\d\d))?{_TIME}
         (?!\w)""",
         any_case=True,
     ),  # 4 Jan 2007
-    pattern("DATE", rf"\b{_MONTH}(?:,|\x20of|\x20in)?\x20'?{_YEAR}\b", any_case=True),
-    pattern("DATE", rf"{_NO_NUMBER_BEFORE}{_MON}/{_YEAR}{_NO_NUMBER_AFTER}"),
-    pattern(
+    _number("DATE", rf"\b{_MONTH}(?:,|\x20of|\x20in)?\x20'?{_YEAR}\b", any_case=True),
+    _number("DATE", rf"{_NO_NUMBER_BEFORE}{_MON}/{_YEAR}{_NO_NUMBER_AFTER}"),
+    _number(
         "DATE",
         rf"\b{_WHEN}(?:\x20date)?:?\x20(?P<x>{_MON}[/-]{_DAY}){_NO_NUMBER_AFTER}{_NO_DATE}",
         any_case=True,
     ),
 )
 AGES: tuple[Pattern, ...] = (
-    pattern(
+    _number(
         "AGE",
         r"""(?<![\d./-])(?P<x>9\d|1[0-3]\d)
         (?=(?:\x20|\x20?-\x20?)?(?:years?\b|yrs?\b|y\.?/?o\b|y\.o))""",
         any_case=True,
     ),
-    pattern(
+    _number(
         "AGE",
         r"""\b(?:aged?|age\x20of|age\x20is)[\x20:]{1,3}(?P<x>9\d|1[0-3]\d)
         (?!\d|[/%.]\d|\x20?(?:days?|weeks?|months?|hours?|minutes?))""",
         any_case=True,
     ),
-    pattern("AGE", r"(?<![\d./-])(?P<x>9\d)(?=[MF]\b)"),
+    _number("AGE", r"(?<![\d./-])(?P<x>9\d)(?=[MF]\b)"),
 )
 LONG_NUMBERS: tuple[Pattern, ...] = (pattern("ID", r"(?<![\w./+-])\d{7,}(?![\w/%]|\.\d)"),)
 """Numbers of so many digits measure nothing in a report."""

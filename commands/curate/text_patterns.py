@@ -55,10 +55,12 @@ class Pattern:
                     yield Span(offset + start, offset + end, self.type)
 
 
-def pattern(type_: str, regex: str, part: Part = _whole, *, any_case: bool = False) -> Pattern:
+def pattern(
+    type_: str, regex: str, part: Part = _whole, *, any_case: bool = False, digits: bool = False
+) -> Pattern:
     """A pattern from a regular expression in which white space does not count."""
     flags = re.VERBOSE | (re.IGNORECASE if any_case else 0)
-    return Pattern(type_, re.compile(regex, flags), part, digits=r"\d" in regex)
+    return Pattern(type_, re.compile(regex, flags), part, digits)
 
 
 def only(test: Callable[[str], bool]) -> Part:
