@@ -14,6 +14,7 @@ from medfm_cli.commands.curate.account import Account
 from medfm_cli.commands.curate.annotate import annotate
 from medfm_cli.commands.curate.annotations.find import find as find_annotations
 from medfm_cli.commands.curate.clients import partition
+from medfm_cli.commands.curate.contamination import contamination, fingerprints
 from medfm_cli.commands.curate.croissant import write_croissant
 from medfm_cli.commands.curate.datasheet import responsible_use, write_datasheet
 from medfm_cli.commands.curate.deduplicate import Unique, deduplicate
@@ -33,12 +34,14 @@ from medfm_cli.commands.curate.quarantine import quarantined
 from medfm_cli.commands.curate.read import Planned, Reading, read_all
 from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.commands.curate.report import Story, headline, sections, summary
+from medfm_cli.commands.curate.reporting.contaminated import contaminated_blocks
 from medfm_cli.commands.curate.rescan import Rescan, rescan
 from medfm_cli.commands.curate.schema import label_schema
 from medfm_cli.commands.curate.sources import Source
 from medfm_cli.commands.curate.split import Dealt, split
 from medfm_cli.data.card import Cutting, DatasetCard, DatasetLineage
 from medfm_cli.data.dataset import SHARDS_FOLDER
+from medfm_cli.data.fingerprints import write_fingerprints
 from medfm_cli.data.machine import usable_cpus
 from medfm_cli.data.manifest import source_digest
 from medfm_cli.data.shards import Shard
@@ -92,6 +95,13 @@ def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
     decided = _decide(recipe, run, ledger, reading, described, names)
     account = Account(ledger)
     account.check()
+    shared = contamination(
+        ledger,
+        recipe.contamination,
+        near=recipe.deduplicate,
+        key=names.fingerprint,
+        threads=usable_cpus(),
+    )
     card = _write(recipe, run, ledger, reading, described, sources, names)
     write_linkage(run.path("linkage.parquet"), ledger)
     copies = _copies(recipe, run, ledger, names)
@@ -108,6 +118,7 @@ def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
         rescanned=rescanned,
         copies=copies,
         notes=[plan.notes for plan in planned],
+        more={"Contamination": contaminated_blocks(ledger, shared, run)},
         **vars(decided),
     )
     _document(story)
@@ -116,7 +127,7 @@ def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
         if isinstance(block, Callout) and block.kind == "warn":
             run.console.warn(block.text)
     return Result(
-        metrics=account.counts() | {"samples": card.counts.samples},
+        metrics=account.counts() | {"samples": card.counts.samples} | shared.metrics(),
         artefacts={"dataset": "dataset"},
         sections=report,
         summary=summary(account, card),
@@ -126,6 +137,7 @@ def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
             "sources": card.lineage.source_digest,
             "recipe": run.hash,
         },
+        gate=shared.gate,
     )
 
 
@@ -264,6 +276,7 @@ def _write(
     }
     licences = [licence for block in blocks for licence in block.keys.licences]
     licences += [licence for source in sources for licence in source.licences]
+    write_fingerprints(root, fingerprints(ledger), key=names.fingerprint)
     card = write_manifest(
         root,
         packer.samples(shards),

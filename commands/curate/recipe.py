@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from medfm_cli.commands.curate.options.contamination import Contamination
 from medfm_cli.commands.curate.options.deduplicate import Deduplicate
 from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.commands.curate.options.derive import Derive
@@ -63,6 +64,7 @@ class CurateRecipe(Recipe, SourceKeys):
     split: Split = Split()
     deidentify: Deidentify = Deidentify()
     deduplicate: Deduplicate = Deduplicate()
+    contamination: Contamination = Contamination()
     derive: Derive = Derive()
     describe: Describe = Describe()
     workers: Annotated[int, Field(ge=1)] | Auto = Field(
@@ -110,7 +112,7 @@ class CurateRecipe(Recipe, SourceKeys):
             if table is not None and table.is_file():
                 key = "labels" if isinstance(block.labels, str) else "labels.file"
                 found[prefix + key] = hashlib.sha256(table.read_bytes()).hexdigest()
-        return found
+        return found | self.contamination.inputs()
 
     def plan(self) -> Plan:
         """Count files and bytes; estimates the disk need."""

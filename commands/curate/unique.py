@@ -84,19 +84,8 @@ class Unique:
         return Table(["Copies", "Samples", "What was done"], [row for row in rows if row[1]])
 
     def remarks(self) -> list[str]:
-        """What a careful reader should know, one sentence each."""
+        """What a careful reader should know of near copies, one sentence each."""
         said = [
-            (self.tied, f"{self.tied} groups of patients share pixels; each is one subject now."),
-            (
-                self.shared_widely,
-                f"{self.shared_widely} pictures come from more than five patients each, like a "
-                "test card; they tie nobody together.",
-            ),
-            (
-                self.contradicted,
-                f"{self.contradicted} pictures have copies with different labels: they have none.",
-            ),
-            (self.crossed, f"{self.crossed} pictures are on several sides of the official split."),
             (self.disputed, f"{self.disputed} groups of near copies have different labels."),
             (self.crossing, f"{self.crossing} groups of near copies cross the official split."),
             (

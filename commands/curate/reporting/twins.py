@@ -44,6 +44,7 @@ def copy_blocks(story: Story) -> list[Block]:
             f"{near['left_out']} were left out."
         )
         blocks += [Text(text), *near_sheet(ledger, stored, run)]
+    blocks += [Callout("note", text) for text in unique.remarks()]
     if unique.tied:
         text = f"{unique.tied} groups of patients share pixels; each is now one subject."
         blocks.append(Callout("warn", text))
@@ -84,7 +85,7 @@ def copies_sheet(ledger: Ledger, stored: Stored, run: Run) -> list[Figure]:
     here = [(found[row["sha"]], row["n"]) for row in top if row["sha"] in found]
     if not here:
         return []
-    pixels = [_picture(sample.content) for sample, _ in here]
+    pixels = [picture(sample.content) for sample, _ in here]
     captions = [f"{count} {'copy' if count == 1 else 'copies'}" for _, count in here]
     save(image_sheet(pixels, captions, COLUMNS, tile=160), run.path("figures", "copies.png"))
     caption = "The pictures that came most often, and how many copies were left out."
@@ -118,7 +119,7 @@ def near_sheet(ledger: Ledger, stored: Stored, run: Run) -> list[Figure]:
         shown = 0
         for row in rows:
             if row["content_sha"] in found and row["fate"] == "kept":
-                pixels.append(_picture(found[row["content_sha"]].content))
+                pixels.append(picture(found[row["content_sha"]].content))
                 what = f"kept · {row['split']}"
             elif row["thumb"]:
                 side = round(len(row["thumb"]) ** 0.5)
@@ -162,7 +163,7 @@ def near_counts(ledger: Ledger) -> dict[str, int]:
     }
 
 
-def _picture(content: object) -> NDArray[np.uint8]:
+def picture(content: object) -> NDArray[np.uint8]:
     """What a sample looks like: a volume by its middle slice, a video by its first frame."""
     if isinstance(content, Volume):
         from medfm_cli.commands.curate.drawings.planes import middle_slice

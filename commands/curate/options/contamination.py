@@ -1,0 +1,55 @@
+"""The `contamination` block of the curate recipe. Imports no numpy."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from medfm_cli.recipe import Part
+
+
+class Contamination(Part):
+    """What the new dataset must not share with others."""
+
+    against: list[str] = Field(
+        default_factory=list,
+        description="Datasets, models, or the runs that wrote them: what was trained or is to be "
+        "tested on.",
+    )
+    threshold: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of the samples that may be shared; with more the run ends with exit "
+        "code 5, and the dataset is written nevertheless.",
+    )
+    of: Literal["all", "test"] = Field(
+        "all", description="Whose share counts: that of all samples, or of the test split."
+    )
+    near: bool = Field(True, description="Pictures that look the same are shared too.")
+    subjects: bool = Field(
+        True,
+        description="Samples of the same subjects are shared too; comparable only where the "
+        "pseudonyms were made with the same key.",
+    )
+
+    def inputs(self) -> dict[str, str]:
+        """The content of everything that is compared with.
+
+        Raises:
+            DataError: something named is neither a dataset nor a model.
+        """
+        from medfm_cli.data.card import read_card
+        from medfm_cli.models.config import content_hash
+        from medfm_cli.runs.artefacts import find, holds
+
+        found = {}
+        for number, reference in enumerate(self.against):
+            model = holds(reference, "model") and not holds(reference, "dataset")
+            found[f"contamination.against[{number}]"] = (
+                content_hash(find(reference, "model"))
+                if model
+                else read_card(find(reference, "dataset")).version
+            )
+        return found
