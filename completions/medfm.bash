@@ -277,6 +277,11 @@ _medfm_keys() {
         'deduplicate.turned=	Also find copies that are turned by 90° or flipped' \
         'deduplicate.embedding=	A model directory: pictures whose features are alike are near copies…' \
         'deduplicate.similarity=	Cosine of the features from which they are alike' \
+        'contamination.against=	Datasets, models, or the runs that wrote them: what was trained or…' \
+        'contamination.threshold=	Share of the samples that may be shared' \
+        'contamination.of=	Whose share counts: that of all samples, or of the test split' \
+        'contamination.near=	Pictures that look the same are shared too' \
+        'contamination.subjects=	Samples of the same subjects are shared too' \
         'derive.planes=	Cut volumes that are read whole into slices of these planes, up to…' \
         'derive.stills=	Cut videos that are read whole into frames, up to `frames`' \
         'derive.window_seconds=	Cut signals and sound into windows of this length' \
@@ -518,6 +523,12 @@ _medfm_values() {
         'keep_one	' \
         'off	' ;;
     'curate deduplicate.turned') printf '%s\n' 'true	' \
+        'false	' ;;
+    'curate contamination.of') printf '%s\n' 'all	' \
+        'test	' ;;
+    'curate contamination.near') printf '%s\n' 'true	' \
+        'false	' ;;
+    'curate contamination.subjects') printf '%s\n' 'true	' \
         'false	' ;;
     'curate derive.stills') printf '%s\n' 'true	' \
         'false	' ;;
