@@ -55,8 +55,8 @@ class Kept:
     age: float | None = None
     sex: str = ""
     text: str = ""
-    boxes: list[dict[str, Any]] = field(default_factory=list)
-    turns: list[dict[str, Any]] = field(default_factory=list)
+    boxes: list[list[Any]] = field(default_factory=list)
+    turns: list[list[Any]] = field(default_factory=list)
     mask: NDArray[Any] | None = None
     notes: tuple[str, ...] = ()
     fate: str = "kept"

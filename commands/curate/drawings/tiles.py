@@ -83,16 +83,19 @@ def outlined(image: Image.Image, mask: NDArray[Any], labels: Sequence[int]) -> I
     return Image.fromarray(pixels)
 
 
-def boxed(pixels: Pixels, boxes: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> Pixels:
-    """The picture with its boxes (`label`, `x0`, `y0`, `x1`, `y1` in pixels) drawn, in colour."""
+def boxed(
+    pixels: Pixels,
+    boxes: Sequence[tuple[str, float, float, float, float]],
+    labels: Sequence[str],
+) -> Pixels:
+    """The picture with its boxes (label, left, top, right, bottom in pixels) drawn, in colour."""
     image = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
     pen = ImageDraw.Draw(image)
     width = max(1, round(max(image.size) / 160))
-    for box in boxes:
-        corners = [float(box[name]) for name in ("x0", "y0", "x1", "y1")]
-        if corners[2] > corners[0] and corners[3] > corners[1]:
-            colour = COLOURS[labels.index(box["label"]) % len(COLOURS)]
-            pen.rectangle(corners, outline=colour, width=width)
+    for label, x0, y0, x1, y1 in boxes:
+        if x1 > x0 and y1 > y0:
+            colour = COLOURS[labels.index(label) % len(COLOURS)]
+            pen.rectangle((x0, y0, x1, y1), outline=colour, width=width)
     return np.asarray(image)
 
 

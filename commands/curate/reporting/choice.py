@@ -12,7 +12,7 @@ from medfm_cli.commands.curate.ledger import Ledger
 HAS_LABEL = (
     "(label = ? OR EXISTS (SELECT 1 FROM json_each(coalesce(labels, '[]')) WHERE value = ?))"
 )
-_COLUMNS = "content_sha, split, width, height, modality, anatomy, label, labels, boxes"
+_COLUMNS = "content_sha, split, width, height, modality, anatomy, label, labels"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,6 @@ class Shown:
     modality: str
     anatomy: str
     labels: tuple[str, ...]
-    boxes: tuple[dict[str, Any], ...]
 
     def title(self, extra: str = "") -> str:
         """Modality, anatomy, labels and split in one line."""
@@ -73,7 +72,6 @@ def shown(row: Any) -> Shown:
         modality=row["modality"],
         anatomy=row["anatomy"],
         labels=tuple(several) or ((row["label"],) if row["label"] else ()),
-        boxes=tuple(json.loads(row["boxes"])) if row["boxes"] else (),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +92,7 @@ def _sheet(
         here = [item for item in items if item.sha in found]
         blank = COLUMNS - len(here)
         for item in here:
-            picture, drawn = _marked(found[item.sha], item)
+            picture, drawn = _marked(found[item.sha])
             pixels.append(picture)
             marked |= drawn
             row = found[item.sha].row
@@ -113,21 +113,18 @@ def _sheet(
     )
 
 
-def _marked(sample: StoredSample, item: Shown) -> tuple[NDArray[np.uint8], bool]:
+def _marked(sample: StoredSample) -> tuple[NDArray[np.uint8], bool]:
     """The pixels, with boxes and the outline of a mask where the sample has them."""
     content = sample.content
     assert isinstance(content, Picture)  # noqa: S101
     pixels = content.pixels
-    whole = pixels.shape[:2] == (item.height, item.width)  # a tile has no place for boxes
-    if item.boxes and whole:
-        labels = sorted({str(box.get("label", "")) for box in item.boxes})
-        return boxed(pixels, [_box(box) for box in item.boxes], labels), True
+    if boxes := json.loads(sample.row["boxes"] or "[]"):
+        drawn = [
+            (str(label), float(a), float(b), float(c), float(d)) for label, a, b, c, d in boxes
+        ]
+        return boxed(pixels, drawn, sorted({box[0] for box in drawn})), True
     mask = sample.mask
     if mask is not None and mask.shape == pixels.shape[:2]:
         image = Image.fromarray(pixels).convert("RGB")
         return np.asarray(outlined(image, mask, np.unique(mask).tolist())), True
     return pixels, False
-
-
-def _box(box: Mapping[str, Any]) -> dict[str, Any]:
-    return {"label": str(box.get("label", "")), **{k: box[k] for k in ("x0", "y0", "x1", "y1")}}

@@ -6,13 +6,12 @@ few share may name someone.
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
-from typing import Any
 
 import numpy as np
 
 from medfm_cli.commands.curate.describing.tallies import KEPT
+from medfm_cli.commands.curate.instructions import read_turns
 from medfm_cli.commands.curate.ledger import Ledger
 from medfm_cli.commands.curate.reporting.choice import of_labels
 from medfm_cli.commands.curate.stored import Stored
@@ -69,8 +68,8 @@ def attached_blocks(ledger: Ledger, *, show: bool) -> list[Block]:
         caption = f"Some of the {questions} questions and answers."
         if show:
             sql = f"SELECT turns FROM items WHERE {asked} ORDER BY content_sha LIMIT {MOST_TURNS}"  # noqa: S608
-            turns = [json.loads(row["turns"])[0] for row in ledger.rows(sql)]
-            shown = [[_of(turn, "question"), _of(turn, "answer")] for turn in turns]
+            turns = [read_turns(row["turns"])[0] for row in ledger.rows(sql)]
+            shown = [[excerpt(question), excerpt(answer)] for question, answer, _ in turns]
             blocks.append(Table(["Question", "Answer"], shown, caption))
         else:
             blocks.append(Callout("note", f"There are {questions} questions and answers."))
@@ -133,7 +132,3 @@ def excerpt(text: str) -> str:
     if len(line) <= EXCERPT:
         return line
     return line[:EXCERPT].rsplit(" ", 1)[0] + " …"
-
-
-def _of(turn: Any, name: str) -> str:
-    return excerpt(str(turn.get(name, ""))) if isinstance(turn, dict) else ""

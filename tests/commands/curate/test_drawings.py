@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -168,10 +167,7 @@ def test_pictures_keep_their_proportions_on_a_tile() -> None:
 
 def test_boxes_are_drawn_in_the_colour_of_their_label() -> None:
     picture = shape_picture(0).pixels
-    boxes: list[dict[str, Any]] = [
-        {"label": "a", "x0": 4, "y0": 6, "x1": 30, "y1": 40},
-        {"label": "b", "x0": 9, "y0": 9, "x1": 2, "y1": 20},
-    ]
+    boxes = [("a", 4.0, 6.0, 30.0, 40.0), ("b", 9.0, 9.0, 2.0, 20.0)]
     drawn = boxed(picture, boxes, ["b", "a"])
     assert tuple(drawn[6, 10]) == tuple(int(COLOURS[1][i : i + 2], 16) for i in (1, 3, 5))
 

@@ -107,7 +107,7 @@ def test_the_same_story_is_told_in_the_same_bytes(tell: Tell, tmp_path: Path) ->
 
 
 def test_words_are_shown_only_where_that_is_allowed(tell: Tell) -> None:
-    turns = [{"question": f"What did {WORDS}", "answer": WORDS}]
+    turns = [[f"What did {WORDS}", WORDS, {"task": "closed"}]]
     items = [
         *everything(),
         Kept(Text(WORDS), subject="q", block=2),
@@ -216,7 +216,7 @@ def test_boxes_and_masks_are_drawn(tell: Tell, tmp_path: Path) -> None:
     items = everything()[:6]
     sections(tell(items))
     plain = (tmp_path / "figures" / "classes.png").read_bytes()
-    boxes = [{"label": "spot", "x0": 5, "y0": 5, "x1": 50, "y1": 40}]
+    boxes = [["spot", 5, 5, 50, 40]]
     found = sections(tell([replace(item, boxes=boxes) for item in items]))
     assert (tmp_path / "figures" / "classes.png").read_bytes() != plain
     assert "annotations of the source" in repr(found)
