@@ -75,7 +75,7 @@ def _groups(ledger: Ledger, blocks: Sequence[str]) -> dict[str, list[Shown]]:
     for block, modality in [tuple(row) for row in ledger.rows(sql)]:
         name = modality or "unknown modality"
         if len(blocks) > 1:
-            name = f"{block_name(block, blocks)} · {name}"
+            name = " · ".join(filter(None, (block_name(block, blocks), modality)))
         where = "kind = 'image' AND block = ? AND modality = ?"
         groups[name] = few(ledger, where, block, modality, limit=COLUMNS)
     return groups
@@ -90,7 +90,10 @@ def _sheet(
     marked = cut = False
     for label, items in chosen.items():
         here = [item for item in items if item.sha in found]
-        blank = COLUMNS - len(here)
+        blank = -len(pixels) % COLUMNS
+        if len(here) > blank:  # a small group stands beside the one before it
+            pixels += [None] * blank
+            captions += [""] * blank
         for item in here:
             picture, drawn = _marked(found[item.sha])
             pixels.append(picture)
@@ -98,8 +101,6 @@ def _sheet(
             row = found[item.sha].row
             cut |= (row["height"], row["width"]) != (item.height, item.width)
         captions += [f"{label}\n{item.split} · {item.width} x {item.height}" for item in here]
-        pixels += [None] * blank
-        captions += [""] * blank
     if marked:
         caption += " Boxes and outlines are annotations of the source."
     if cut:
