@@ -108,6 +108,9 @@ def _discover(ledger: Ledger, block: int, resolve: Resolve) -> Path | None:
 def _useful(path: Path, matcher: Matcher) -> bool:
     try:
         rows = read_rows(path, SAMPLE)
+    except DataError:  # it only begins like a table
+        return False
+    try:
         files, share, _ = files_column(rows, matcher)
         if share < ENOUGH:
             return False
