@@ -15,7 +15,7 @@ from medfm_cli.runs.blocks import Block
 from medfm_cli.runs.figures import image_sheet, save
 
 COLUMNS = 6
-CLUSTERS = 6
+CLUSTERS = 12
 _SEEN = "kind IN ('image', 'volume', 'video')"
 _SAME = (
     "FROM items JOIN items AS t ON t.id = items.twin WHERE items.fate = 'duplicate' "
@@ -117,6 +117,10 @@ def near_sheet(ledger: Ledger, stored: Stored, run: Run) -> list[Figure]:
         )
         found = stored.samples(row["content_sha"] for row in rows if row["fate"] == "kept")
         shown = 0
+        blank = -len(pixels) % COLUMNS
+        if len(rows) > blank:  # a small cluster stands beside the one before it
+            pixels += [None] * blank
+            captions += [""] * blank
         for row in rows:
             if row["content_sha"] in found and row["fate"] == "kept":
                 pixels.append(picture(found[row["content_sha"]].content))
@@ -129,8 +133,6 @@ def near_sheet(ledger: Ledger, stored: Stored, run: Run) -> list[Figure]:
                 continue
             captions.append(f"{what if shown else f'{count} alike · {what}'}\n{_size(row)}")
             shown += 1
-        pixels += [None] * (COLUMNS - shown)
-        captions += [""] * (COLUMNS - shown)
     if not any(tile is not None for tile in pixels):
         return []
     save(image_sheet(pixels, captions, COLUMNS, tile=160), run.path("figures", "near.png"))
@@ -141,7 +143,7 @@ def near_sheet(ledger: Ledger, stored: Stored, run: Run) -> list[Figure]:
     caption = f"Near duplicates: {len(clusters)} of {total} clusters, the largest first."
     if small:
         caption += " Of what was left out only a thumbnail of 32 × 32 pixels is at hand."
-    alt = f"{len(clusters)} rows of pictures that look alike"
+    alt = f"{len(clusters)} groups of pictures that look alike"
     return [Figure("figures/near.png", caption, alt, wide=True)]
 
 
