@@ -194,6 +194,7 @@ def _blocks(
             keep_paths=_keeps_paths(recipe, source, plan.resolve),
             modality=source.modality,
             classes=source.classes,
+            oldest=recipe.deidentify.oldest if recipe.deidentify.on else None,
         )
         for number, (name, plan, source) in enumerate(zip(names, planned, sources, strict=True))
     ]

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from medfm_cli.commands.curate.annotations.apply import annotated
-from medfm_cli.commands.curate.columns import sex_name
-from medfm_cli.commands.curate.deidentify import Pseudonyms
+from medfm_cli.commands.curate.columns import age_of, sex_name
+from medfm_cli.commands.curate.deidentify import Pseudonyms, is_placeholder
 from medfm_cli.commands.curate.fingerprints import fingerprint
 from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.commands.curate.options.quality import Quality
@@ -229,25 +229,19 @@ def told(item: Item, said: Mapping[str, str]) -> Item:
     """The item with what a table says of its file, where its own file says nothing better."""
     if not said:
         return item
+    age = age_of(said.get("age", ""))
+    subject = said.get("subject", "")
     turns = tuple(Turn(q, a, facts) for q, a, facts in json.loads(said.get("turns") or "[]"))
     return replace(
         item,
-        subject=said.get("subject") or item.subject,
+        subject=item.subject if is_placeholder(subject) else subject,
         study=said.get("study") or item.study,
         time=said.get("time") or item.time,
-        age=_number(said.get("age", "")) or item.age,
+        age=item.age if age is None else age,
         sex=sex_name(said.get("sex", "")) or item.sex,
         text="\n\n".join(filter(None, (said.get("text"), item.text))),
         turns=(*item.turns, *turns),
     )
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if 0 <= number < 150 else None
 
 
 def _spooled(part: PartOf, item: Item, writer: UnitWriter) -> Stored:
