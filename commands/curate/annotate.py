@@ -166,7 +166,7 @@ def _subjects_and_splits(
     of_block = "WHERE split <> '' AND file IN (SELECT number FROM files WHERE block = ?)"
     if ledger.one(f"SELECT 1 FROM notes {of_block} LIMIT 1", block):  # noqa: S608
         return
-    if folders.official_split(file for _, file in files(ledger, block)):
+    if folders.official_split(file for _, file in files(ledger, block, role="")):
         resolve("split.official", "folders", "folders are called train, val or test")
         sides = ((number, folders.split_of(f.name)) for number, f in files(ledger, block))
         set_field(ledger, "split", sides)

@@ -88,8 +88,9 @@ def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
     ledger.index("files")
     for number, (name, keys) in enumerate(blocks.items()):
         resolve = _resolver(run, name)
+        found = find_annotations(ledger, number)  # first: they are no tables of labels
         notes = annotate(ledger, number, keys, recipe.split, names, resolve)
-        planned.append(Planned(keys, notes, resolve, find_annotations(ledger, number)))
+        planned.append(Planned(keys, notes, resolve, found))
     reading = read_all(recipe, run, ledger, planned, names)
     described = _blocks(recipe, list(blocks), planned, sources)
     decided = _decide(recipe, run, ledger, reading, described, names)

@@ -6,12 +6,16 @@ Nothing here imports numpy: recipes list their source to know whether anything c
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import islice
 from pathlib import Path
 
 from medfm_cli.commands.curate.sources.base import File, LeftOut, Listing, Source, walk
+from medfm_cli.data.tar_index import endings_in
 from medfm_cli.errors import DataError
 from medfm_cli.recipe.problems import did_you_mean
 
+PROBE = 20
+"""Samples of an archive that are looked at."""
 __all__ = ["File", "LeftOut", "Listing", "Source", "find_source", "walk"]
 
 
@@ -59,14 +63,24 @@ def _of_file(path: Path, files_column: str, readers: Collection[str]) -> Source:
 
     with path.open("rb") as file:
         head = file.read(4096)
-    if readers and not is_archive(path, head):
-        return SingleSource(path)
     if is_archive(path, head):
-        return ArchiveSource(path)
+        return SingleSource(path) if _is_shard(path, head, readers) else ArchiveSource(path)
+    if readers:
+        return SingleSource(path)
     if is_table(head):
         table = TableSource(path, files_column)
         return table if table.names_files() or not holds_records(path) else SingleSource(path)
     return SingleSource(path)
+
+
+def _is_shard(path: Path, head: bytes, readers: Collection[str]) -> bool:
+    """Whether an archive holds the members of samples, and not the files of a folder."""
+    if head[257:262] != b"ustar":
+        return False
+    if readers:
+        return "webdataset" in readers
+    some = list(islice(endings_in(path), PROBE))
+    return bool(some) and all({"cls", "json", "txt"} & endings for endings in some)
 
 
 def _missing(path: Path) -> DataError:
