@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from medfm_cli.errors import EnvironmentProblem
@@ -35,7 +34,6 @@ def missing(module: str, *, extra: str) -> EnvironmentProblem:
     )
 
 
-@lru_cache
 def installed(module: str) -> bool:
     """Whether a top-level module can be found, without importing it."""
     return importlib.util.find_spec(module) is not None

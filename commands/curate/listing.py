@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,7 +44,21 @@ def _found(
         if isinstance(found, LeftOut):
             ledger.execute("INSERT INTO left_out VALUES (?, ?, ?)", block, found.name, found.reason)
         else:
-            yield found.name, found.path, found.size, found.stamp
+            yield found.name, _sayable(found.path, work), found.size, found.stamp
+
+
+def _sayable(path: str, work: Path) -> str:
+    """A path that is text: where bytes of it are no UTF-8, that of a link under `work` to it."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        folder = work / "named"
+        folder.mkdir(parents=True, exist_ok=True)
+        link = folder / hashlib.sha256(os.fsencode(path)).hexdigest()[:32]
+        if not link.is_symlink():
+            link.symlink_to(Path(path).absolute())
+        return str(link)
+    return path
 
 
 def _numbered(ledger: Ledger, block: int, first: int) -> Iterator[tuple[object, ...]]:

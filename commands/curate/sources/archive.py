@@ -1,4 +1,4 @@
-"""A ZIP or tar archive: unpacked into the run directory, under harmless names or numbers.
+"""A ZIP or tar archive: unpacked into the run directory under numbers, never under its own names.
 
 So nothing in an archive can be written anywhere else. One whose names try to climb out of its
 folder is refused as a whole all the same: it is broken or hostile.
@@ -18,12 +18,15 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from medfm_cli.commands.curate.sources.base import HIDDEN, File, Listing, fingerprint, printable
-from medfm_cli.commands.curate.sources.places import places
 from medfm_cli.errors import DataError
 from medfm_cli.runs.atomic import write_json
 
 INDEX = "index.json"
 CHUNK = 1 << 20
+MOST_GROWTH = 200
+"""How many times its size an archive of scans may unpack to; more packs but zeros."""
+SMALL = 1 << 30
+"""What any archive may unpack to, in bytes."""
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError)
 _PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 
@@ -84,19 +87,16 @@ class ArchiveSource:
         folder = work / "unpacked"
         members = self._members()
         wanted = [member for member in members if not member.refusal]
-        where = places([member.name for member in wanted])
-        sizes = [[m.name, m.size, place] for m, place in zip(wanted, where, strict=True)]
+        sizes = [[member.name, member.size] for member in wanted]
         index = folder / INDEX
         if not (index.is_file() and json.loads(index.read_text("utf-8")) == sizes):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            for path in {(folder / place).parent for place in where}:
-                path.mkdir(parents=True, exist_ok=True)
-            self._unpack(wanted, [folder / place for place in where])
+            self._unpack(wanted, folder)
             write_json(index, sizes)
         files = [
-            File(member.name, str(folder / place), member.size)
-            for member, place in zip(wanted, where, strict=True)
+            File(member.name, str(folder / f"{number:07d}"), member.size)
+            for number, member in enumerate(wanted)
         ]
         return self._listing(files, members)
 
@@ -107,8 +107,15 @@ class ArchiveSource:
         return Listing(sorted(files, key=lambda file: file.name), left_out, self.path.parent)
 
     def _members(self) -> list[_Member]:
+        members: list[_Member] = []
+        total = 0
+        most = max(SMALL, MOST_GROWTH * self.path.stat().st_size)
         try:
-            members = list(self._zip() if self._is_zip else self._tar())
+            for member in self._zip() if self._is_zip else self._tar():
+                members.append(member)
+                total += member.size
+                if total > most:  # told before the next is looked for: a tar is unpacked for that
+                    raise self._bomb()
         except _BROKEN:
             raise self._damaged() from None
         for member in members:
@@ -157,24 +164,31 @@ class ArchiveSource:
                 hint="ask whoever made it for a clean one",
             )
 
-    def _unpack(self, members: list[_Member], paths: list[Path]) -> None:
+    def _unpack(self, members: list[_Member], folder: Path) -> None:
         try:
             if self._is_zip:
                 with zipfile.ZipFile(self.path) as archive:
-                    for member, path in zip(members, paths, strict=True):
+                    for number, member in enumerate(members):
                         with archive.open(member.handle) as stream:
-                            _copy(stream, path, member.size)
+                            _copy(stream, folder / f"{number:07d}", member.size)
                 return
-            left = {member.handle: path for member, path in zip(members, paths, strict=True)}
+            places = {member.handle: number for number, member in enumerate(members)}
             with tarfile.open(self.path) as tar:  # in the archive's order: it may be one stream
                 for info in tar:
-                    path = left.pop(info.name, None) if info.isreg() else None
-                    inside = tar.extractfile(info) if path else None
-                    if path and inside is not None:
+                    number = places.pop(info.name, -1) if info.isreg() else -1
+                    inside = tar.extractfile(info) if number >= 0 else None
+                    if inside is not None:
                         with inside:
-                            _copy(inside, path, info.size)
+                            _copy(inside, folder / f"{number:07d}", info.size)
         except _BROKEN:
             raise self._damaged() from None
+
+    def _bomb(self) -> DataError:
+        return DataError(
+            f"the archive '{self.path}' is refused: it unpacks to more than {MOST_GROWTH} times "
+            "its size",
+            hint="unpack it yourself if you trust it, and set source to the folder",
+        )
 
     def _damaged(self) -> DataError:
         return DataError(

@@ -80,7 +80,8 @@ class _Walk:
         self.root = root
         self.inside = str(root.resolve())
         self.follow_links = follow_links
-        self._seen: set[tuple[int, int]] = set()
+        status = root.stat()
+        self._seen = {(status.st_dev, status.st_ino)}
 
     def entries(self) -> Iterator[File | LeftOut]:
         pending = [(str(self.root), "")]

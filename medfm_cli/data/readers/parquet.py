@@ -31,12 +31,8 @@ def count(path: Path) -> int:
         return int(file.metadata.num_rows)
 
 
-def read(
-    path: Path, options: ReadOptions, *, cells_only: bool = False
-) -> Iterator[Item | Unreadable]:
+def read(path: Path, options: ReadOptions) -> Iterator[Item | Unreadable]:
     """The samples in the order of the rows, or the range `options.items` of them.
-
-    With `cells_only` each is a row of a plain table, whatever its columns hold.
 
     Raises:
         Unreadable: the file is damaged, or a row group is too large.
@@ -47,7 +43,7 @@ def read(
         meaning = understand(table, options)
         for number, row in _rows(file, first, last):
             try:
-                yield from item_of(row, number + 1, table, meaning, options, cells_only=cells_only)
+                yield from item_of(row, number + 1, table, meaning, options)
             except Unreadable as error:
                 reason = f"row {number + 1}: {error.reason}"
                 yield Unreadable(reason, step=error.step, part=str(number + 1))
