@@ -171,6 +171,23 @@ def test_the_python_of_the_dataset_page_works(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_python_of_the_walkthrough_works(tmp_path: Path) -> None:
+    from toy_data import balanced, toy_dataset
+
+    toy_dataset(tmp_path / "runs" / "curate-dicom" / "dataset", balanced())
+    text = (ROOT / "docs" / "curate-walkthrough.md").read_text("utf-8")
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
+def test_pictures_of_the_documentation_are_small() -> None:
+    for picture in (ROOT / "docs" / "images").iterdir():
+        assert picture.stat().st_size < 300_000, picture.name
+
+
 def stand_in(word: str) -> str:
     key, equals, value = word.rpartition("=")
     return f"{key}{equals}{STAND_INS.get(value, value)}"

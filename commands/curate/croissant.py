@@ -75,7 +75,7 @@ _TELLS = {
     "subject_id": "Pseudonym of the patient, else of the study or the file.",
     "study_id": "Pseudonym of the study.",
     "site": "Where it was acquired: a pseudonym, or what a public source says.",
-    "split": "train, val or test; no subject is in two of them.",
+    "split": "train, val or test.",
     "client": "The party of a federation that holds it.",
     "origin": "The source block of the recipe it came from.",
     "kind": "image, volume, video, signal, audio, series, table or text.",

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from medfm_cli.commands.curate.describing.tallies import KEPT
 from medfm_cli.commands.curate.reporting.composition import KIND_NAMES
 from medfm_cli.commands.curate.reporting.privacy import LINKAGE, privacy_rows
 from medfm_cli.commands.curate.reporting.story import STEPS, Story
@@ -105,7 +106,12 @@ def _relations(story: Story) -> str:
 
 
 def _splits(story: Story) -> str:
-    return f"Yes, in the column split. {_capital(story.dealt.why)}. No subject is on two sides."
+    torn = story.ledger.one(
+        f"SELECT COUNT(*) FROM (SELECT 1 FROM items WHERE {KEPT} GROUP BY subject "  # noqa: S608
+        "HAVING COUNT(DISTINCT split) > 1)"
+    )
+    whole = f"{torn} subjects are on two sides" if torn else "No subject is on two sides"
+    return f"Yes, in the column split. {_capital(story.dealt.why)}. {whole}."
 
 
 def _errors(story: Story) -> str:

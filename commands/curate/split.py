@@ -221,5 +221,5 @@ def _row(name: str, counts: Counter[str]) -> list[str | int | float | None]:
     total = counts.total()
     row: list[str | int | float | None] = [name, total]
     for side in SIDES:
-        row += [counts[side], round(100 * counts[side] / total, 1) if total else None]
+        row += [counts[side], f"{100 * counts[side] / total:.1f}" if total else None]
     return row

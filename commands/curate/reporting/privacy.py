@@ -91,7 +91,7 @@ def _looked_again(rescanned: Rescan) -> list[Block]:
         blocks.append(Callout("good", "No identifier that was seen while reading is in it."))
     if rescanned.unchecked:
         said = "\n\n".join(rescanned.unchecked)
-        blocks.append(Callout("warn", f"Not checked:\n\n{said}"))
+        blocks.append(Callout("note", f"Not checked:\n\n{said}"))
     return blocks
 
 
