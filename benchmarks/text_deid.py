@@ -5,7 +5,7 @@ Run: python benchmarks/text_deid.py [--data FOLDER] [--each 40] [--engines built
 Recall is of planted identifiers of which every letter and digit is covered; what is covered in part
 is told too. False alarms are counted on real texts: transcripts (every finding counts, although
 most are names and dates that were left in them) and X-ray reports whose names are XXXX already.
-Medical terms with the names of people, and drugs, should survive. Texts a second are of one process.
+Medical terms with people's names, and drugs, should survive. Texts a second are of one process.
 """
 
 from __future__ import annotations

@@ -169,9 +169,11 @@ function __medfm_recipes
             printf '%s\n' 'run/quickstart	From raw DICOM files to a deployed, documented model: which modality…' \
                 'curate/audio	Sounds (WAV, FLAC, Ogg, MP3) with a table of labels' \
                 'curate/dicom	DICOM of any modality, in a folder, a file or an archive…' \
+                'curate/dicom-archive	A DICOM archive as scanners leave it: series become volumes in…' \
                 'curate/folders	Images whose folders are their labels: DIR/train/pneumonia/x.png' \
                 'curate/images-with-csv	Images (PNG, JPEG, TIFF, BMP, GIF, NPY) with a table of labels and…' \
                 'curate/medmnist	A 2D set of MedMNIST with its official labels and split' \
+                'curate/mixture	Several sources in one dataset' \
                 'curate/nifti-slices	Axial slices out of NIfTI volumes, turned to RAS: front up, the…' \
                 'curate/physionet2012-icu	ICU stays of the PhysioNet/CinC Challenge 2012: one file of…' \
                 'curate/video	Films (MP4, AVI, MPEG, Matroska, moving GIF), told by content: up to…' \
@@ -189,9 +191,11 @@ function __medfm_recipes
         case 'curate'
             printf '%s\n' 'audio	Sounds (WAV, FLAC, Ogg, MP3) with a table of labels' \
                 'dicom	DICOM of any modality, in a folder, a file or an archive…' \
+                'dicom-archive	A DICOM archive as scanners leave it: series become volumes in…' \
                 'folders	Images whose folders are their labels: DIR/train/pneumonia/x.png' \
                 'images-with-csv	Images (PNG, JPEG, TIFF, BMP, GIF, NPY) with a table of labels and…' \
                 'medmnist	A 2D set of MedMNIST with its official labels and split' \
+                'mixture	Several sources in one dataset' \
                 'nifti-slices	Axial slices out of NIfTI volumes, turned to RAS: front up, the…' \
                 'physionet2012-icu	ICU stays of the PhysioNet/CinC Challenge 2012: one file of…' \
                 'video	Films (MP4, AVI, MPEG, Matroska, moving GIF), told by content: up to…' \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from medfm_cli.errors import EnvironmentProblem
@@ -34,6 +35,7 @@ def missing(module: str, *, extra: str) -> EnvironmentProblem:
     )
 
 
+@lru_cache
 def installed(module: str) -> bool:
     """Whether a top-level module can be found, without importing it."""
     return importlib.util.find_spec(module) is not None

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from medfm_cli.commands.curate.ledger import Ledger
+
+_ROW = re.compile(r"^row \d+: ")
+"""Which row of a table it was stands in the quarantine; the books count what was wrong with it."""
 
 
 class Account:
@@ -65,7 +69,7 @@ class Account:
         for table, where in (("refused", ""), ("items", "WHERE fate = 'dropped'")):
             sql = f"SELECT step, reason, count(*) FROM {table} {where} GROUP BY step, reason"  # noqa: S608
             for step, reason, count in self.ledger.rows(sql):
-                found[step, reason] += count
+                found[step, _ROW.sub("", reason)] += count
         return Counter(dict(sorted(found.items(), key=lambda item: (-item[1], item[0]))))
 
     def worst_reasons(self) -> str:

@@ -108,6 +108,9 @@ def _discover(ledger: Ledger, block: int, resolve: Resolve) -> Path | None:
 def _useful(path: Path, matcher: Matcher) -> bool:
     try:
         rows = read_rows(path, SAMPLE)
+    except DataError:  # it only begins like a table
+        return False
+    try:
         files, share, _ = files_column(rows, matcher)
         if share < ENOUGH:
             return False
@@ -163,7 +166,7 @@ def _subjects_and_splits(
     of_block = "WHERE split <> '' AND file IN (SELECT number FROM files WHERE block = ?)"
     if ledger.one(f"SELECT 1 FROM notes {of_block} LIMIT 1", block):  # noqa: S608
         return
-    if folders.official_split(file for _, file in files(ledger, block)):
+    if folders.official_split(file for _, file in files(ledger, block, role="")):
         resolve("split.official", "folders", "folders are called train, val or test")
         sides = ((number, folders.split_of(f.name)) for number, f in files(ledger, block))
         set_field(ledger, "split", sides)

@@ -17,7 +17,7 @@ from medfm_cli.commands.curate.groups import draw, form_groups
 from medfm_cli.commands.curate.ledger import Ledger
 from medfm_cli.commands.curate.options.clients import Clients
 from medfm_cli.commands.curate.partitioned import PUBLIC, Client, Partitioned
-from medfm_cli.commands.curate.traits import MOST_LABELS, Shares, Trait, labels_of
+from medfm_cli.commands.curate.traits import Shares, Trait, common_labels, labels_of
 from medfm_cli.errors import DataError
 
 __all__ = ["Partitioned", "partition"]
@@ -305,6 +305,7 @@ def _write(ledger: Ledger, names: Sequence[str]) -> None:
 def _count(ledger: Ledger, done: Partitioned, names: Sequence[str]) -> None:
     """Count what everybody has."""
     clients = {name: Client(name) for name in (*names, PUBLIC)}
+    common = common_labels(ledger)
     sql = (
         "SELECT client, split, label, labels, coalesce(nullif(modality, ''), kind), count(*) "
         "FROM items WHERE fate = 'kept' AND client <> '' GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3"
@@ -315,7 +316,7 @@ def _count(ledger: Ledger, done: Partitioned, names: Sequence[str]) -> None:
         client.val += count if split == "val" else 0
         client.modalities[modality] += count
         for what in labels_of(label, labels) or ():
-            if what in client.labels or len(client.labels) < MOST_LABELS:
+            if what in common:
                 client.labels[what] += count
     for name, subjects, sites in ledger.rows(
         "SELECT client, count(DISTINCT subject), count(DISTINCT nullif(site, '')) FROM items "

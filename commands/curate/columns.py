@@ -195,6 +195,15 @@ def sex_name(text: str) -> str:
     return _SEXES.get(text.strip().lower(), "")
 
 
+def age_of(text: str) -> float | None:
+    """An age in years out of a cell, None where it holds none."""
+    try:
+        age = float(text)
+    except ValueError:
+        return None
+    return age if 0 <= age < 150 else None
+
+
 _SEXES = {
     **dict.fromkeys(("f", "female", "woman", "w", "weiblich"), "F"),
     **dict.fromkeys(("m", "male", "man", "männlich"), "M"),

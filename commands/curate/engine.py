@@ -88,8 +88,9 @@ def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
     ledger.index("files")
     for number, (name, keys) in enumerate(blocks.items()):
         resolve = _resolver(run, name)
+        found = find_annotations(ledger, number)  # first: they are no tables of labels
         notes = annotate(ledger, number, keys, recipe.split, names, resolve)
-        planned.append(Planned(keys, notes, resolve, find_annotations(ledger, number)))
+        planned.append(Planned(keys, notes, resolve, found))
     reading = read_all(recipe, run, ledger, planned, names)
     described = _blocks(recipe, list(blocks), planned, sources)
     decided = _decide(recipe, run, ledger, reading, described, names)
@@ -194,6 +195,7 @@ def _blocks(
             keep_paths=_keeps_paths(recipe, source, plan.resolve),
             modality=source.modality,
             classes=source.classes,
+            oldest=recipe.deidentify.oldest if recipe.deidentify.on else None,
         )
         for number, (name, plan, source) in enumerate(zip(names, planned, sources, strict=True))
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from medfm_cli.commands.curate.dicom_table import RULES
@@ -66,6 +67,7 @@ def _value(value: Any, *, depth: int) -> Any:
     return None
 
 
+@lru_cache(maxsize=4096)
 def _is_term(text: str) -> bool:
     if not text:
         return True

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
+from medfm_cli.commands.curate.columns import age_of, sex_name
 from medfm_cli.commands.curate.deidentify import Pseudonyms, is_placeholder
 from medfm_cli.commands.curate.ledger import Ledger
 from medfm_cli.commands.curate.notes import Notes
@@ -45,6 +46,7 @@ class Block:
         official: whether splits of the source are looked at.
         keep_paths: whether file names stay readable.
         modality, classes: what is known of the source beforehand.
+        oldest: ages from this one on are written as this one; None for all as they are.
     """
 
     number: int
@@ -55,6 +57,7 @@ class Block:
     keep_paths: bool
     modality: str
     classes: dict[str, str]
+    oldest: int | None = None
 
 
 @dataclass
@@ -194,7 +197,7 @@ class _Joiner:
             self.names.of("study", study) if study else row.study or "",
             "" if self.keys.site == "none" else note.get("site") or row.site or "",
             *(self._modality(row, note), self._anatomy(row, note), row.time),
-            *(row.age, row.sex),
+            *self._person(row, note),
             label,
             None if labels is None else json.dumps(labels, ensure_ascii=False),
             (note.get("split") or row.split or "") if self.block.official else "",
@@ -277,6 +280,16 @@ class _Joiner:
         if row.part:
             return self.names.of("image", row.content_sha), False
         return self.names.of("file", row.file_sha), False
+
+    def _person(self, row: Found, note: dict[str, Any]) -> tuple[float | None, str]:
+        """Age and sex; what a table says of files has been told to the worker that read them."""
+        if not self.notes.patients:
+            return row.age, row.sex
+        age = row.age if row.age is not None else age_of(note.get("age", ""))
+        oldest = self.block.oldest
+        if age is not None and oldest is not None:
+            age = min(age, float(oldest))
+        return age, row.sex or sex_name(note.get("sex", ""))
 
     def _modality(self, row: Found, note: dict[str, Any]) -> str:
         asked = self.keys.modality

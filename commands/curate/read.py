@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from medfm_cli.commands.curate.annotations.find import Counts
 from medfm_cli.commands.curate.annotations.refs import BOXES
@@ -31,7 +32,7 @@ AUTO_TILE = 512
 MOST_WORKERS = 32
 LEFTOVERS = ("*.tmp", "*.now", "*.lease")
 """What a try that was killed may leave; tasks of a cluster end when their lease is gone."""
-RECORDS = frozenset({"questions", "reports"})
+RECORDS = frozenset({"questions", "reports", "parquet"})
 """Readers of tables and texts, which often lie beside what they describe."""
 PROBES = 500
 """Files that are looked at to tell a source of records from one of scans."""
@@ -188,7 +189,7 @@ def _block(recipe: CurateRecipe, ledger: Ledger, block: Planned) -> BlockSetting
         max_pixels=recipe.quality.max_megapixels * 1_000_000,
         whole=keys.whole,
         clip=keys.clip,
-        format=keys.format,
+        format=_format(block),
     )
     return BlockSettings(readers, options, cutting, block.label_kind)
 
@@ -212,13 +213,25 @@ def _readers(ledger: Ledger, block: Planned) -> tuple[str, ...]:
     return ()
 
 
+def _format(block: Planned) -> dict[str, Any]:
+    """What readers are told: without a table, columns that are named are those of the records."""
+    keys = block.keys
+    if block.notes.table is not None:
+        return keys.format
+    words = ("subject", "study", "site", "time", "age", "sex", "text")
+    said = {word: getattr(keys, word) for word in words} | {"label": keys.label_spec().column}
+    named = {word: name for word, name in said.items() if name not in ("auto", "none", "folders")}
+    return named | keys.format
+
+
 def _tile(recipe: CurateRecipe, block: Planned) -> int | None:
     """The edge of tiles: a label that was given to a whole image need not hold for its parts."""
     size = recipe.tile.size
     if size != "auto":
         return size
-    if block.notes.labelled:
-        block.resolve("tile.size", None, "labels speak of whole images, so these are not cut")
+    if block.notes.labelled or block.annotations.files:
+        what = "labels" if block.notes.labelled else "annotations"
+        block.resolve("tile.size", None, f"{what} speak of whole images, so these are not cut")
         return None
     block.resolve("tile.size", AUTO_TILE, "no label speaks of a whole image")
     return AUTO_TILE

@@ -24,15 +24,24 @@ from pathlib import Path
 from typing import Any
 
 from medfm_cli.commands.curate.annotations.apply import annotated
-from medfm_cli.commands.curate.columns import sex_name
-from medfm_cli.commands.curate.deidentify import Pseudonyms
+from medfm_cli.commands.curate.columns import age_of, sex_name
+from medfm_cli.commands.curate.deidentify import Pseudonyms, is_placeholder
 from medfm_cli.commands.curate.fingerprints import fingerprint
 from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.commands.curate.options.quality import Quality
 from medfm_cli.commands.curate.parts import PartOf, parts
 from medfm_cli.commands.curate.quality import mend, refusal
 from medfm_cli.commands.curate.scrub import scrub
-from medfm_cli.commands.curate.spool import Entry, Found, Refused, Spool, Stored, Unit, UnitWriter
+from medfm_cli.commands.curate.spool import (
+    Entry,
+    Found,
+    Now,
+    Refused,
+    Spool,
+    Stored,
+    Unit,
+    UnitWriter,
+)
 from medfm_cli.data.card import Cutting
 from medfm_cli.data.content import Content, Picture, Video, Volume, content_sha
 from medfm_cli.data.payload import encode
@@ -92,15 +101,13 @@ def _end_with_parent() -> None:
 def read_unit(unit: Unit, settings: Settings) -> tuple[int, int]:
     """Read a unit and write it to the spool; gives how many items it found and refused."""
     spool = Spool(Path(settings.folder), settings.mark)
-    now = spool.now_path(unit.number)
-    with UnitWriter(spool, unit) as writer:
+    with Now(spool.now_path(unit.number)) as now, _alarms(), UnitWriter(spool, unit) as writer:
         for entry in unit.entries:
-            now.write_text(json.dumps([os.getpid(), entry.index, time.time()]), "ascii")
+            now.at(entry.index)
             if entry.index in unit.skip:
                 writer.add(Refused(entry.index, 0, "", "read", unit.skip[entry.index]))
             else:
                 _read_entry(entry, settings, writer)
-    now.unlink(missing_ok=True)
     return writer.found, writer.refused
 
 
@@ -230,25 +237,19 @@ def told(item: Item, said: Mapping[str, str]) -> Item:
     """The item with what a table says of its file, where its own file says nothing better."""
     if not said:
         return item
+    age = age_of(said.get("age", ""))
+    subject = said.get("subject", "")
     turns = tuple(Turn(q, a, facts) for q, a, facts in json.loads(said.get("turns") or "[]"))
     return replace(
         item,
-        subject=said.get("subject") or item.subject,
+        subject=item.subject if is_placeholder(subject) else subject,
         study=said.get("study") or item.study,
         time=said.get("time") or item.time,
-        age=_number(said.get("age", "")) or item.age,
+        age=item.age if age is None else age,
         sex=sex_name(said.get("sex", "")) or item.sex,
         text="\n\n".join(filter(None, (said.get("text"), item.text))),
         turns=(*item.turns, *turns),
     )
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if 0 <= number < 150 else None
 
 
 def _spooled(part: PartOf, item: Item, writer: UnitWriter) -> Stored:
@@ -302,18 +303,30 @@ def file_sha(path: str, size: int) -> str:
 
 
 @contextmanager
-def _limit(ends: float) -> Iterator[None]:
-    """Raise `TimeLimit` in the block when the time is over (in a process's main thread)."""
+def _alarms() -> Iterator[None]:
+    """Let `_limit` work in the block (in a process's main thread)."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = signal.signal(signal.SIGALRM, _on_alarm)
-    signal.setitimer(signal.ITIMER_REAL, max(0.001, ends - time.monotonic()))
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def _limit(ends: float) -> Iterator[None]:
+    """Raise `TimeLimit` in the block when the time is over."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.setitimer(signal.ITIMER_REAL, max(0.001, ends - time.monotonic()))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _on_alarm(_number: int, _frame: object) -> None:

@@ -61,10 +61,9 @@ def scrub(item: Item, options: Deidentify, names: Pseudonyms) -> Scrubbed:
         return Scrubbed(item, marks=marks(identifiers, names))
     wiper = Wiper(options)
     item = _without_text(item, wiper)
-    content, notes, reason = _without_burned_in(item, options)
+    item, notes, reason = _without_burned_in(item, options)
     item = replace(
         item,
-        content=content,
         time=shifted(item.time, _whose(item, names), options, names),
         age=cap(item.age, options.oldest),
         facts=harmless(item.facts, options),
@@ -90,18 +89,17 @@ class Wiper:
     """Cleans texts, of a sample or of a table, and keeps count of what it took out."""
 
     def __init__(self, options: Deidentify) -> None:
-        name = engine(options)
-        self._find = None if name == "off" else finder(name)
         self._keep = frozenset({"DATE"}) if options.dates == "keep" else frozenset[str]()
         self.options = options
         self.removed: Counter[str] = Counter()
         self.words: list[str] = []
 
     def __call__(self, text: str) -> str:
-        """The text with placeholders."""
-        if self._find is None or not text:
+        """The text with placeholders. Only now is a language model loaded, where one is asked."""
+        name = engine(self.options) if text else "off"
+        if name == "off":
             return text
-        cleaned = clean(text, self._find, keep=self._keep)
+        cleaned = clean(text, finder(name), keep=self._keep)
         self.removed += cleaned.counts
         self.words += cleaned.removed
         return cleaned.text
@@ -124,26 +122,37 @@ def _without_text(item: Item, wipe: Wiper) -> Item:
     return item if same else replace(item, content=content, text=wipe(item.text), turns=turns)
 
 
-def _without_burned_in(item: Item, options: Deidentify) -> tuple[Content, tuple[str, ...], str]:
-    """The pixels after what the recipe says of burned-in text; remarks; a reason to refuse."""
-    content = item.content
-    if options.burned_in == "off" or not isinstance(content, Picture | Video | Volume):
-        return content, (), ""
+def _without_burned_in(item: Item, options: Deidentify) -> tuple[Item, tuple[str, ...], str]:
+    """The item after what the recipe says of burned-in text; remarks; a reason to refuse it."""
     declared = str(item.facts.get("burned_in", "")).upper() == "YES"
+    seen = isinstance(item.content, Picture | Video | Volume)
+    if options.burned_in == "off" or not (seen or item.pictures):
+        return item, (), ""
     expected = declared or item.modality == "US" or bool(item.facts.get("secondary_capture"))
     least = LEAST_EXPECTED if expected else LEAST
-    where = regions(content, least=least)
-    if not where and not declared:
-        return content, (), ""
-    note = "burned-in text suspected" if where else "burned-in text declared, none found"
+    found = [bool(regions(one, least=least)) for one in (item.content, *item.pictures)]
+    if not any(found) and not declared:
+        return item, (), ""
+    note = "burned-in text suspected" if any(found) else "burned-in text declared, none found"
     if options.burned_in == "quarantine":
-        return content, (note,), note
+        return item, (note,), note
     if options.burned_in == "flag" or not (declared or options.burned_in == "blank"):
-        return content, (note,), ""
-    if not where:  # declared, but not to be seen: nothing can be promised
-        refused = "" if options.burned_in == "auto" else note
-        return content, (note,), refused
-    clean_content = blank(content, least=LEAST_PAINTED)
-    if clean_content is None:
-        return content, (note,), "burned-in text that could not be painted over"
-    return clean_content, ("burned-in text painted over",), ""
+        return item, (note,), ""
+    if not any(found):  # declared, but not to be seen: nothing can be promised
+        return item, (note,), "" if options.burned_in == "auto" else note
+    painted = _painted(item, found)
+    if painted is None:
+        return item, (note,), "burned-in text that could not be painted over"
+    return painted, ("burned-in text painted over",), ""
+
+
+def _painted(item: Item, found: list[bool]) -> Item | None:
+    """The item with its text painted over, of its content and of further pictures."""
+    clean: list[Content] = []
+    for one, has_text in zip((item.content, *item.pictures), found, strict=True):
+        after = blank(one, least=LEAST_PAINTED) if has_text else one
+        if after is None:
+            return None
+        clean.append(after)
+    pictures = tuple(one for one in clean[1:] if isinstance(one, Picture))
+    return replace(item, content=clean[0], pictures=pictures)

@@ -17,7 +17,7 @@ from medfm_cli.commands.curate.groups import Groups, form_groups
 from medfm_cli.commands.curate.ledger import Ledger
 from medfm_cli.commands.curate.official import FREE, SIDE, TRAIN, take_official
 from medfm_cli.commands.curate.options.split import SIDES, Split
-from medfm_cli.commands.curate.traits import MOST_LABELS, labels_of
+from medfm_cli.commands.curate.traits import common_labels, labels_of
 from medfm_cli.errors import DataError
 from medfm_cli.runs.blocks import Table
 
@@ -204,6 +204,7 @@ def _count(ledger: Ledger, dealt: Dealt) -> None:
         "SELECT count(*) FROM (SELECT grp FROM members GROUP BY grp HAVING min(side) < max(side))"
     )
     counts: dict[str, Counter[str]] = {}
+    common = common_labels(ledger)
     sql = "SELECT label, labels, side, count(*) FROM members GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
     for label, labels, code, count in ledger.rows(sql):
         side = names[code]
@@ -212,7 +213,7 @@ def _count(ledger: Ledger, dealt: Dealt) -> None:
         if not found:
             dealt.unlabelled[side] += count
         for name in found or ():
-            if name in counts or len(counts) < MOST_LABELS:
+            if name in common:
                 counts.setdefault(name, Counter())[side] += count
     dealt.labels = dict(sorted(counts.items(), key=lambda item: (-item[1].total(), item[0])))
 

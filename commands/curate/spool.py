@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -209,7 +210,7 @@ class UnitWriter:
         kind = "found" if isinstance(row, Found) else "refused"
         self.found += kind == "found"
         self.refused += kind == "refused"
-        self._rows.append(json.dumps([kind, astuple(row)], separators=(",", ":")))
+        self._rows.append(json.dumps([kind, _values(row)], separators=(",", ":")))
 
     def __enter__(self) -> Self:
         return self
@@ -237,6 +238,39 @@ class UnitWriter:
         lines = [json.dumps(head, separators=(",", ":")), *self._rows]
         text = "".join(f"{line}\n" for line in lines)
         write_text(self.spool.rows_path(self.unit.number), text)
+
+
+class Now:
+    """Tells the parent which file a process is at. One small file, written over in place: to make
+    one for each of them would cost more than reading many an image."""
+
+    LENGTH = 64
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+
+    def at(self, entry: int) -> None:
+        """Note the entry that is read from now on."""
+        text = json.dumps([os.getpid(), entry, time.time()])
+        os.pwrite(self._file, text.ljust(self.LENGTH).encode("ascii"), 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        os.close(self._file)
+        if kind is None:
+            self._path.unlink(missing_ok=True)
+
+
+def _values(row: Found | Refused) -> list[Any]:
+    """The fields of a row in their order (`dataclasses.astuple` copies all that is in them)."""
+    values = [getattr(row, name) for name in row.__slots__]
+    if isinstance(row, Found):
+        place = row.__slots__.index("parts")
+        values[place] = [[getattr(p, name) for name in p.__slots__] for p in row.parts]
+    return values
 
 
 def _entries(unit: Unit) -> list[int]:

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from medfm_cli.commands.curate.text_patterns import Span
@@ -39,11 +42,11 @@ def load() -> Callable[[str], list[Span]]:
     Raises:
         EnvironmentProblem: presidio or the model is not installed.
     """
-    require("presidio_analyzer", extra="deid")
-    package = require(MODEL, extra="deid")
-    logging.getLogger("presidio-analyzer").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _untimed():
         warnings.simplefilter("ignore")
+        require("presidio_analyzer", extra="deid")
+        package = require(MODEL, extra="deid")
+        logging.getLogger("presidio-analyzer").setLevel(logging.ERROR)
         analyser = _analyser(package)
 
     def find(text: str) -> list[Span]:
@@ -56,6 +59,21 @@ def load() -> Callable[[str], list[Span]]:
         return settle([*built_in(text), *(span for span in others if _holds(text, span))])
 
     return find
+
+
+@contextmanager
+def _untimed() -> Iterator[None]:
+    """Stop the clock of a file's time limit: loading is not the file's fault, and an alarm in the
+    middle of an import would leave half a module.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, left)
 
 
 def _analyser(package: Any) -> Any:

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.commands.curate.text_names import PEOPLE as NAMES
@@ -50,9 +50,12 @@ def engine(options: Deidentify) -> str:
     """Which way texts are cleaned: `off`, `builtin` or `presidio`."""
     if not options.on or options.text == "off":
         return "off"
-    if options.text == "auto":
-        return "presidio" if all(map(installed, MODULES)) else "builtin"
-    return options.text
+    return _best() if options.text == "auto" else options.text
+
+
+@cache
+def _best() -> str:
+    return "presidio" if all(map(installed, MODULES)) else "builtin"
 
 
 @lru_cache(maxsize=4)

@@ -92,6 +92,16 @@ def labels_of(label: str | None, labels: str | None) -> list[str] | None:
     return None if labels is None else list(dict.fromkeys(json.loads(labels)))
 
 
+def common_labels(ledger: Ledger) -> set[str]:
+    """The commonest labels of all kept samples: as many as a report can hold."""
+    sql = (
+        "SELECT what FROM (SELECT label AS what FROM items WHERE fate = 'kept' "
+        "AND label IS NOT NULL UNION ALL SELECT j.value FROM items, json_each(items.labels) j "
+        "WHERE fate = 'kept' AND label IS NULL) GROUP BY what ORDER BY count(*) DESC, what LIMIT ?"
+    )
+    return {row[0] for row in ledger.rows(sql, MOST_LABELS)}
+
+
 def _labels(ledger: Ledger, pool: int) -> list[Trait]:
     """One trait a label, the commonest first, and those of samples that have none."""
     sql = (

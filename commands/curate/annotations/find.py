@@ -22,7 +22,7 @@ from medfm_cli.commands.curate.tables import header
 from medfm_cli.data.records import Broken, json_stream, keys, open_records
 from medfm_cli.data.records.documents import NoDocumentError, document_of, is_documents
 from medfm_cli.data.records.json_stream import Damaged
-from medfm_cli.data.records.questions import is_questions
+from medfm_cli.data.records.kinds import is_questions
 from medfm_cli.errors import DataError
 
 HEAD = 4096

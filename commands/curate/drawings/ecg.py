@@ -61,6 +61,8 @@ def ecg(signal: Signal, title: str, note: str = "") -> Drawing:
     length = signal.values.shape[1] / signal.rate
     shown = min(SECONDS, length)
     heights = _row_heights(leads)
+    column = min(shown, SECONDS / 4)
+    together = length < SECONDS  # too short to be told in turn: every lead from the beginning
     width, height = _LEFT + SPEED * SECONDS + 3, _TOP + sum(heights) + 6
     drawing = _paper(width, height)
     drawing.text((2 * MM, 5.4 * MM), title, size=13, colour=_TRACE, bold=True, room=130 * MM)
@@ -70,14 +72,18 @@ def ecg(signal: Signal, title: str, note: str = "") -> Drawing:
         baseline = middle + heights[number] * 0.55
         middle += heights[number]
         _pulse(drawing, baseline)
-        part = shown / len(row)
         for place, name in enumerate(row):
             known = leads[name][np.isfinite(leads[name])]
             values = leads[name] - (np.median(known) if known.size else 0.0)
-            start = place * part if len(row) > 1 else 0.0
-            _trace(drawing, values, signal.rate, start, start + part, baseline)
-            _name(drawing, name, _LEFT + start * SPEED, baseline, first=place == 0)
+            left = place * SECONDS / 4
+            start, end = (0.0 if together else left), (0.0 if together else left) + column
+            end = shown if len(row) == 1 else end
+            at = (_LEFT + (left - start) * SPEED, baseline)
+            _trace(drawing, values, signal.rate, (start, end), at)
+            _name(drawing, name, _LEFT + left * SPEED, baseline, first=place == 0)
     scale = f"{SPEED:g} mm/s · {GAIN:g} mm/mV · {signal.rate:.6g} Hz"
+    if together:
+        scale += f" · {length:.3g} s, all leads from the beginning"
     if length > shown:
         scale += f" · first {shown:g} of {length:.4g} s"
     drawing.text((2 * MM, (height - 2) * MM), scale, size=11, colour=_TRACE)
@@ -105,12 +111,17 @@ def _row_heights(leads: dict[str, NDArray[np.float64]]) -> list[float]:
 
 
 def _trace(
-    drawing: Drawing, values: NDArray[np.float64], rate: float, start: float, end: float, at: float
+    drawing: Drawing,
+    values: NDArray[np.float64],
+    rate: float,
+    span: tuple[float, float],
+    at: tuple[float, float],
 ) -> None:
-    first, last = round(start * rate), round(end * rate)
+    """Draw a span of seconds; `at` is where second 0 and 0 mV would be, in millimetres."""
+    first, last = (round(second * rate) for second in span)
     seconds = np.arange(first, min(last + 1, len(values))) / rate
     xs, ys = thinned(seconds * SPEED * MM, -values[first : last + 1] * GAIN * MM)
-    drawing.curve(xs + _LEFT * MM, ys + at * MM, colour=_TRACE, width=1.1)
+    drawing.curve(xs + at[0] * MM, ys + at[1] * MM, colour=_TRACE, width=1.1)
 
 
 def thinned(

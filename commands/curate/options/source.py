@@ -115,7 +115,10 @@ class SourceKeys(Part):
         """
         files = self.label_spec().files
         name = self.source or ""
-        return find_source(name, follow_links=self.follow_links, files_column=files)
+        readers = () if self.readers == "auto" else self.readers
+        return find_source(
+            name, follow_links=self.follow_links, files_column=files, readers=readers
+        )
 
     def label_spec(self) -> Labels:
         """The labels as a block, whatever the short form."""

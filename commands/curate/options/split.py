@@ -53,7 +53,9 @@ class Split(Part):
     official: Folds | str = Field(
         "auto",
         description="The source's own split: auto (taken if it keeps subjects together), keep "
-        "(taken anyway), none, the column that holds it, or {column, val: [9], test: [10]}.",
+        "(taken anyway), none, the column that holds it, or {column, val: [9], test: [10]}. Near "
+        "duplicates across it move to its later side; too many make it worthless to auto. It is "
+        "asked only when splitting by subject.",
     )
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ from medfm_cli.runs.blocks import Block, Cell
 
 MOST_ROWS = 40
 _ALWAYS = ("read", "quality", "deidentify", "duplicates")
-_ROW = re.compile(r"^(row|line|record) \d+: ")
+_ROW = re.compile(r"^(row|line|record) \d+( \(line \d+\))?: ")
 """Where in a file it was; the quarantine says so, the report counts."""
 _COUNTED = re.compile(r"(\d+) (.+)")
 

@@ -31,7 +31,7 @@ class Shown:
         """Modality, anatomy, labels and split in one line."""
         labels = ", ".join(self.labels[:3]) + (", …" if len(self.labels) > 3 else "")
         parts = [self.modality or "unknown modality", self.anatomy, labels, self.split, extra]
-        return " · ".join(part for part in parts if part)
+        return " · ".join(part for part in dict.fromkeys(parts) if part)
 
 
 def few(ledger: Ledger, where: str, *args: Any, limit: int) -> list[Shown]:

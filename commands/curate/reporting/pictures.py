@@ -47,8 +47,8 @@ def picture_sheets(
         if len(present) > len(by_class):
             caption = f"Images of {len(by_class)} of {len(present)} classes."
         sheets.append(_sheet(by_class, stored, run, name="classes", caption=caption))
-    groups = _groups(ledger, blocks)
-    if len(groups) > 1 or not by_class:
+    groups = _groups(ledger, blocks, by_class)
+    if groups and (len(groups) > 1 or not by_class or _unlabelled(groups)):
         caption = "Images of every modality, each row from as many subjects as there are."
         if len(groups) == 1:
             caption = "Some of the images, from as many subjects as there are."
@@ -58,6 +58,11 @@ def picture_sheets(
     return sheets
 
 
+def _unlabelled(groups: Mapping[str, Sequence[Shown]]) -> bool:
+    """Whether an image has no class, and so stands on no sheet yet."""
+    return any(not item.labels for items in groups.values() for item in items)
+
+
 def _present(ledger: Ledger, classes: Sequence[str]) -> list[str]:
     """The classes that images have, in their order."""
     sql = f"SELECT DISTINCT value FROM items, {EACH_LABEL} WHERE {KEPT} AND kind = 'image'"  # noqa: S608
@@ -65,14 +70,22 @@ def _present(ledger: Ledger, classes: Sequence[str]) -> list[str]:
     return [name for name in classes if name in found]
 
 
-def _groups(ledger: Ledger, blocks: Sequence[str]) -> dict[str, list[Shown]]:
-    """Images of every modality, in a mixture of every source; the commonest first."""
+def _groups(
+    ledger: Ledger, blocks: Sequence[str], by_class: Mapping[str, Sequence[Shown]]
+) -> dict[str, list[Shown]]:
+    """Images of every modality, in a mixture of every source; the commonest first.
+
+    A modality that is nothing but one class is left out: its row was shown already.
+    """
     sql = (
-        f"SELECT block, modality FROM items WHERE {KEPT} AND kind = 'image' "  # noqa: S608
+        "SELECT block, modality, CASE WHEN COUNT(label) = COUNT(*) AND MIN(label) = MAX(label) "  # noqa: S608
+        f"THEN MIN(label) END AS label FROM items WHERE {KEPT} AND kind = 'image' "
         f"GROUP BY 1, 2 ORDER BY COUNT(*) DESC, 1, 2 LIMIT {MOST_ROWS}"
     )
     groups: dict[str, list[Shown]] = {}
-    for block, modality in [tuple(row) for row in ledger.rows(sql)]:
+    for block, modality, label in [tuple(row) for row in ledger.rows(sql)]:
+        if label in by_class:
+            continue
         name = modality or "unknown modality"
         if len(blocks) > 1:
             name = " · ".join(filter(None, (block_name(block, blocks), modality)))

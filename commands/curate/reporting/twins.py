@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from medfm_cli.commands.curate.describing.tallies import KEPT
+from medfm_cli.commands.curate.drawings.planes import middle_slice
 from medfm_cli.commands.curate.ledger import Ledger
 from medfm_cli.commands.curate.reporting.story import Story
-from medfm_cli.commands.curate.stored import Stored
+from medfm_cli.commands.curate.stored import Stored, StoredSample
 from medfm_cli.data.content import Picture, Video, Volume
 from medfm_cli.runs import Callout, Figure, Run, Text
 from medfm_cli.runs.blocks import Block
 from medfm_cli.runs.figures import image_sheet, save
 
 COLUMNS = 6
-CLUSTERS = 6
+CLUSTERS, DOUBTFUL = 12, 6
 _SEEN = "kind IN ('image', 'volume', 'video')"
 _SAME = (
     "FROM items JOIN items AS t ON t.id = items.twin WHERE items.fate = 'duplicate' "
     "AND items.content_sha = t.content_sha"
 )
+_ALIKE = (
+    "DROP TABLE IF EXISTS alike",
+    "CREATE TEMP TABLE alike AS SELECT id, 'c' || cluster AS grp FROM items "
+    "WHERE cluster IS NOT NULL",
+    "INSERT INTO alike SELECT items.id, 't' || items.twin FROM items "
+    "JOIN items AS t ON t.id = items.twin WHERE items.fate = 'duplicate' "
+    "AND items.cluster IS NULL AND items.content_sha <> t.content_sha",
+    "INSERT INTO alike SELECT DISTINCT CAST(substr(grp, 2) AS INTEGER), grp FROM alike "
+    "WHERE grp LIKE 't%'",
+    "CREATE INDEX alike_grp ON alike (grp)",
+)
+"""Near copies, by the cluster that ties them or the one of them that is kept."""
 _WHAT = ("*", "NULLIF(items.exact, 0)", "DISTINCT items.twin")
 """All duplicates by content, those that are whole files, and those they are copies of."""
 
@@ -30,20 +45,15 @@ def copy_blocks(story: Story) -> list[Block]:
     ledger, unique, run = story.ledger, story.unique, story.run
     stored = Stored(run.path("dataset"))
     total, exact, kept = (ledger.one(f"SELECT COUNT({what}) {_SAME}") for what in _WHAT)
-    near = near_counts(ledger)
     blocks: list[Block] = []
     if total:
         text = _same_words(story.noun, total, exact, kept)
         if not _looked_for_near(story):
             text += " Those that are merely alike (other sizes, lossy copies) are not looked for."
         blocks += [Text(text), *copies_sheet(ledger, stored, run)]
-    if near["clusters"]:
-        text = (
-            f"{near['clusters']} clusters of {near['samples']} {story.noun} look alike. Of these "
-            f"{near['kept']} are kept, each cluster on one side of the split, and "
-            f"{near['left_out']} were left out."
-        )
-        blocks += [Text(text), *near_sheet(ledger, stored, run)]
+    alike = near_sheet(ledger, stored, run)
+    if unique.clusters or unique.nearly:
+        blocks += [Text(_near_words(story)), *alike, *doubtful_sheet(story, stored)]
     blocks += [Callout("note", text) for text in unique.remarks()]
     if unique.tied:
         text = f"{unique.tied} groups of patients share pixels; each is now one subject."
@@ -64,6 +74,20 @@ def _same_words(noun: str, total: int, exact: int, kept: int) -> str:
         f"{total - exact} hold the same {what} elsewhere, often in another encoding. One of each "
         f"is kept, the one of which most is known."
     )
+
+
+def _near_words(story: Story) -> str:
+    unique, parts = story.unique, []
+    if unique.clusters:
+        parts.append(
+            f"{unique.clustered} {story.noun} in {unique.clusters} groups look alike; each group "
+            "stays on one side of the split."
+        )
+    if unique.nearly:
+        parts.append(f"{unique.nearly} {story.noun} look like others and were left out.")
+    if unique.turned:
+        parts.append(f"{unique.turned} of {unique.pairs} pairs are turned or flipped.")
+    return " ".join(parts)
 
 
 def _looked_for_near(story: Story) -> bool:
@@ -94,88 +118,104 @@ def copies_sheet(ledger: Ledger, stored: Stored, run: Run) -> list[Figure]:
 
 
 def near_sheet(ledger: Ledger, stored: Stored, run: Run) -> list[Figure]:
-    """The largest clusters of near duplicates, one row each."""
-    clusters = [
-        (row["cluster"], row["n"])
-        for row in ledger.rows(
-            "SELECT cluster, COUNT(*) AS n FROM items WHERE cluster IS NOT NULL "  # noqa: S608
-            f"AND {_SEEN} GROUP BY 1 HAVING n > 1 ORDER BY n DESC, MIN(content_sha) LIMIT ?",
-            CLUSTERS,
-        )
-    ]
-    pixels: list[NDArray[np.uint8] | None] = []
-    captions: list[str] = []
-    small = False
-    for cluster, count in clusters:
-        rows = list(
-            ledger.rows(
-                "SELECT content_sha, fate, split, thumb, width, height FROM items "  # noqa: S608
-                f"WHERE cluster = ? AND {_SEEN} ORDER BY fate <> 'kept', content_sha LIMIT ?",
-                cluster,
-                COLUMNS,
-            )
-        )
-        found = stored.samples(row["content_sha"] for row in rows if row["fate"] == "kept")
-        shown = 0
-        for row in rows:
-            if row["content_sha"] in found and row["fate"] == "kept":
-                pixels.append(picture(found[row["content_sha"]].content))
-                what = f"kept · {row['split']}"
-            elif row["thumb"]:
-                side = round(len(row["thumb"]) ** 0.5)
-                pixels.append(np.frombuffer(row["thumb"], np.uint8).reshape(side, side))
-                what, small = "left out", True
-            else:
-                continue
-            captions.append(f"{what if shown else f'{count} alike · {what}'}\n{_size(row)}")
-            shown += 1
-        pixels += [None] * (COLUMNS - shown)
-        captions += [""] * (COLUMNS - shown)
-    if not any(tile is not None for tile in pixels):
-        return []
-    save(image_sheet(pixels, captions, COLUMNS, tile=160), run.path("figures", "near.png"))
-    total = ledger.one(
-        "SELECT COUNT(DISTINCT cluster) FROM items WHERE cluster IS NOT NULL AND cluster IN "
-        "(SELECT cluster FROM items GROUP BY cluster HAVING COUNT(*) > 1)"
+    """The largest groups of near copies, each as far as a row goes."""
+    for statement in _ALIKE:
+        ledger.execute(statement)
+    sql = (
+        f"SELECT grp, COUNT(*) AS n FROM alike JOIN items USING (id) WHERE {_SEEN} "  # noqa: S608
+        "GROUP BY 1 HAVING n > 1 ORDER BY n DESC, MIN(content_sha) LIMIT ?"
     )
-    caption = f"Near duplicates: {len(clusters)} of {total} clusters, the largest first."
-    if small:
-        caption += " Of what was left out only a thumbnail of 32 × 32 pixels is at hand."
-    alt = f"{len(clusters)} rows of pictures that look alike"
-    return [Figure("figures/near.png", caption, alt, wide=True)]
+    groups = [(row["grp"], row["n"]) for row in ledger.rows(sql, CLUSTERS)]
+    members = (
+        "SELECT id, content_sha, fate, split, thumb, width, height FROM alike "  # noqa: S608
+        f"JOIN items USING (id) WHERE grp = ? AND {_SEEN} "
+        "ORDER BY fate <> 'kept', content_sha LIMIT ?"
+    )
+    sheet = _Sheet(stored)
+    for group, count in groups:
+        rows = list(ledger.rows(members, group, COLUMNS))
+        notes = [f"kept · {r['split']}" if r["fate"] == "kept" else "left out" for r in rows]
+        notes[0] = f"{count} alike · {notes[0]}"
+        sheet.add(rows, notes)
+    if not groups:
+        return []
+    total = ledger.one(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM alike GROUP BY grp HAVING COUNT(*) > 1)"
+    )
+    caption = f"Near duplicates: {len(groups)} of {total} groups, the largest first."
+    return sheet.figure("near", caption, f"{len(groups)} groups of pictures that look alike", run)
 
 
-def near_counts(ledger: Ledger) -> dict[str, int]:
-    """Clusters, samples in them, and samples that were left out for one of them."""
-    sizes = "SELECT cluster, COUNT(*) AS n FROM items WHERE cluster IS NOT NULL GROUP BY 1"
-    left_out = "fate = 'duplicate' AND cluster IS NOT NULL AND twin IS NOT NULL AND content_sha <> "
-    left_out += "(SELECT t.content_sha FROM items t WHERE t.id = items.twin)"
-    return {
-        "clusters": ledger.one(f"SELECT COUNT(*) FROM ({sizes}) WHERE n > 1"),  # noqa: S608
-        "samples": ledger.one(
-            f"SELECT coalesce(SUM(n), 0) FROM ({sizes}) WHERE n > 1"  # noqa: S608
-        ),
-        "kept": ledger.one(
-            f"SELECT COUNT(*) FROM items WHERE {KEPT} AND cluster IN "  # noqa: S608
-            f"(SELECT cluster FROM ({sizes}) WHERE n > 1)"
-        ),
-        "left_out": ledger.one(f"SELECT COUNT(*) FROM items WHERE {left_out}"),  # noqa: S608
-    }
+def doubtful_sheet(story: Story, stored: Stored) -> list[Figure]:
+    """The pairs of near copies that are least alike: whether the limit fits, an eye decides."""
+    sheet = _Sheet(stored)
+    for pair in story.unique.doubtful[:DOUBTFUL]:
+        rows = [
+            row
+            for item in (pair.one, pair.other)
+            for row in story.ledger.rows(
+                "SELECT id, content_sha, fate, split, thumb, width, height FROM items WHERE id = ?",
+                item,
+            )
+        ]
+        turned = f" · {pair.turn}" if pair.turn else ""
+        sheet.add(rows, [f"{pair.distance} bits apart{turned}", ""])
+    if not story.unique.doubtful:
+        return []
+    caption = (
+        "The pairs that are least alike and still count as near copies, side by side. Where they "
+        "are different pictures, a smaller deduplicate.distance fits better."
+    )
+    return sheet.figure("doubtful", caption, "Pairs of pictures that are hardly alike", story.run)
+
+
+class _Sheet:
+    """Groups of pictures, each in one row, small ones side by side."""
+
+    def __init__(self, stored: Stored) -> None:
+        self._stored = stored
+        self._pixels: list[NDArray[np.uint8] | None] = []
+        self._captions: list[str] = []
+        self._small = False
+
+    def add(self, rows: Sequence[Any], notes: Sequence[str]) -> None:
+        """Add a group; what was left out is shown by its thumbnail."""
+        blank = -len(self._pixels) % COLUMNS
+        if len(rows) > blank:
+            self._pixels += [None] * blank
+            self._captions += [""] * blank
+        kept = [row["content_sha"] for row in rows if row["fate"] == "kept"]
+        found = self._stored.samples(kept)
+        for row, note in zip(rows, notes, strict=True):
+            self._pixels.append(self._picture(row, found))
+            self._captions.append(f"{note}\n{row['width']} x {row['height']}")
+
+    def figure(self, name: str, caption: str, alt: str, run: Run) -> list[Figure]:
+        """Write the sheet; nothing where no picture is at hand."""
+        if all(tile is None for tile in self._pixels):
+            return []
+        sheet = image_sheet(self._pixels, self._captions, COLUMNS, tile=160)
+        save(sheet, run.path("figures", f"{name}.png"))
+        if self._small:
+            caption += " Of what was left out only a thumbnail is at hand."
+        return [Figure(f"figures/{name}.png", caption, alt, wide=True)]
+
+    def _picture(self, row: Any, found: dict[str, StoredSample]) -> NDArray[np.uint8] | None:
+        if row["content_sha"] in found:
+            return picture(found[row["content_sha"]].content)
+        if not row["thumb"]:
+            return None
+        self._small = True
+        side = round(len(row["thumb"]) ** 0.5)
+        return np.frombuffer(row["thumb"], np.uint8).reshape(side, side)
 
 
 def picture(content: object) -> NDArray[np.uint8]:
     """What a sample looks like: a volume by its middle slice, a video by its first frame."""
     if isinstance(content, Volume):
-        from medfm_cli.commands.curate.drawings.planes import middle_slice
-
         return middle_slice(content)
     if isinstance(content, Video):
         first: NDArray[np.uint8] = content.frames[0]
         return first
     assert isinstance(content, Picture)  # noqa: S101
     return content.pixels
-
-
-def _size(row: object) -> str:
-    width, height = row["width"], row["height"]  # type: ignore[index]
-    return f"{width} x {height}"

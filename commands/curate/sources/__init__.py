@@ -5,22 +5,34 @@ Nothing here imports numpy: recipes list their source to know whether anything c
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from itertools import islice
 from pathlib import Path
 
 from medfm_cli.commands.curate.sources.base import File, LeftOut, Listing, Source, walk
+from medfm_cli.data.tar_index import endings_in
 from medfm_cli.errors import DataError
 from medfm_cli.recipe.problems import did_you_mean
 
+PROBE = 20
+"""Samples of an archive that are looked at."""
 __all__ = ["File", "LeftOut", "Listing", "Source", "find_source", "walk"]
 
 
-def find_source(spec: str, *, follow_links: bool = False, files_column: str = "auto") -> Source:
+def find_source(
+    spec: str,
+    *,
+    follow_links: bool = False,
+    files_column: str = "auto",
+    readers: Collection[str] = (),
+) -> Source:
     """The source that a recipe names; a file is told by its content, never by its name.
 
     Args:
         spec: a path, `packages:NAME` or `medmnist:NAME`.
         follow_links: read what symbolic links in a folder lead to.
         files_column: the column that names the files, when the source is a table.
+        readers: those that the recipe names; a table that is to be read is no list of files.
 
     Raises:
         DataError: there is nothing of that name, or it is of no known kind.
@@ -40,22 +52,35 @@ def find_source(spec: str, *, follow_links: bool = False, files_column: str = "a
 
         return FolderSource(path, follow_links=follow_links)
     if path.is_file():
-        return _of_file(path, files_column)
+        return _of_file(path, files_column, readers)
     raise _missing(path)
 
 
-def _of_file(path: Path, files_column: str) -> Source:
+def _of_file(path: Path, files_column: str, readers: Collection[str]) -> Source:
     from medfm_cli.commands.curate.sources.archive import ArchiveSource, is_archive
-    from medfm_cli.commands.curate.sources.single import SingleSource
+    from medfm_cli.commands.curate.sources.single import SingleSource, holds_records
     from medfm_cli.commands.curate.sources.table import TableSource, is_table
 
     with path.open("rb") as file:
         head = file.read(4096)
     if is_archive(path, head):
-        return ArchiveSource(path)
+        return SingleSource(path) if _is_shard(path, head, readers) else ArchiveSource(path)
+    if readers:
+        return SingleSource(path)
     if is_table(head):
-        return TableSource(path, files_column)
+        table = TableSource(path, files_column)
+        return table if table.names_files() or not holds_records(path) else SingleSource(path)
     return SingleSource(path)
+
+
+def _is_shard(path: Path, head: bytes, readers: Collection[str]) -> bool:
+    """Whether an archive holds the members of samples, and not the files of a folder."""
+    if head[257:262] != b"ustar":
+        return False
+    if readers:
+        return "webdataset" in readers
+    some = list(islice(endings_in(path), PROBE))
+    return bool(some) and all({"cls", "json", "txt"} & endings for endings in some)
 
 
 def _missing(path: Path) -> DataError:

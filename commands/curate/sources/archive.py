@@ -1,4 +1,4 @@
-"""A ZIP or tar archive: unpacked into the run directory under numbers, never under its own names.
+"""A ZIP or tar archive: unpacked into the run directory, under harmless names or numbers.
 
 So nothing in an archive can be written anywhere else. One whose names try to climb out of its
 folder is refused as a whole all the same: it is broken or hostile.
@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from medfm_cli.commands.curate.sources.base import HIDDEN, File, Listing, fingerprint, printable
+from medfm_cli.commands.curate.sources.places import places
 from medfm_cli.errors import DataError
 from medfm_cli.runs.atomic import write_json
 
@@ -87,16 +88,19 @@ class ArchiveSource:
         folder = work / "unpacked"
         members = self._members()
         wanted = [member for member in members if not member.refusal]
-        sizes = [[member.name, member.size] for member in wanted]
+        where = places([member.name for member in wanted])
+        sizes = [[m.name, m.size, place] for m, place in zip(wanted, where, strict=True)]
         index = folder / INDEX
         if not (index.is_file() and json.loads(index.read_text("utf-8")) == sizes):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            self._unpack(wanted, folder)
+            for path in {(folder / place).parent for place in where}:
+                path.mkdir(parents=True, exist_ok=True)
+            self._unpack(wanted, [folder / place for place in where])
             write_json(index, sizes)
         files = [
-            File(member.name, str(folder / f"{number:07d}"), member.size)
-            for number, member in enumerate(wanted)
+            File(member.name, str(folder / place), member.size)
+            for member, place in zip(wanted, where, strict=True)
         ]
         return self._listing(files, members)
 
@@ -164,22 +168,22 @@ class ArchiveSource:
                 hint="ask whoever made it for a clean one",
             )
 
-    def _unpack(self, members: list[_Member], folder: Path) -> None:
+    def _unpack(self, members: list[_Member], paths: list[Path]) -> None:
         try:
             if self._is_zip:
                 with zipfile.ZipFile(self.path) as archive:
-                    for number, member in enumerate(members):
+                    for member, path in zip(members, paths, strict=True):
                         with archive.open(member.handle) as stream:
-                            _copy(stream, folder / f"{number:07d}", member.size)
+                            _copy(stream, path, member.size)
                 return
-            places = {member.handle: number for number, member in enumerate(members)}
+            left = {member.handle: path for member, path in zip(members, paths, strict=True)}
             with tarfile.open(self.path) as tar:  # in the archive's order: it may be one stream
                 for info in tar:
-                    number = places.pop(info.name, -1) if info.isreg() else -1
-                    inside = tar.extractfile(info) if number >= 0 else None
-                    if inside is not None:
+                    path = left.pop(info.name, None) if info.isreg() else None
+                    inside = tar.extractfile(info) if path else None
+                    if path and inside is not None:
                         with inside:
-                            _copy(inside, folder / f"{number:07d}", info.size)
+                            _copy(inside, path, info.size)
         except _BROKEN:
             raise self._damaged() from None
 

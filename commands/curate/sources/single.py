@@ -33,3 +33,13 @@ class SingleSource:
         """The same: nothing has to be fetched."""
         del work
         return self.survey()
+
+
+def holds_records(path: Path) -> bool:
+    """Whether a table or text is read as samples by itself, without being asked to."""
+    from medfm_cli.data.readers import Unreadable, sniff
+
+    try:
+        return bool(sniff(path).name)
+    except (Unreadable, OSError):
+        return False

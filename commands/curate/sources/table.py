@@ -42,6 +42,13 @@ class TableSource:
         table = fingerprint([(self.path.name, status.st_size, status.st_mtime_ns)])
         return fingerprint([(table, 0, 0), (self.survey().fingerprint(), 0, 0)])
 
+    def names_files(self) -> bool:
+        """Whether a column names files that are there, or is said to do so."""
+        try:
+            return bool(self._files_column(read_rows(self.path, PROBE)))
+        except DataError:
+            return self.column != "auto"
+
     def survey(self) -> Listing:
         """The files that are there; the others are left out by name.
 
@@ -57,7 +64,7 @@ class TableSource:
             if not name or name in files:
                 continue
             path = self._path(name)
-            if path.is_file():
+            if _is_file(path):
                 status = path.stat()
                 shown = printable(name.replace("\\", "/"))
                 files[name] = File(shown, str(path), status.st_size, status.st_mtime_ns)
@@ -101,4 +108,12 @@ class TableSource:
 
     def _share(self, values: list[str]) -> float:
         names = [value.strip() for value in values if value.strip()]
-        return sum(self._path(name).is_file() for name in names) / max(1, len(names))
+        return sum(_is_file(self._path(name)) for name in names) / max(1, len(names))
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a cell names a file that is there; a text is no name, however long it is."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

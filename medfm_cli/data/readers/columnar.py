@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from medfm_cli.data.content import Picture, Row, Text
+from medfm_cli.data.readers.cells import cell, private
 from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable
 from medfm_cli.data.readers.memory import first_of, read_bytes
 from medfm_cli.data.readers.reports import sections
 from medfm_cli.data.readers.rows import unreadable
-from medfm_cli.data.readers.table import KEPT_ELSEWHERE, cell
 from medfm_cli.data.records import HEAD_ROWS, Broken, Record
 from medfm_cli.data.records.meaning import Meaning, find_meaning, plain
 from medfm_cli.data.records.person import person
@@ -93,7 +93,13 @@ def understand(table: Table, options: ReadOptions) -> Meaning:
 
 
 def item_of(
-    row: dict[str, Any], number: int, table: Table, meaning: Meaning, options: ReadOptions
+    row: dict[str, Any],
+    number: int,
+    table: Table,
+    meaning: Meaning,
+    options: ReadOptions,
+    *,
+    cells_only: bool = False,
 ) -> Iterator[Item]:
     """The sample of a row: its picture or sound if it has one, else its text, else its cells.
 
@@ -110,18 +116,18 @@ def item_of(
     facts = {"format": table.form}
     columns = meaning.columns.get("text", ())
     text = sections({name: plain(cells.get(name)) for name in columns}) if columns else ""
-    if table.files:
+    if table.files and not cells_only:
         files = [data for name in table.files for data in _files(row.get(name))]
         if not files:
             raise Unreadable("no picture or sound in it, only where it lay")
         yield from _of_files(files, text, common, facts, options)
-    elif columns:
+    elif columns and not cells_only:
         if not text:
             raise Unreadable("an empty report", step="quality")
         yield Item(Text(text), facts | {"text": ", ".join(columns)}, frame=number - 1, **common)
     else:
-        private = {name for word in KEPT_ELSEWHERE for name in meaning.columns.get(word, ())}
-        values = {n: cell(v, number=False) for n, v in cells.items() if n not in private}
+        hidden = private(meaning)
+        values = {n: cell(v, number=False) for n, v in cells.items() if n not in hidden}
         yield Item(Row(values), facts, frame=number - 1, **common)
 
 

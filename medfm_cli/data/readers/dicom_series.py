@@ -116,8 +116,8 @@ def _stacked(paths: Sequence[Path], broken: Counter[str]) -> tuple[NDArray[Any],
             broken[error.reason] += 1
         else:
             read.append(index)
-    if len(read) < 2:
-        raise Unreadable(_told(broken, len(paths)) or "its slices are all of one place")
+    if len(read) < 2:  # of several files one may be left: copies of one slice
+        raise Unreadable(_told(broken, len(paths)) or "a single slice is no volume")
     return stack.array[: len(read)], read
 
 

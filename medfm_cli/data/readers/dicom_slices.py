@@ -92,7 +92,7 @@ def apart(slices: Sequence[Slice]) -> list[list[int]]:
 
     Slices belong together that agree in kind and direction. Where several lie in one place, they
     are told apart by the first of their marks that can (acquisition, time, echo, …), else dealt
-    out by instance number. Copies of one instance stay together.
+    out by instance number. Copies of one instance stay with the other slices of its volume.
     """
     volumes: list[list[int]] = []
     for members in _by_direction(slices):
@@ -165,6 +165,8 @@ def _told_apart(members: list[int], slices: Sequence[Slice]) -> list[list[int]]:
     if places is None:
         return [members]
     distinct = {(places[i], slices[i].uid or str(i)) for i in members}
+    if len(set(places.values())) == 1:
+        return [[index] for index in members]  # copies of one slice, or a film of it
     most = max(Counter(place for place, _ in distinct).values())
     if most == 1:
         return [members]

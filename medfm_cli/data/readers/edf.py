@@ -66,7 +66,9 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
             load = edfio.read_bdf if start.bdf else edfio.read_edf
             recording = load(path, header_encoding="latin-1")
             channels = list(_channels(recording, start, limit))
-            item = Item(Text(""), _facts(start), notes=_notes(start), **_person(recording))
+            item = Item(
+                Text(""), _facts(start), notes=_notes(start, recording), **_person(recording)
+            )
             item = _with_annotations(item, recording)
             yield from by_rate(channels, item)
         except (Unreadable, OSError):
@@ -109,21 +111,31 @@ def _channels(recording: Any, start: _Start, limit: int) -> Iterator[Values]:
     for signal in recording.signals:
         if not 0 < signal.sampling_frequency < 1e9:
             raise Unreadable("an EDF file with a channel without rate")
-        if signal.digital_max == signal.digital_min or signal.physical_max == signal.physical_min:
-            raise Unreadable("an EDF file with a channel without a scale")
         values = signal.data.astype(np.float32)
+        if not _has_scale(signal):
+            values[:] = np.nan
         signal._digital = None  # edfio keeps what it has read
         yield Values(signal.label, signal.physical_dimension, signal.sampling_frequency, values)
+
+
+def _has_scale(signal: Any) -> bool:
+    """Whether the header says how numbers become physical values."""
+    return bool(
+        signal.digital_max != signal.digital_min and signal.physical_max != signal.physical_min
+    )
 
 
 def _facts(start: _Start) -> dict[str, Any]:
     return {"format": start.plus or ("BDF" if start.bdf else "EDF")}
 
 
-def _notes(start: _Start) -> tuple[str, ...]:
+def _notes(start: _Start, recording: Any) -> tuple[str, ...]:
+    notes = []
     if start.plus.endswith("+D"):
-        return ("discontinuous: the gaps between its parts are not in the signal",)
-    return ()
+        notes.append("discontinuous: the gaps between its parts are not in the signal")
+    if without := sum(not _has_scale(signal) for signal in recording.signals):
+        notes.append(f"{without} channels have no scale, and no values")
+    return tuple(notes)
 
 
 def _person(recording: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Stays in one wide table, CSV or Parquet: a row a time, a column a variable, many stays.
+"""Stays in tables of one's own, CSV or Parquet: a row a time or a measurement, one stay or many.
 
 Read only where a recipe names the columns (`format: {id: …, time: …}`) or the reader. The rows of
 one stay must follow each other, so that a table of any size is read in the memory of a stay.
@@ -22,7 +22,7 @@ from medfm_cli.data.records import is_records
 _PARQUET = b"PAR1"
 MAX_ROWS = 200_000
 """Most rows of one stay: a value every ten seconds for three weeks."""
-_NOT_CHANNELS = ("id", "time", "age", "sex", "site")
+_ROLES = ("id", "time", "age", "sex", "site", "variable", "value")
 
 
 def sniff(head: bytes) -> bool:
@@ -42,9 +42,10 @@ def count(path: Path) -> int:
 def read(path: Path, options: ReadOptions) -> Iterator[Item | Unreadable]:
     """The stays that begin in the rows `options.items`, or all; `[F, T]` each.
 
-    Without `format.groups` every other column of numbers is a channel, in the group vitals. Times
-    are numbers (`format.time_unit`), clock times, or dates; of dates the first of a stay is its
-    hour 0 and the item's time (private).
+    Without `format.groups` every other column of numbers is a channel, in the group vitals. Where
+    `format.variable` and `format.value` name columns, a row is one measurement. Without
+    `format.id` the file is one stay. Times are numbers (`format.time_unit`), clock times, or dates;
+    of dates the first of a stay is its hour 0 and the item's time (private).
 
     Raises:
         Unreadable: the table lacks a column, or the rows of a stay do not follow each other.
@@ -52,14 +53,16 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item | Unreadable]:
     table = open_table(path)
     wanted = _format(table, options)
     first, last = options.items or (0, None)
+    column = wanted.columns.get("id", "")
     status = path.stat()
-    if not _in_order(path, wanted.columns["id"], status.st_size, status.st_mtime_ns):
+    if column and not _in_order(path, column, status.st_size, status.st_mtime_ns):
         raise Unreadable("a table in which the rows of a stay are apart: sort it by stay and time")
-    for number, name, rows in _stays(table, wanted.columns["id"], first):
+    for number, name, rows in _stays(table, column, first):
         if last is not None and number >= last:
             return
         try:
-            yield replace(_item(rows, wanted, number), subject=name, study=name)
+            item = _item(rows, wanted, number)
+            yield replace(item, subject=name or None, study=name or None)
         except Unreadable as error:
             yield Unreadable(f"row {number + 1}: {error.reason}", step=error.step)
 
@@ -67,13 +70,16 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item | Unreadable]:
 def _format(table: Table, options: ReadOptions) -> SeriesFormat:
     words: dict[str, Any] = {"missing": []}
     if "groups" not in options.format:
-        roles = {str(options.format.get(role)) for role in _NOT_CHANNELS}
+        roles = {str(options.format.get(role)) for role in _ROLES}
         words["groups"] = {"vitals": [name for name in table.numbers() if name not in roles]}
     wanted = SeriesFormat.of(options, words)
-    for role in ("id", "time"):
-        if role not in wanted.columns:
-            raise Unreadable(f"a wide table of stays: format.{role} in the recipe names the column")
-    lacking = [c for c in (*wanted.columns.values(), *wanted.channels) if c not in table.columns()]
+    if "time" not in wanted.columns:
+        raise Unreadable("a table of stays: format.time in the recipe names the column of times")
+    long = {"variable", "value"} & set(wanted.columns)
+    if len(long) == 1:
+        raise Unreadable("a table of stays: format.variable and format.value go together")
+    needed = [*wanted.columns.values(), *(() if long else wanted.channels)]
+    lacking = [column for column in needed if column not in table.columns()]
     if lacking:
         raise Unreadable(f"the table lacks {len(lacking)} of the columns that the recipe names")
     return wanted
@@ -101,18 +107,19 @@ def _stays(
     start = -1
     rows: list[dict[str, str]] = []
     for number, cells in table.rows(max(0, first - 1)):
-        name = cells[column].strip() if cells else before  # a broken row is of the stay around it
+        # A broken row is of the stay around it; without a column all rows are of one stay.
+        name = cells[column].strip() if cells and column else before or ""
         if name != before:
-            if rows and before:
-                yield start, before, rows
+            if rows and (before or not column):
+                yield start, before or "", rows
             start, rows = number, []
         before = name
         if start >= first:
             rows.append(cells)
         if len(rows) > MAX_ROWS:
             raise Unreadable(f"a stay of more than {MAX_ROWS} rows")
-    if rows and before:
-        yield start, before, rows
+    if rows and (before or not column):
+        yield start, before or "", rows
 
 
 @dataclass(slots=True)
@@ -142,15 +149,20 @@ class _Clock:
 def _item(rows: list[dict[str, str]], wanted: SeriesFormat, number: int) -> Item:
     """The item of one stay's rows."""
     stay, times = Stay(wanted), _Clock(wanted.hours)
-    skipped = {wanted.columns["id"], wanted.columns["time"]}
+    variable, value = (wanted.columns.get(role, "") for role in ("variable", "value"))
+    skipped = {wanted.columns.get(role) for role in ("id", "time", "variable", "value")}
     for cells in rows:
         hours = times.of(cells.get(wanted.columns["time"], ""))
         if hours is None:
             stay.broken += 1
             continue
+        if variable:
+            stay.broken += not stay.put(hours, cells[variable].strip(), cells[value])
         for name, text in cells.items():
-            if name not in skipped:
+            if name not in skipped and (not variable or name in wanted.columns.values()):
                 stay.broken += not stay.put(hours, name, text)
-    item = stay.item({"format": "wide table", "rows": len(rows)}, part=str(number), frame=number)
+    item = stay.item(
+        {"format": "table of stays", "rows": len(rows)}, part=str(number), frame=number
+    )
     begin = times.begin.replace(tzinfo=None).isoformat() if times.begin else None
     return replace(item, time=begin)

@@ -31,8 +31,12 @@ def count(path: Path) -> int:
         return int(file.metadata.num_rows)
 
 
-def read(path: Path, options: ReadOptions) -> Iterator[Item | Unreadable]:
+def read(
+    path: Path, options: ReadOptions, *, cells_only: bool = False
+) -> Iterator[Item | Unreadable]:
     """The samples in the order of the rows, or the range `options.items` of them.
+
+    With `cells_only` each is a row of a plain table, whatever its columns hold.
 
     Raises:
         Unreadable: the file is damaged, or a row group is too large.
@@ -43,7 +47,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item | Unreadable]:
         meaning = understand(table, options)
         for number, row in _rows(file, first, last):
             try:
-                yield from item_of(row, number + 1, table, meaning, options)
+                yield from item_of(row, number + 1, table, meaning, options, cells_only=cells_only)
             except Unreadable as error:
                 reason = f"row {number + 1}: {error.reason}"
                 yield Unreadable(reason, step=error.step, part=str(number + 1))

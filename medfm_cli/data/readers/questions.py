@@ -14,9 +14,10 @@ from medfm_cli.data.content import Text
 from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable
 from medfm_cli.data.readers.rows import count_rows, items
 from medfm_cli.data.records import Record, is_records, keys
+from medfm_cli.data.records.kinds import is_questions
 from medfm_cli.data.records.meaning import Meaning, plain
 from medfm_cli.data.records.person import person
-from medfm_cli.data.records.questions import is_questions, turns_of
+from medfm_cli.data.records.questions import turns_of
 
 
 def sniff(head: bytes) -> bool:

@@ -22,7 +22,8 @@ class SeriesFormat:
         static: variables that are known once.
         units: of variables, where known.
         missing: numbers that mean that nothing was measured.
-        columns: what the columns `id`, `time`, `age`, `sex`, `site` are called.
+        columns: what the columns `id`, `time`, `age`, `sex`, `site` are called, and where a row is
+            one measurement, `variable` and `value`.
         hours: of one unit of the time column.
         sexes: what stands for `F` and `M`, in small letters.
     """
@@ -47,7 +48,7 @@ class SeriesFormat:
         unit = str(words.get("time_unit") or "hours")
         if unit not in HOURS:
             raise Unreadable(f"format.time_unit in the recipe must be one of {', '.join(HOURS)}")
-        names = ("id", "time", "age", "sex", "site")
+        names = ("id", "time", "age", "sex", "site", "variable", "value")
         return cls(
             {name: group for group in CHANNEL_GROUPS for name in groups.get(group, ())},
             frozenset(groups.get(STATIC, ())),

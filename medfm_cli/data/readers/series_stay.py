@@ -26,7 +26,8 @@ class Stay:
         format: what the recipe says.
         sums: sum and number of the values by time (hours) and channel.
         static: what is known once.
-        others: how often what the recipe does not name was left out, by variable.
+        others: how often what the recipe does not name was left out, by variable; their names go
+            nowhere, for they are data of the file.
         broken: rows that could not be read.
     """
 
@@ -77,7 +78,7 @@ class Stay:
         repeated = sum(count > 1 for _, count in self.sums.values())
         facts = facts | {"measurements": len(self.sums)}
         facts |= {"repeated": repeated} if repeated else {}
-        facts |= {"left_out": dict(sorted(self.others.items()))} if self.others else {}
+        facts |= {"left_out": sum(self.others.values())} if self.others else {}
         notes = [f"{len(self.others)} variables are in no group"] if self.others else []
         notes += [f"{self.broken} rows cannot be read"] if self.broken else []
         missing = {f"{number:g}" for number in self.format.missing}

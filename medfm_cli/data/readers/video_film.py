@@ -149,6 +149,8 @@ class Film:
                 if not streams:
                     raise Unreadable("a file of sound only, no film", step="quality")
                 context = streams[0].codec_context
+                if context is None:
+                    raise Unreadable("a film in a codec that is not known")
                 context.thread_count = 1  # the processors are shared out among processes
                 if max_pixels:
                     context.options = {"max_pixels": str(max_pixels)}

@@ -12,17 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from medfm_cli.data import payload
+from medfm_cli.data import payload, tar_index
 from medfm_cli.data.content import Content, Picture, Text
-from medfm_cli.data.readers import tar_index
 from medfm_cli.data.readers.item import Box, Item, ReadOptions, Turn, Unreadable
 from medfm_cli.data.readers.memory import first_of, read_bytes
-from medfm_cli.data.readers.tar_index import Members
 from medfm_cli.data.readers.text import decode
 from medfm_cli.data.records import Record
 from medfm_cli.data.records.meaning import meaning_of_names, plain
 from medfm_cli.data.records.person import person
 from medfm_cli.data.records.questions import turns_of
+from medfm_cli.data.tar_index import Members
 from medfm_cli.errors import DataError
 
 _TEXTS = ("txt", "text", "caption")

@@ -20,8 +20,7 @@ _RECORD = re.compile(
     rf"(?P<name>{_NAME})(/(?P<segments>\d{{1,6}}))?"
     r"[ \t]+(?P<signals>\d{1,5})"
     r"([ \t]+(?P<rate>\d*\.?\d*(e[-+]?\d+)?)(/\S*)?"
-    r"([ \t]+(?P<samples>\d{1,15})"
-    r"([ \t]+(?P<time>[\d:.]+)([ \t]+(?P<date>\d{1,2}/\d{1,2}/\d{1,4}))?)?)?)?[ \t]*"
+    r"([ \t]+(?P<samples>\d{1,15})([ \t]+(?P<start>.*))?)?)?[ \t]*"
 )
 _SIGNAL = re.compile(
     r"(?P<file>\S+)[ \t]+(?P<format>\d{1,3})(x(?P<per>\d{1,6}))?(:(?P<skew>\d{1,9}))?"
@@ -29,8 +28,14 @@ _SIGNAL = re.compile(
 )
 _SEGMENT = re.compile(r"(?P<name>\S+)[ \t]+(?P<samples>\d{1,15})[ \t]*")
 _GAIN = re.compile(
-    r"(?P<gain>[-+]?\d*\.?\d*(e[-+]?\d+)?)(\((?P<baseline>-?\d+)\))?(/(?P<units>\S+))?", re.I
+    r"(?P<gain>[-+]?\d*\.?\d*(e[-+]?\d+)?)(\((?P<baseline>-?\d+)(\.\d*)?\))?(/(?P<units>\S+))?",
+    re.IGNORECASE,
 )
+
+
+_INTEGER = re.compile(r"\s*([-+]?\d{1,12})(?=\s|$)")
+_STARTS = [f"{time} %d/%m/%Y" for time in ("%H:%M:%S.%f", "%H:%M:%S", "%H:%M", "%M:%S.%f")]
+_STARTS += ["%d-%b-%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,7 @@ def parse(path: Path) -> Header:
         record["name"],
         _rate(record["rate"]),
         samples,
-        _start(record["time"], record["date"]),
+        _start(record["start"] or ""),
         channels,
         segments,
         tuple(comments),
@@ -130,7 +135,7 @@ def _decode(data: bytes) -> str:
 
 def _lines(text: str) -> tuple[list[str], list[str]]:
     """What counts, and the comments."""
-    stripped = [line.strip() for line in re.split(r"\r\n|\n|\r", text)]
+    stripped = [line.strip().replace("\t", " ") for line in re.split(r"\r\n|\n|\r", text)]
     lines = [line for line in stripped if line and not line.startswith("#")]
     return lines, [line.strip("# \t") for line in stripped if line.startswith("#")]
 
@@ -142,13 +147,11 @@ def _rate(text: str | None) -> float:
     return rate
 
 
-def _start(time: str | None, date: str | None) -> str | None:
-    """When it was recorded, if the header gives the day too."""
-    if not time or not date:
-        return None
-    for form in ("%H:%M:%S.%f", "%H:%M:%S", "%H:%M", "%M:%S.%f"):
+def _start(text: str) -> str | None:
+    """When it was recorded, if the header gives the day; the Challenge of 2020 puts it first."""
+    for form in _STARTS:
         try:
-            return datetime.strptime(f"{date} {time}", f"%d/%m/%Y {form}").isoformat()
+            return datetime.strptime(text.strip(), form).isoformat()
         except ValueError:
             continue
     return None
@@ -169,11 +172,11 @@ def _channel(line: str) -> Channel:
         raise Unreadable("a damaged WFDB header")
     if match["file"] != "~":
         refuse_paths(match["file"])
-    fields = (match["rest"] or "").split(None, 6)
-    scale = _GAIN.fullmatch(fields[0]) if fields else None
-    if fields and scale is None:
+    gain, _, rest = (match["rest"] or "").partition(" ")
+    scale = _GAIN.fullmatch(gain) if gain else None
+    if gain and scale is None:
         raise Unreadable("a damaged WFDB header")
-    numbers = [_integer(text) for text in fields[1:6]] + [None] * 5
+    numbers, name = _numbers(rest)
     zero, first, checksum = numbers[1], numbers[2], numbers[3]
     baseline = int(scale["baseline"]) if scale and scale["baseline"] else zero or 0
     return Channel(
@@ -187,7 +190,7 @@ def _channel(line: str) -> Channel:
         units=(scale["units"] if scale else None) or "mV",
         first=first or 0,
         checksum=checksum,
-        name=fields[6].strip() if len(fields) > 6 else "",
+        name=name,
     )
 
 
@@ -199,11 +202,13 @@ def _gain(text: str) -> float:
         return 200.0
 
 
-def _integer(text: str) -> int | None:
-    try:
-        return int(text)
-    except ValueError:
-        raise Unreadable("a damaged WFDB header") from None
+def _numbers(text: str) -> tuple[list[int | None], str]:
+    """Up to five whole numbers (resolution, zero, first, checksum, block), and the name."""
+    found: list[int | None] = []
+    while len(found) < 5 and (match := _INTEGER.match(text)):
+        found.append(int(match[1]))
+        text = text[match.end() :]
+    return found + [None] * (5 - len(found)), text.strip()
 
 
 def refuse_paths(name: str) -> None:

@@ -15,12 +15,6 @@ MOST_OPTIONS = 10
 """Most options of a question that are kept as its fact."""
 
 
-def is_questions(names: set[str]) -> bool:
-    """Whether these columns, in small letters, are those of questions and answers."""
-    asked = "question" in names and bool(names & {"answer", "answers", "response"})
-    return asked or "conversations" in names
-
-
 def turns_of(record: Record, meaning: Meaning) -> tuple[Turn, ...]:
     """The questions of a row: its one question, or those of a conversation (LLaVA's layout)."""
     said = record.cells.get("conversations")

@@ -23,8 +23,10 @@ def _own_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def curate(tmp_path: Path) -> Curate:
     """Curate a source with the keys of a recipe."""
 
-    def run_it(source: Path | str, *, out: str = "run", **keys: Any) -> Curated:
-        recipe = CurateRecipe.model_validate({"source": str(source), "workers": 1} | keys)
+    def run_it(source: Path | str | None, *, out: str = "run", **keys: Any) -> Curated:
+        recipe = CurateRecipe.model_validate(
+            {"source": None if source is None else str(source), "workers": 1} | keys
+        )
         folder = tmp_path / out
         folder.mkdir(exist_ok=True)
         run = Run(dir=folder, verb="curate", name="toy", hash="0" * 64, console=Silence())

@@ -94,6 +94,10 @@ def test_short_and_long_ecgs_and_missing_samples_are_drawn() -> None:
     values[7] = np.nan
     ecg(replace(beats(0), values=values), "t").svg()
     ecg(replace(beats(0), values=values[:, :300]), "t").svg()
+    tiny = ecg(replace(beats(0), values=values[:, :120]), "t")
+    assert "1.2 s, all leads from the beginning" in tiny.svg()
+    starts = [path[0][0] for path in paths(tiny, "#1b1b22") if len(path) > 20]
+    assert len({round(x) for x in starts}) == 4, "four columns, though they are short"
     long = replace(beats(0), values=np.tile(values, 4))
     assert "first 10 of 40 s" in ecg(long, "t").svg()
 

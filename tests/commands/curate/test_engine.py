@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -286,12 +287,14 @@ def test_a_table_of_patients_is_joined_with_the_headers(tmp_path: Path, curate: 
     for number in range(9):
         path = tmp_path / "s" / f"{number}.dcm"
         dicom(path, noise(number), PatientID=f" P{number // 2} ")
-    rows = [f"P{i},{'ab'[i % 2]},Bonn" for i in range(4)]
-    labels(tmp_path, *rows, "P77,a,Bonn", header="PatientID,diagnosis,site")
+    rows = [f"P{i},{'ab'[i % 2]},Bonn,{95 - 50 * (i % 2)},female" for i in range(4)]
+    labels(tmp_path, *rows, "P77,a,Bonn,77,m", header="PatientID,diagnosis,site,age,sex")
     done = curate(tmp_path / "s", labels=str(tmp_path / "labels.csv"))
     assert (done.counts["labelled"], done.counts["patients"]) == (8, 5)
     assert "patients in the files' headers" in done.run.resolved["labels.files"]["why"]
     assert [row["site"] for row in done.rows].count("Bonn") == 8
+    found = Counter((row["age"], row["sex"]) for row in done.rows)
+    assert found == {(90.0, "F"): 4, (45.0, "F"): 4, (None, ""): 1}
     assert b"P77" not in (done.run.dir / "dataset" / "quarantine.parquet").read_bytes()
     table(tmp_path / "labels.csv", "PatientID,diagnosis", "Q1,a", "Q2,b", "Q3,a")
     with pytest.raises(DataError, match="names neither a file of the source nor a patient"):

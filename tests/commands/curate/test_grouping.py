@@ -106,6 +106,13 @@ def test_a_copy_of_a_slice_belongs_to_its_volume(tmp_path: Path) -> None:
     assert sizes(tmp_path) == [7]
 
 
+def test_copies_of_one_slice_are_no_volume(tmp_path: Path) -> None:
+    (path,) = series(tmp_path, list(phantom(1)), upwards(1))
+    for number in range(3):
+        (tmp_path / f"copy{number}").write_bytes(path.read_bytes())
+    assert grouped(tmp_path) == []
+
+
 def test_radiographs_of_a_series_stay_alone(tmp_path: Path) -> None:
     for number in range(3):
         dicom(
@@ -234,3 +241,8 @@ def test_every_real_scan_finds_its_segmentation(shared_data: Path) -> None:
     assert len(found) == len(scans & masks)
     for _, (scan, mask) in found:
         assert scan.replace("images/", "labels/") == mask
+
+
+@pytest.mark.realdata
+def test_one_real_slice_in_many_encodings_is_no_volume(shared_data: Path) -> None:
+    assert grouped(shared_data / "dicom_mixed") == []

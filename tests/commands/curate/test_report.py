@@ -17,7 +17,6 @@ from curate_mixed import BLOCKS, Kept, everything, shape_picture, write_ledger, 
 
 from medfm_cli.commands.curate.account import Account
 from medfm_cli.commands.curate.datasheet import QUESTIONS, datasheet, responsible_use
-from medfm_cli.commands.curate.deduplicate import Unique
 from medfm_cli.commands.curate.describe import describe
 from medfm_cli.commands.curate.joining import Joined
 from medfm_cli.commands.curate.options.describe import Describe
@@ -27,8 +26,9 @@ from medfm_cli.commands.curate.reporting.story import Story
 from medfm_cli.commands.curate.reporting.texts import column, excerpt
 from medfm_cli.commands.curate.rescan import KNOWN, Look, Rescan
 from medfm_cli.commands.curate.split import Dealt
+from medfm_cli.commands.curate.unique import Pair, Unique
 from medfm_cli.console import Silence
-from medfm_cli.data.content import Row, Text
+from medfm_cli.data.content import Picture, Row, Text
 from medfm_cli.runs import Callout, Figure, Run, Section, Table
 from medfm_cli.runs.page import write_page
 
@@ -200,16 +200,33 @@ def test_copies_and_look_alikes_are_shown(tell: Tell, tmp_path: Path) -> None:
         Kept(replace(near, pixels=changed), fate="duplicate", twin=1, step="duplicates",
              reason="almost the same", cluster=1)
     )  # fmt: skip
-    story = tell(items)
+    unique = Unique(clusters=1, clustered=3, pairs=2, turned=1, doubtful=[Pair(1, 2, "flipped", 7)])
+    story = replace(tell(items), unique=unique)
     thumb = np.arange(256, dtype=np.uint8).tobytes()
     story.ledger.execute("UPDATE items SET thumb = ?", thumb)
     found = sections(story)
     text = repr(found)
     assert "1 samples have the very content of 1 others" in text
-    assert "1 clusters of 3 samples look alike. Of these 2 are kept" in text
-    assert "1 were left out" in text
+    assert "3 samples in 1 groups look alike" in text
+    assert "1 of 2 pairs are turned or flipped" in text
+    assert "1 of 1 groups" in text
+    assert "only a thumbnail" in text
+    for name in ("near", "doubtful", "copies"):
+        assert (tmp_path / "figures" / f"{name}.png").is_file()
+
+
+def test_near_copies_that_were_left_out_stand_beside_what_is_kept(
+    tell: Tell, tmp_path: Path
+) -> None:
+    items = everything()
+    near = shape_picture(1).pixels.copy()
+    near[0, 0] ^= 1
+    items.append(Kept(Picture(near), fate="duplicate", twin=1, step="duplicates", reason="near"))
+    story = replace(tell(items), unique=Unique(nearly=1))
+    found = sections(story)
+    assert "1 samples look like others and were left out." in repr(found)
+    assert "1 of 1 groups" in repr(found)
     assert (tmp_path / "figures" / "near.png").is_file()
-    assert (tmp_path / "figures" / "copies.png").is_file()
 
 
 def test_boxes_and_masks_are_drawn(tell: Tell, tmp_path: Path) -> None:

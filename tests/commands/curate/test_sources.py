@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 from curate_files import noise, picture, table
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.commands.curate.sources import Listing, find_source, medmnist, packages
 from medfm_cli.commands.curate.sources.medmnist_files import FILES
+from medfm_cli.commands.curate.sources.places import places
 from medfm_cli.errors import DataError, EnvironmentProblem
 
 
@@ -229,6 +232,42 @@ def test_an_unpacking_that_was_stopped_is_done_again(tmp_path: Path) -> None:
     Path(files[0].path).write_bytes(b"torn")
     (tmp_path / "work" / "unpacked" / "index.json").unlink()
     assert [Path(f.path).read_bytes() for f in source.open(tmp_path / "work").files] == [b"1", b"2"]
+
+
+@pytest.mark.parametrize("make", [zipped, tarred])
+def test_members_that_belong_together_find_each_other(
+    tmp_path: Path, make: Callable[..., Path]
+) -> None:
+    members = {"./set/1.hea": b"header", "set/1.dat": b"data", "set/ä b\n.dat": b"odd"}
+    listing = find_source(str(make(tmp_path / "x", members))).open(tmp_path / "work")
+    paths = {Path(file.name).name: Path(file.path) for file in listing.files}
+    assert paths["1.hea"].with_name("1.dat").read_bytes() == b"data"
+    assert paths["ä b\n.dat"].name == "0000002"
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        (["a/b.c", "./d"], ["named/a/b.c", "named/d"]),
+        (["a", "A", "a/b"], ["numbered/0000000", "numbered/0000001", "named/a/b"]),
+        (["x/Y.png", "X/y.png"], ["named/x/Y.png", "numbered/0000001"]),
+        (["../x", "-x", ".x", "nul.txt", "x" * 101], [f"numbered/000000{n}" for n in range(5)]),
+        (["a/" * 16 + "x", "a\\b", "x."], [f"numbered/000000{n}" for n in range(3)]),
+    ],
+)
+def test_only_harmless_names_are_kept(members: list[str], expected: list[str]) -> None:
+    assert places(members) == expected
+
+
+@settings(max_examples=200)
+@given(st.lists(st.text("ab./\\ A-é\n", max_size=8), max_size=6))
+def test_no_place_leads_out_or_meets_another(members: list[str]) -> None:
+    found = places(members)
+    assert len({place.lower() for place in found}) == len(found) == len(members)
+    for place in found:
+        parts = place.split("/")
+        assert all(part and not part.startswith((".", "-")) and "\\" not in part for part in parts)
+        assert not any(other.lower().startswith(f"{place}/".lower()) for other in found)
 
 
 def test_a_table_is_a_source(folder: Path) -> None:

@@ -257,3 +257,16 @@ def test_subjects_of_very_different_size_with_several_labels_come_in_proportion(
     for counts in said.labels.values():
         for side, share in SHARES.items():
             assert abs(counts[side] / counts.total() - share) <= 0.02
+
+
+def test_more_labels_than_a_table_can_hold_leave_the_commonest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("medfm_cli.commands.curate.traits.MOST_LABELS", 3)
+    counts = {"a": 1, "b": 30, "c": 2, "d": 40, "e": 50}
+    samples = [{"label": label} for label, n in counts.items() for _ in range(n)]
+    _, said = dealt(samples)
+    assert list(said.labels) == ["e", "d", "b"]
+    for label in said.labels:
+        assert abs(said.labels[label]["train"] - 0.7 * counts[label]) <= 2
+    assert abs(said.sides["train"] - 0.7 * len(samples)) <= 2

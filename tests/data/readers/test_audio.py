@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import wave
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,14 @@ import pytest
 import soundfile
 
 from medfm_cli.data.content import Audio
-from medfm_cli.data.readers import Item, ReadOptions, Unreadable, read_images, sniff
+from medfm_cli.data.readers import (
+    Item,
+    ReadOptions,
+    Unreadable,
+    find_reader,
+    read_images,
+    sniff,
+)
 
 RATE = 8000
 
@@ -115,3 +123,16 @@ def test_what_only_begins_like_mp3_is_none(tmp_path: Path, head: bytes) -> None:
     (tmp_path / "x").write_bytes(head)
     with pytest.raises(Unreadable, match="no known format"):
         sniff(tmp_path / "x")
+
+
+@pytest.mark.parametrize("name", ["audio", "video", "edf"])
+def test_a_library_that_is_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """One such file costs itself, and not the reading of all others."""
+    for module in ("soundfile", "av", "edfio"):
+        monkeypatch.setitem(sys.modules, module, None)
+    head = b"0       " + b" " * 176 + b"512     " + b" " * 44 + b"1       " + b"1       " + b"1   "
+    (tmp_path / "x").write_bytes(head if name == "edf" else b"\x00\x00\x01\xba" * 99)
+    with pytest.raises(Unreadable, match=r"pip install 'medfm\[(media|signals)\]'"):
+        list(find_reader(name).read(tmp_path / "x", ReadOptions()))

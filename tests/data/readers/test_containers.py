@@ -16,9 +16,9 @@ import webdataset
 from curate_files import noise, picture
 from PIL import Image
 
-from medfm_cli.data import payload
+from medfm_cli.data import payload, tar_index
 from medfm_cli.data.content import Audio, Content, Picture, Row, Signal, Text, Volume
-from medfm_cli.data.readers import Item, ReadOptions, Unreadable, find_reader, sniff, tar_index
+from medfm_cli.data.readers import Item, ReadOptions, Unreadable, find_reader, sniff
 from medfm_cli.data.readers.item import Box, Turn
 from medfm_cli.data.readers.memory import as_file
 from medfm_cli.data.records.documents import NoDocumentError, document_of

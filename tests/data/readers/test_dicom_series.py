@@ -180,6 +180,10 @@ def test_slices_that_are_no_volume_are_refused(tmp_path: Path) -> None:
         read(one + other)
     with pytest.raises(Unreadable, match="single slice"):
         read(one[:1])
+    copy = tmp_path / "copy"
+    copy.write_bytes(one[0].read_bytes())
+    with pytest.raises(Unreadable, match="single slice"):
+        read([one[0], copy])
 
 
 FOLDERS = ("98892001/CT5N", "77654033/CT2")

@@ -110,6 +110,17 @@ def test_a_file_that_breaks_off_is_told(tmp_path: Path) -> None:
             read(tmp_path / "x")
 
 
+def test_a_channel_without_a_scale_has_no_values(tmp_path: Path) -> None:
+    data = bytearray(recording(tmp_path / "x").read_bytes())
+    low, high = 256 + 3 * 104 + 8, 256 + 3 * 112 + 8  # of the second channel
+    data[high : high + 8] = data[low : low + 8]
+    (tmp_path / "x").write_bytes(data)
+    fast, slow = read(tmp_path / "x")
+    assert np.isnan(signal(slow).values).all()
+    assert np.isfinite(signal(fast).values).all()
+    assert "1 channels have no scale" in fast.notes[0]
+
+
 def test_a_discontinuous_recording_is_noted(tmp_path: Path) -> None:
     data = bytearray(recording(tmp_path / "x", annotations=[]).read_bytes())
     data[192:197] = b"EDF+D"

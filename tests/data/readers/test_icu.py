@@ -83,7 +83,7 @@ def test_the_recipe_says_what_belongs_where(tmp_path: Path) -> None:
     assert series(item).units == ("1/min", "")
     assert of(item, "HR") == {0.1167: 75.0, 47.6167: -1.0}
     assert series(item).static == {"Urine": 900.0}
-    assert item.facts["left_out"] == {"Height": 1, "Weight": 2}
+    assert item.facts["left_out"] == 3, "Height once, Weight twice"
     assert item.notes == ("2 variables are in no group",)
 
 
@@ -168,8 +168,36 @@ def test_a_wide_table_needs_the_columns_that_are_named(tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match="lacks 1 of the columns"):
         read(tmp_path / "x", **(WORDS | {"age": "years"}))
     reader = sniff(tmp_path / "x", ["icu-wide"])
-    with pytest.raises(Unreadable, match=r"format\.id"):
+    with pytest.raises(Unreadable, match=r"format\.time"):
         list(reader.read(tmp_path / "x", ReadOptions()))
     (tmp_path / "x").write_bytes(b"PAR1" + bytes(100))
     with pytest.raises(Unreadable, match="damaged Parquet"):
         read(tmp_path / "x", **WORDS)
+
+
+def test_a_table_without_a_column_of_stays_is_one_stay(tmp_path: Path) -> None:
+    """As in the Challenge of 2019: a file a patient, `|` between the cells."""
+    text = "HR|Temp|Age|Gender|ICULOS\n80|NaN|61|0|1\n82|36.5|61|0|2\nNaN|NaN|61|0|3\n"
+    (tmp_path / "p1.psv").write_text(text)
+    words = {"time": "ICULOS", "age": "Age", "sex": "Gender", "sexes": {0: "F", 1: "M"}}
+    reader = sniff(tmp_path / "p1.psv", ["icu-wide"])
+    (item,) = reader.read(tmp_path / "p1.psv", ReadOptions(format=words))
+    assert isinstance(item, Item)
+    assert (item.subject, item.age, item.sex) == (None, 61.0, "F")
+    assert of(item, "HR") == {1.0: 80.0, 2.0: 82.0}
+    assert of(item, "Temp") == {2.0: 36.5}
+
+
+def test_a_table_of_measurements(tmp_path: Path) -> None:
+    text = (
+        "stay,when,what,how_much,who\n7,2150-01-01 10:00,HR,80,x\n7,2150-01-01 11:30,HR,90,x\n"
+        "7,2150-01-01 11:30,Na,140,x\n8,2150-02-01 09:00,Na,141,x\n8,2150-02-01 09:00,Foo,1,x\n"
+    )
+    (tmp_path / "x").write_text(text)
+    words = {"id": "stay", "time": "when", "variable": "what", "value": "how_much"}
+    groups = {"labs": ["Na"], "vitals": ["HR"]}
+    first, second = read(tmp_path / "x", groups=groups, **words)
+    assert (of(first, "HR"), of(first, "Na")) == ({0.0: 80.0, 1.5: 90.0}, {1.5: 140.0})
+    assert of(second, "Na") == {0.0: 141.0}
+    assert second.facts["left_out"] == 1
+    assert (second.subject, second.time) == ("8", "2150-02-01T09:00:00")

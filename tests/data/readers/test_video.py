@@ -143,6 +143,13 @@ def blank(data: bytearray, places: list[int], numbers: list[int]) -> None:
         data[start:end] = bytes(end - start)
 
 
+def test_a_codec_that_is_not_known_is_told(tmp_path: Path) -> None:
+    path = film(tmp_path / "x", 5, kind="avi")
+    path.write_bytes(path.read_bytes().replace(b"FMP4", b"zzzz"))
+    with pytest.raises(Unreadable, match="codec that is not known"):
+        read(path)
+
+
 def test_sound_alone_is_no_film(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "x"), "w", format="mp4") as container:
         stream = container.add_stream("aac", rate=8000)

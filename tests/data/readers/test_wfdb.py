@@ -173,6 +173,19 @@ def test_the_day_of_recording_is_the_time(tmp_path: Path) -> None:
     assert read(path)[0].time == "1994-08-15T17:27:45"
 
 
+def test_headers_as_others_write_them(tmp_path: Path) -> None:
+    """The day first, as in the Challenge of 2020; tabs; fields left out; a baseline with a dot."""
+    path = record(tmp_path, "r", waves())
+    path.write_text(
+        "r 2 500 500 05-Feb-2020 11:39:16\r\nr.dat 16x1 1000.0(0.0)/mV 16 0 I\r\n"
+        "r.dat\t16\t1000/mV\t16\t0\t28\t-1716\t0\tlead II\r\n#Age: 74\r\n#Sex: Male\r\n"
+    )
+    item = read(path)[0]
+    assert signal(item).channels == ("I", "lead II")
+    assert (signal(item).rate, item.time) == (500.0, "2020-02-05T11:39:16")
+    assert (item.age, item.sex) == (74.0, "M")
+
+
 def test_a_header_is_known_by_its_content(tmp_path: Path) -> None:
     path = record(tmp_path, "r", waves())
     moved = path.rename(tmp_path / "anything.txt")

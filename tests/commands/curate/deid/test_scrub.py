@@ -58,6 +58,14 @@ def test_nothing_to_do_gives_the_very_same_content() -> None:
     assert (done.notes, done.reason) == ((), "")
 
 
+def test_a_picture_without_text_loads_no_language_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str) -> None:
+        raise AssertionError(name)
+
+    monkeypatch.setattr("medfm_cli.commands.curate.scrub.finder", load)
+    scrub(Item(Picture(picture())), Deidentify(text="presidio"), NAMES)
+
+
 def test_switched_off_leaves_all_but_says_what_was_seen() -> None:
     item = Item(Text("Dr. Grey"), subject="PAT-001942", time="2011-03-04", age=95.0)
     done = scrub(item, Deidentify(on=False), NAMES)
@@ -197,6 +205,14 @@ def test_a_file_that_declares_text_is_blanked_without_being_asked() -> None:
     unseen = replace(item, content=Picture(picture()))
     assert scrub(unseen, BUILTIN, NAMES).notes == ("burned-in text declared, none found",)
     assert scrub(unseen, replace_options(burned_in="blank"), NAMES).reason
+
+
+def test_further_pictures_of_a_document_are_searched_too() -> None:
+    item = Item(Picture(picture()), pictures=(Picture(picture()), Picture(picture("SMITH JOHN"))))
+    assert scrub(item, BUILTIN, NAMES).notes == ("burned-in text suspected",)
+    clean = scrub(item, replace_options(burned_in="blank"), NAMES).item
+    assert clean.content is item.content and clean.pictures[0] is item.pictures[0]
+    assert (clean.pictures[1].pixels != item.pictures[1].pixels).any()
 
 
 @pytest.mark.realdata

@@ -29,11 +29,14 @@ class Members:
         offset: the byte of its first member's header.
         key: the name that its members share.
         data: ending (`jpg`, `seg.png`) → content.
+        endings: all endings, also of what is not read.
+        size: of all members, in bytes.
     """
 
     offset: int
     key: str
     data: dict[str, bytes] = field(default_factory=dict)
+    endings: set[str] = field(default_factory=set)
     size: int = 0
     wrong: str = ""
 
@@ -46,6 +49,12 @@ def samples(path: Path, first: int = 0, last: int | None = None) -> Iterator[Mem
             return
         if number >= first:
             yield sample
+
+
+def endings_in(path: Path) -> Iterator[set[str]]:
+    """The endings of the members of each sample, nothing being read of them."""
+    for sample in _walk(path, from_=None):
+        yield sample.endings
 
 
 def count(path: Path) -> int:
@@ -87,6 +96,7 @@ def _walk(path: Path, offset: int = 0, *, from_: int | None = 0) -> Iterator[Mem
 def _add(sample: Members, info: tarfile.TarInfo, ending: str, tar: tarfile.TarFile | None) -> None:
     """Put a member into its sample; without `tar` its content is not read."""
     sample.size += info.size
+    sample.endings.add(ending)
     if not info.isreg() or info.issparse():
         sample.wrong = "a link or device in the archive, which is never followed"
     elif not ending:
