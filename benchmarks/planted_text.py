@@ -84,6 +84,70 @@ SENTENCES: dict[str, tuple[str, ...]] = {
         "The patient, aged <OLD>, lives alone.", "A <OLD> y/o female fell.", "Age: <OLD>",
     ),
 }  # fmt: skip
+FURTHER: dict[str, tuple[str, ...]] = {
+    "NAME": (
+        "pt seen w/ Dr <L>, plan as above", "D/w Dr. <L> (ortho) who agrees.", "Mr. and Mrs. <L> came.",
+        "Per <F> <L>, RN, the drain was emptied.", "Interpreter: <F> <L>", "HISTORIAN: <F> <L>, niece",
+        "Prof. <L> suggested a biopsy.", "The patient's mother <F> states he is eating.",
+        "Radiologist <F> <L> was paged.", "<F> returns with a cough.", "Spoke to <F> at the front desk.",
+        "IMPRESSION BY <F> <L>", "The <L> family was updated.", "<L>, <F> was brought in by ambulance.",
+        "Images reviewed with <F> <L> and team.", "Sincerely, <F> <L>", "seen by dr. <l> in clinic",
+        "ORDERED BY <L> <F>", "Dr. <F> van <L> will follow.", "Case of <F> <L>, bed 4.",
+    ),
+    "DATE": (
+        "Seen on the <D>th of <MONTH>, <YYYY>.", "Last A1c <MM>/<YY>.", "Friday, <MONTH> <D>",
+        "The week of <MONTH> <D>.", "<DD>/<MM>/<YYYY> CT abdomen", "biopsy <DD>-<MON>-<YY>",
+        "Stroke in <MONTH> '<YY>.", "<YYYY>.<MM>.<DD>", "(<MM>/<DD>/<YY>) normal", "D: <MM>/<DD>/<YYYY> 10:15",
+    ),
+    "PHONE": (
+        "cell <3> <3> <4>", "<3>-<4> (home)", "ext <4>", "can be reached at <3>-<3>-<4>", "fax# <3>-<4>",
+        "telephone: +49 <3> <7>",
+    ),
+    "ID": (
+        "FIN: <9>", "Chart <6>", "acct#<8>", "Reg. no. <6>", "Visit ID <8>", "#<7>", "IMG-<4>-<6>",
+        "MRN<7>", "Unit record <6>-<2>", "Order number: <8>",
+    ),
+    "ADDRESS": (
+        "resides on <ROAD>", "Home address: <N> <ROAD> Apt 3", "originally from <TOWN>",
+        "Ms. Park of <TOWN>, <STATE> was seen", "<TOWN>, <STATE> <5>", "a farmer in rural <TOWN>",
+    ),
+    "HOSPITAL": (
+        "sent here by <HOUSE> ED", "outside records (<HOUSE>)", "at the <TOWN> VA", "She works at <HOUSE>.",
+        "prior films from <HOUSE>", "a bed at <TOWN> General was found",
+    ),
+    "AGE over 89": (
+        "<OLD>yo M with falls", "he turned <OLD>", "<OLD>-y.o. woman", "age <OLD>", "a <OLD> year-old",
+        "<OLD>F, hip fracture",
+    ),
+}  # fmt: skip
+"""Other ways of writing the same; the patterns found 0.61 of these before they were widened."""
+HELD_OUT: dict[str, tuple[str, ...]] = {
+    "NAME": (
+        "Neurosurgery (Dr. <L>) was called.", "Pt is a friend of Ms <L>.", "<F> <L> presents with hematuria.",
+        "Assistant surgeon <F> <L> closed.", "Letter to <F> <L>:", "RN <F> <L> notified.",
+        "Mrs <L>'s husband drove her.", "Her caretaker, <F> <L>, agrees.", "Signed, <F> <I> <L>",
+        "We met <F> and her parents.", "Dr. <L>-<L> assisted.", "PROVIDER <L>, <F> <I>",
+        "Captain <L> was injured.", "(<F> <L>, PA-C)",
+    ),
+    "DATE": (
+        "Last dose <MON> <D>.", "<MM>/<DD> - afebrile.", "s/p CABG <MM>/<DD>/<YY>", "EDC: <MONTH> <D>, <YYYY>",
+        "dated <D>-<MM>-<YYYY>", "admitted <MONTH> <D> and discharged <MONTH> <D>", "LMP <MM>-<DD>-<YY>",
+    ),
+    "PHONE": ("ph <3>-<4>", "(<3>)<3>-<4>", "Contact no. <3>-<3>-<4>", "1-<3>-<3>-<4>", "text <3>.<3>.<4>"),
+    "ID": (
+        "Med rec # <7>", "Hosp no <6>", "Pt ID <8>", "Lab no. <7>", "Policy # <3>-<6>", "License <6>",
+        "UR <7>", "Barcode <9>",
+    ),
+    "ADDRESS": (
+        "lives at <N> <ROAD> with family", "relocated to <TOWN>, <STATE>", "mail to <N> <ROAD>",
+        "visiting from <TOWN>", "an apartment in <TOWN>", "<TOWN> resident",
+    ),
+    "HOSPITAL": (
+        "an outside facility, <HOUSE>,", "via <HOUSE>", "PCP at <HOUSE>", "declined transfer to <TOWN> Hospital",
+    ),
+    "AGE over 89": ("this <OLD> yr old man", "a <OLD> year old", "<OLD> y.o.", "her age (<OLD>)", "AGE <OLD>"),
+}  # fmt: skip
+"""Written last, run once, and never used to change the patterns: the figure to trust."""
 MEDICAL = (
     "Parkinson disease", "Baker cyst", "a Foley catheter", "Bell palsy", "Graves disease",
     "Crohn's disease", "a Kirschner wire", "Hodgkin lymphoma", "Alzheimer disease", "Babkin sign",
@@ -113,7 +177,7 @@ def planted(kind: str, template: str, carrier: tuple[str, str], draw: random.Ran
     """One sentence with its identifiers between two sentences of a real report."""
     before, after = carrier
     text, spans, rest = f"{before} ", [], template
-    whole = kind in ("DATE", "PHONE", "ID", "E-MAIL or URL", "ADDRESS")
+    whole = kind in ("DATE", "PHONE", "ID", "E-MAIL or URL", "ADDRESS")  # one span, holes and all
     start = -1
     while "<" in rest:
         plain, _, rest = rest.partition("<")

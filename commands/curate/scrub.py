@@ -56,7 +56,12 @@ def scrub(item: Item, options: Deidentify, names: Pseudonyms) -> Scrubbed:
         options: the recipe's block.
         names: the key that dates move by and that identifiers are marked with.
     """
-    identifiers = [text for text in (item.subject, item.study, item.site) if text]
+    makers = {str(value).casefold() for value in item.facts.values()}
+    identifiers = [
+        text
+        for text in (item.subject, item.study, item.site)
+        if text and text.casefold() not in makers  # scanners may give their maker as hospital
+    ]
     if not options.on:
         return Scrubbed(item, marks=marks(identifiers, names))
     wiper = Wiper(options)

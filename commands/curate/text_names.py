@@ -31,7 +31,7 @@ _LABEL = r"""(?:patient(?:'s)?(?:\x20name)?|pt\.?(?:\x20name)?|name(?:\x20of\x20
     |(?:attending|referring|consulting|ordering|primary\x20care|interpreting|admitting|family
     |requesting)\x20(?:physician|doctor|provider|radiologist|surgeon|md)
     |physician|provider|radiologist|(?:co-?|assistant\x20)?surgeons?|assistants?|anesthesiologist
-    |resident|technologist|sonographer|operator|pathologist|cardiologist|nurse|scribe|witness
+    |resident|interpreter|historian|informant|technologist|sonographer|operator|pathologist|cardiologist|nurse|scribe|witness
     |mother|father|next\x20of\x20kin|emergency\x20contact|guardian|attn|attention|dear|re|cc
     |from|to
     |(?:electronically\x20)?(?:signed|dictated|transcribed|reviewed|verified|authenticated|approved
@@ -41,6 +41,13 @@ _BEFORE_NAME = r"""(?:named|called|known\x20as|(?:is\x20a\x20)?patient\x20of
     |under\x20the\x20care\x20of|accompanied\x20by|my\x20patient,?|patient,|name\x20is|this\x20is
     |(?:wife|husband|daughter|son|sister|brother|mother|father|friend|sincerely|regards
     |yours\x20truly),?)"""
+_BEFORE_TWO = r"""(?:(?:ordered|prepared|obtained|assisted|supervised|referred|seen|evaluated
+    |managed|requested|witnessed|explained|entered|given|impression|note|report|accepted)\x20by
+    |(?:reviewed|discussed|spoke|spoken|met|consulted|talked|conference|visited)\x20(?:with|to)
+    |(?:case|care|names|consent|attention)\x20of
+    |(?:radiologist|surgeon|nurse|anesthesiologist|therapist|attending|resident|technologist
+    |pharmacist|interpreter|midwife|physician|cardiologist|pathologist|caregiver|neighbor))"""
+"""What comes before a first and a last name, and before one capital as often something else."""
 _ROAD = r"""(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Way|Place|Pl
     |Terrace|Parkway|Pkwy|Highway|Hwy|Circle|Cir|Square|Sq|Trail)"""
 _TOWN = rf"{_CAPITAL}(?:\x20{_CAPITAL}){{0,2}}"
@@ -52,8 +59,8 @@ _HOUSE = r"""(?:(?:Memorial\x20|General\x20|Regional\x20|Community\x20|Universit
     |Clinics?|Infirmary|Hospice|Nursing\x20Home|Cancer\x20Cent(?:er|re)|Surgery\x20Cent(?:er|re)
     |Imaging(?:\x20Cent(?:er|re))?|Radiology|Rehabilitation\x20Cent(?:er|re)|Medical\x20Group
     |Sanatorium|Polyclinic))"""
-_LIVES = r"""(?:comes|lives|lived|living|resides|residing|resident\x20of|moved|relocated|born
-    |grew\x20up|native\x20of|travel(?:l?ed|s)?|flew|works)"""
+_LIVES = r"""(?:comes|originally|farmer|lives|lived|living|resides|residing|resident\x20of|moved
+    |relocated|born|grew\x20up|native\x20of|travel(?:l?ed|s)?|flew|works)"""
 _WORDS = re.compile(r"[^\W\d_][\w'’-]*\.?")
 _KINDS = re.compile(rf"{_HOUSE}.*$", re.VERBOSE)
 _NO_HOUSE = NO_NAME | {
@@ -71,6 +78,12 @@ def head(text: str) -> slice | None:
             break
         end = word.end()
     return slice(0, end) if end else None
+
+
+def _two(text: str) -> slice | None:
+    """At least two names, neither of which is an everyday word."""
+    part = head(text)
+    return part if part and len(text[part].split()) > 1 else None
 
 
 def _tail(text: str) -> slice | None:
@@ -93,8 +106,7 @@ def _by_first_name(text: str) -> slice | None:
     """What begins with a common first name and goes on with no everyday word."""
     if text.split()[0].lower() not in FIRST_NAMES:
         return None
-    part = head(text)
-    return part if part and len(text[part].split()) > 1 else None
+    return _two(text)
 
 
 def _has_a_name(text: str) -> bool:
@@ -114,7 +126,7 @@ PLACES: tuple[Pattern, ...] = (
     pattern(
         "ADDRESS",
         rf"""\b{_TOWN},\x20?(?:(?:{STATE_CODES})\b\.?\x20{_ZIP}|(?:{PLAIN_STATE_CODES})\b(?!\.?\w)
-        |(?:{_STATES})\b)""",
+        |(?:{_STATES})\b(?:\x20{_ZIP})?)""",
     ),
     pattern(
         "ADDRESS",
@@ -123,13 +135,26 @@ PLACES: tuple[Pattern, ...] = (
     ),
     pattern(
         "ADDRESS",
-        rf"\b{_LIVES}(?:\x20(?:in|to|from|at|near|of)){{1,2}}\x20(?P<x>{_TOWN})",
+        rf"\b{_LIVES}(?:\x20(?:in|to|on|from|at|near|of)){{1,2}}\x20(?P<x>{_TOWN})",
         head,
     ),
     pattern(
         "HOSPITAL",
         rf"""\b(?:(?:St\.?|Saint|Mt\.?|Mount)\x20)?(?:[A-Z][\w'’.&-]*\x20){{1,4}}{_HOUSE}
         (?:\x20(?:of|at)\x20{_CAPITAL}(?:\x20{_CAPITAL})?)?\b""",
+        only(_has_a_name),
+    ),
+    pattern(
+        "ADDRESS",
+        rf"""\b{_CAPITAL}(?:\x20{_CAPITAL}){{0,2}}\x20(?:Street|Avenue|Ave|Road|Rd|Boulevard|Blvd
+        |Lane|Drive|Parkway|Highway|Terrace)\b""",
+    ),
+    pattern("ADDRESS", rf"\b(?:rural|downtown|near)\x20(?P<x>{_TOWN})", head),
+    pattern(
+        "HOSPITAL",
+        rf"""\b(?:at|to|from|the|by)\x20(?P<x>{_CAPITAL}(?:\x20{_CAPITAL})?\x20
+        (?:VA|VAMC|General|Memorial|Presbyterian|Methodist|Baptist|Mercy|Regional))\b
+        (?!\x20(?:Surgery|Medicine|Anesthesia))""",
         only(_has_a_name),
     ),
     pattern(
@@ -168,6 +193,9 @@ PEOPLE: tuple[Pattern, ...] = (
         head,
     ),
     pattern("NAME", rf"(?i:\b{_BEFORE_NAME})\x20(?P<x>{_NAME})", head),
+    pattern("NAME", rf"(?i:\b{_BEFORE_TWO})\x20(?P<x>{_PIECE}(?:\x20{_PIECE}){{1,2}})", _two),
+    pattern("NAME", r"\b(?:dr|mr|mrs|ms)\b\.?\x20(?P<x>[a-z]{3,}(?:-[a-z]+)?)", head),
+    pattern("NAME", rf"\b[Tt]he\x20(?P<x>{_WORD})\x20(?:family|household)\b", head),
     pattern("NAME", r"\b[A-Z][A-Za-z'’-]+\^[A-Z][A-Za-z'’^-]*"),
     pattern(
         "NAME",

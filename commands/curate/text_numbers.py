@@ -18,7 +18,7 @@ _NO_NUMBER_BEFORE = r"(?<![\d/.-])"
 _NO_NUMBER_AFTER = r"(?![\d/-])"
 _UNIT = r"(?!\x20?(?:mg|ml|cc|cm|mm|kg|years?|yrs?|months?|weeks?|days?|hours?|%))"
 _STRONG = r"""(?:MRN|M\.R\.N\.|MR\x20?(?=\#)|med(?:ical)?\.?\x20?rec(?:ord)?s?|accession|acct
-    |account|SSN|social\x20security|DEA|NPI|NHS|passport|medicare|medicaid|subscriber|beneficiary
+    |account|SSN|unit\x20record|reg(?:istration)?\.?|social\x20security|DEA|NPI|NHS|passport|medicare|medicaid|subscriber|beneficiary
     |requisition)"""
 """Labels after which a number is one of a person, or of a paper that leads to one."""
 _WEAK = r"""(?:hospital|acc|case|chart|encounter|visit|specimen|order|study|exam|patient|pt|member
@@ -61,6 +61,11 @@ NUMBERS: tuple[Pattern, ...] = (
         only(_four_digits),
         any_case=True,
     ),
+    _number(
+        "ID",
+        rf"(?<![A-Za-z]){_WEAK}\x20(?P<x>[A-Z]{{0,3}}-?\d{{5,}}(?:-\d+)*)(?![\w%])",
+        any_case=True,
+    ),
     _number("ID", r"(?<![\w.])[A-Z]{1,4}-?\d{2,4}-\d{3,}(?![\w-])"),  # S12-34567
     _number("ID", r"(?<![\w.-])[A-Z]{1,4}-?\d{5,}(?![\w-])"),
     _number(
@@ -74,7 +79,11 @@ NUMBERS: tuple[Pattern, ...] = (
         (?![\w-])""",
         any_case=True,
     ),
-    _number("PHONE", r"(?<!\w)\+\d{1,3}(?:[\x20.()-]{1,2}\d{1,4}){2,5}(?!\w)"),
+    _number("PHONE", r"(?<!\w)\+\d{1,3}(?:[\x20.()-]{1,2}\d{1,8}){2,5}(?!\w)"),
+    _number(
+        "PHONE",
+        r"(?<![\w.-])\d{3}[\x20.-]\d{4}(?=\x20?\(?(?:home|cell|work|office|mobile|day)\b)",
+    ),
     _number(
         "PHONE",
         rf"""\b{_CALLED}\b(?:\x20(?:number|no\.?|at|is|on|him|her|us|me)){{0,3}}[\x20.:\#]{{0,3}}
@@ -113,7 +122,9 @@ DATES: tuple[Pattern, ...] = (
         (?!\w)""",
         any_case=True,
     ),  # 4 Jan 2007
-    _number("DATE", rf"\b{_MONTH}(?:,|\x20of|\x20in)?\x20'?{_YEAR}\b", any_case=True),
+    _number(
+        "DATE", rf"\b{_MONTH}(?:,|\x20of|\x20in)?\x20(?:'?{_YEAR}\b|['’]\d\d\b)", any_case=True
+    ),
     _number("DATE", rf"{_NO_NUMBER_BEFORE}{_MON}/{_YEAR}{_NO_NUMBER_AFTER}"),
     _number(
         "DATE",
@@ -130,11 +141,11 @@ AGES: tuple[Pattern, ...] = (
     ),
     _number(
         "AGE",
-        r"""\b(?:aged?|age\x20of|age\x20is)[\x20:]{1,3}(?P<x>9\d|1[0-3]\d)
+        r"""\b(?:aged?|age\x20of|age\x20is|turned|turns)[\x20:]{1,3}(?P<x>9\d|1[0-3]\d)
         (?!\d|[/%.]\d|\x20?(?:days?|weeks?|months?|hours?|minutes?))""",
         any_case=True,
     ),
-    _number("AGE", r"(?<![\d./-])(?P<x>9\d)(?=[MF]\b)"),
+    _number("AGE", r"(?<![\d./-])(?P<x>9\d|1[0-3]\d)(?=[MF]\b)"),
 )
 LONG_NUMBERS: tuple[Pattern, ...] = (pattern("ID", r"(?<![\w./+-])\d{7,}(?![\w/%]|\.\d)"),)
 """Numbers of so many digits measure nothing in a report."""

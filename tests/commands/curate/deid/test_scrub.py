@@ -58,6 +58,13 @@ def test_nothing_to_do_gives_the_very_same_content() -> None:
     assert (done.notes, done.reason) == ((), "")
 
 
+def test_a_maker_that_stands_for_the_hospital_is_no_identifier() -> None:
+    item = Item(Picture(picture()), site="GE MEDICAL SYSTEMS")
+    assert scrub(item, BUILTIN, NAMES).marks
+    named = replace(item, facts={"manufacturer": "GE Medical Systems"})
+    assert not scrub(named, BUILTIN, NAMES).marks
+
+
 def test_a_picture_without_text_loads_no_language_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(name: str) -> None:
         raise AssertionError(name)

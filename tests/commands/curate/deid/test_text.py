@@ -51,6 +51,11 @@ needs_presidio = pytest.mark.skipif(not HAS_PRESIDIO, reason="the extra deid is 
         ("12 Oak Street, Riverton, OH 45011", "[ADDRESS]"),
         ("She moved to Maplewood, Oregon.", "She moved to [ADDRESS]."),
         ("admitted to St. Luke's Medical Center", "admitted to [HOSPITAL]"),
+        ("Interpreter: Dmitri Davis", "Interpreter: [NAME]"),
+        ("Radiologist Haruka Iyer was paged", "Radiologist [NAME] was paged"),
+        ("seen by dr. rossi; the Mbeki family", "seen by dr. [NAME]; the [NAME] family"),
+        ("973-3646 (home), Chart 528424", "[PHONE] (home), Chart [ID]"),
+        ("in June '41 at the Ashland VA", "in [DATE] at the [HOSPITAL]"),
         ("a 93-year-old man; aged 101; 91 y/o", "a [AGE]-year-old man; aged [AGE]; [AGE] y/o"),
     ],
 )
