@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from posixpath import normpath
 
@@ -26,8 +26,6 @@ from medfm_cli.data.records.kinds import is_questions
 from medfm_cli.errors import DataError
 
 HEAD = 4096
-PROBE = 200
-"""What a file says of nothing before it is taken for something else, in annotations."""
 CHUNK = 500
 """Rows that are written in one go."""
 _MEDIA = frozenset(
@@ -161,18 +159,15 @@ def _said(file: Listed, kind: str, head: bytes, pictures: Pictures) -> Iterator[
         yield from voc.find(file, head, pictures.find)
         return
     finder = {"coco": coco.find, "boxes": box_table.find, "turns": turns.find}[kind]
-    found = finder(file, pictures.find)
-    first: list[Link | Missing] = []
+    about = False
+    with suppress(Damaged, DataError):
+        about = any(isinstance(event, Link) for event in finder(file, pictures.find))
+    if not about:
+        return
     try:
-        for event in found:
-            first.append(event)
-            if isinstance(event, Link) or len(first) >= PROBE:
-                break
-        if any(isinstance(event, Link) for event in first):
-            yield from chain(first, found)
+        yield from finder(file, pictures.find)
     except (Damaged, DataError) as error:
-        if any(isinstance(event, Link) for event in first):
-            yield Missing(file.number, file.name, _short(error, file))
+        yield Missing(file.number, file.name, _short(error, file))
 
 
 def _short(error: Damaged | DataError, file: Listed) -> str:

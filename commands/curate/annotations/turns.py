@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
 from medfm_cli.commands.curate.annotations.refs import Link, Listed, Missing, Ref
 from medfm_cli.data.readers.item import Turn
-from medfm_cli.data.records import Broken, Record, Records, open_records
-from medfm_cli.data.records.meaning import Meaning, find_meaning
+from medfm_cli.data.records import Broken, open_records
+from medfm_cli.data.records.meaning import find_meaning
 from medfm_cli.data.records.questions import turns_of
-
-PROBE = 50
-"""Rows that tell whether a file is about pictures of this source."""
 
 
 def find(file: Listed, match: Callable[[str], list[int]]) -> Iterator[Link | Missing]:
-    """Which question belongs to which picture; nothing when none of the first rows names one.
+    """Which question belongs to which picture; nothing when no column names one.
 
     Raises:
         DataError: the file cannot be read.
     """
     records = open_records(Path(file.path))
     meaning = find_meaning(records, {})
-    if not meaning.of("image") or not _about_pictures(records, meaning, match):
+    if not meaning.of("image"):
         return
     said, numbers = "", list[int]()
     for row in records.rows():
@@ -62,8 +58,3 @@ def load(refs: Sequence[Ref]) -> tuple[tuple[Turn, ...], dict[str, str]]:
         for values, value in zip(said.values(), of_it, strict=True):
             values.add(value)
     return tuple(turns), {n: next(iter(v)) for n, v in said.items() if len(v) == 1 and all(v)}
-
-
-def _about_pictures(records: Records, meaning: Meaning, match: Callable[[str], list[int]]) -> bool:
-    head = (row for row in islice(records.rows(), PROBE) if isinstance(row, Record))
-    return any(match(name) for name in (meaning.cell(row, "image") for row in head) if name)
