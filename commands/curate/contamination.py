@@ -23,7 +23,7 @@ from medfm_cli.commands.curate.options.deduplicate import Deduplicate
 from medfm_cli.commands.curate.shared import KINDS, Compared, Contaminated, Example
 from medfm_cli.data.card import read_card
 from medfm_cli.data.fingerprints import Seen, has_fingerprints, key_of, read_fingerprints
-from medfm_cli.data.manifest import MANIFEST_FILE
+from medfm_cli.data.manifest import CHUNK, MANIFEST_FILE
 from medfm_cli.data.perceptual import TURNS
 from medfm_cli.errors import DataError
 from medfm_cli.models.config import read_config
@@ -164,7 +164,7 @@ def _column(path: Path, name: str) -> Iterator[tuple[str]]:
     """One column of a manifest, streamed."""
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=[name]):
+            for batch in file.iter_batches(CHUNK, columns=[name]):
                 yield from ((value,) for value in batch.column(0).to_pylist())
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]

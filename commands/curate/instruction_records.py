@@ -14,7 +14,7 @@ from typing import Any
 
 from medfm_cli.commands.curate import wording
 from medfm_cli.commands.curate.instructions import read_turns
-from medfm_cli.data.manifest import MANIFEST_FILE
+from medfm_cli.data.manifest import CHUNK, MANIFEST_FILE
 from medfm_cli.runs.atomic import aside
 
 INSTRUCTIONS_FILE = "instructions.jsonl"
@@ -37,7 +37,7 @@ def _records(manifest: Path) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(manifest) as file:
-        for batch in file.iter_batches(columns=_COLUMNS):
+        for batch in file.iter_batches(CHUNK, columns=_COLUMNS):
             for row in batch.to_pylist():
                 for question, answer, facts in read_turns(row["turns"] or ""):
                     yield _record(row, question, answer, facts)

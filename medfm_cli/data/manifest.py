@@ -25,7 +25,7 @@ QUARANTINE_FILE = "quarantine.parquet"
 SPLITS = ("train", "val", "test")
 LAYOUT = ("shard", "offset", "length", "members")
 """Columns that say where payloads lie; they depend on their encoders and are not content."""
-CHUNK = 16384
+CHUNK = 4096
 """Rows of a row group: as many as are held in memory while a manifest is written."""
 
 
@@ -133,9 +133,16 @@ class ParquetRows:
         self.sha256 = ""
 
     def write(
-        self, rows: Iterable[Any], *, seen: Callable[[pa.RecordBatch], None] | None = None
+        self,
+        rows: Iterable[Any],
+        *,
+        seen: Callable[[pa.RecordBatch], None] | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        """Write all rows (with their columns as attributes); `seen` is told every batch of them."""
+        """Write all rows (with their columns as attributes).
+
+        `seen` is told every batch of them; `check` may raise before the file gets its name.
+        """
         with aside(self.path) as temporary:
             temporary.touch(self.mode)
             with pq.ParquetWriter(temporary, self.schema, compression="zstd") as writer:
@@ -144,6 +151,7 @@ class ParquetRows:
                     if seen is not None:
                         seen(batch)
                     writer.write_batch(batch, row_group_size=CHUNK)
+            check()
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
                 self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from medfm_cli.data.card import (
@@ -68,7 +70,7 @@ def write_manifest(
         counter.add(batch)
         version.add(batch)
 
-    manifest.write(samples, seen=seen)
+    manifest.write(samples, seen=seen, check=counter.check_ids)
     ParquetRows(root / QUARANTINE_FILE, QUARANTINE_SCHEMA).write(quarantine)
     card = DatasetCard(
         name=name,
@@ -90,15 +92,15 @@ def write_manifest(
 class ManifestCounter:
     """Counts samples, images and subjects while the rows of a manifest go by.
 
-    Names are kept as 64 bits of their hash: two of a million have the same ones once in 37 million
-    manifests.
+    Names are kept as 64 bits of their hash, 8 bytes each: two of a million have the same ones once
+    in 37 million manifests.
     """
 
     def __init__(self, label_schema: LabelSchema) -> None:
         self._known = {"split": set(SPLITS), "label": set(label_schema.classes)}
-        self._ids: set[int] = set()
-        self._images: defaultdict[str, set[int]] = defaultdict(set)
-        self._subjects: defaultdict[str, set[int]] = defaultdict(set)
+        self._ids = array("Q")
+        self._images: defaultdict[str, array[int]] = defaultdict(lambda: array("Q"))
+        self._subjects: defaultdict[str, array[int]] = defaultdict(lambda: array("Q"))
         self._samples: Counter[str] = Counter()
         self._of: dict[str, Counter[str]] = {
             name: Counter() for name in ("label", "kind", "modality", "site", "origin", "client")
@@ -108,41 +110,47 @@ class ManifestCounter:
         """Count the next rows.
 
         Raises:
-            ValueError: a sample id occurs twice, or a split or label is unknown.
+            ValueError: a split or label is unknown.
         """
         for name, known in self._known.items():
             found = set(batch.column(name).unique().to_pylist()) - {None}
             if unknown := sorted(found - known):
                 raise ValueError(f"unknown {name}: {', '.join(unknown)}")
-        before = len(self._ids)
-        self._ids.update(map(_short, batch.column("sample_id").to_pylist()))
-        if len(self._ids) != before + batch.num_rows:
-            raise ValueError("a sample id occurs twice")
+        self._ids.extend(map(_short, batch.column("sample_id").to_pylist()))
         splits = batch.column("split").to_pylist()
         self._samples.update(splits)
         for column, groups in (("image_id", self._images), ("subject_id", self._subjects)):
             for split, value in zip(splits, batch.column(column).to_pylist(), strict=True):
-                groups[split].add(_short(value))
+                groups[split].append(_short(value))
         for name, counter in self._of.items():
             counter.update(v for v in batch.column(name).to_pylist() if v is not None)
         several = batch.column("labels").to_pylist()
         self._of["label"].update(label for labels in several for label in labels or ())
+
+    def check_ids(self) -> None:
+        """See that no sample id occurs twice.
+
+        Raises:
+            ValueError: one does.
+        """
+        if _distinct(self._ids) != len(self._ids):
+            raise ValueError("a sample id occurs twice")
 
     def counts(self) -> Counts:
         """What there was, in all and by kind."""
         splits = {
             split: SplitCounts(
                 samples=samples,
-                images=len(self._images[split]),
-                subjects=len(self._subjects[split]),
+                images=_distinct(self._images[split]),
+                subjects=_distinct(self._subjects[split]),
             )
             for split, samples in sorted(self._samples.items())
         }
         of = {name: _sorted(counter) for name, counter in self._of.items()}
         return Counts(
             samples=self._samples.total(),
-            images=len(set().union(*self._images.values())),
-            subjects=len(set().union(*self._subjects.values())),
+            images=_distinct(*self._images.values()),
+            subjects=_distinct(*self._subjects.values()),
             splits=splits,
             labels=of["label"],
             kinds=of["kind"],
@@ -151,6 +159,12 @@ class ManifestCounter:
             origins={name: n for name, n in of["origin"].items() if name},
             clients={name: n for name, n in of["client"].items() if name},
         )
+
+
+def _distinct(*names: array[int]) -> int:
+    """How many different numbers some lists hold."""
+    parts = [np.frombuffer(part, dtype=np.uint64) for part in names if part]
+    return len(np.unique(np.concatenate(parts))) if parts else 0
 
 
 def _short(name: str) -> int:
