@@ -143,15 +143,20 @@ _medfm_recipes() {
   case "$1" in
     '') printf '%s\n' 'run/quickstart	From raw DICOM files to a deployed, documented model: which modality…' \
         'curate/audio	Sounds (WAV, FLAC, Ogg, MP3) with a table of labels' \
+        'curate/boxes	Images with boxes in Pascal VOC (an XML file an image), in COCO (one…' \
         'curate/dicom	DICOM of any modality, in a folder, a file or an archive…' \
         'curate/dicom-archive	A DICOM archive as scanners leave it: series become volumes in…' \
         'curate/folders	Images whose folders are their labels: DIR/train/pneumonia/x.png' \
         'curate/images-with-csv	Images (PNG, JPEG, TIFF, BMP, GIF, NPY) with a table of labels and…' \
+        'curate/masks	Images with segmentations beside them: masks/7.png for images/7.jpg,…' \
         'curate/medmnist	A 2D set of MedMNIST with its official labels and split' \
         'curate/mixture	Several sources in one dataset' \
+        'curate/nifti-segmentation	Volumes with segmentations, as the Medical Segmentation Decathlon…' \
         'curate/nifti-slices	Axial slices out of NIfTI volumes, turned to RAS: front up, the…' \
         'curate/physionet2012-icu	ICU stays of the PhysioNet/CinC Challenge 2012: one file of…' \
+        'curate/reports	Reports or notes in the rows of CSV, TSV, JSON or JSON lines: a row…' \
         'curate/video	Films (MP4, AVI, MPEG, Matroska, moving GIF), told by content: up to…' \
+        'curate/vqa	Images with questions and answers in JSON, JSON lines or a table:…' \
         'curate/wfdb-ecg	ECG in WFDB, as PhysioNet has it: headers are read, and what they…' \
         'pretrain/mae	Masked autoencoder as in He et al' \
         'pretrain/mae-tiny	Masked autoencoder with a tiny encoder: about a minute for 1000…' \
@@ -163,15 +168,20 @@ _medfm_recipes() {
         'export/onnx	MODEL is the run directory of a pretrain or finetune, DATASET that…' ;;
     run) printf '%s\n' 'quickstart	From raw DICOM files to a deployed, documented model: which modality…' ;;
     curate) printf '%s\n' 'audio	Sounds (WAV, FLAC, Ogg, MP3) with a table of labels' \
+        'boxes	Images with boxes in Pascal VOC (an XML file an image), in COCO (one…' \
         'dicom	DICOM of any modality, in a folder, a file or an archive…' \
         'dicom-archive	A DICOM archive as scanners leave it: series become volumes in…' \
         'folders	Images whose folders are their labels: DIR/train/pneumonia/x.png' \
         'images-with-csv	Images (PNG, JPEG, TIFF, BMP, GIF, NPY) with a table of labels and…' \
+        'masks	Images with segmentations beside them: masks/7.png for images/7.jpg,…' \
         'medmnist	A 2D set of MedMNIST with its official labels and split' \
         'mixture	Several sources in one dataset' \
+        'nifti-segmentation	Volumes with segmentations, as the Medical Segmentation Decathlon…' \
         'nifti-slices	Axial slices out of NIfTI volumes, turned to RAS: front up, the…' \
         'physionet2012-icu	ICU stays of the PhysioNet/CinC Challenge 2012: one file of…' \
+        'reports	Reports or notes in the rows of CSV, TSV, JSON or JSON lines: a row…' \
         'video	Films (MP4, AVI, MPEG, Matroska, moving GIF), told by content: up to…' \
+        'vqa	Images with questions and answers in JSON, JSON lines or a table:…' \
         'wfdb-ecg	ECG in WFDB, as PhysioNet has it: headers are read, and what they…' ;;
     pretrain) printf '%s\n' 'mae	Masked autoencoder as in He et al' \
         'mae-tiny	Masked autoencoder with a tiny encoder: about a minute for 1000…' ;;
