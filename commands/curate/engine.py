@@ -6,6 +6,7 @@ report. What is known of each sample lies in the ledger; no step holds them all 
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +44,6 @@ from medfm_cli.data.card import Cutting, DatasetCard, DatasetLineage
 from medfm_cli.data.dataset import SHARDS_FOLDER
 from medfm_cli.data.fingerprints import write_fingerprints
 from medfm_cli.data.machine import usable_cpus
-from medfm_cli.data.manifest import source_digest
 from medfm_cli.data.shards import Shard
 from medfm_cli.data.write import write_manifest
 from medfm_cli.errors import DataError
@@ -270,12 +270,7 @@ def _write(
     def source_name(block: int, name: str) -> str:
         return name if blocks[block].keep_paths else names.of("file", name)
 
-    hashes = {
-        sha
-        for table in ("items", "refused")
-        for (sha,) in ledger.rows(f"SELECT DISTINCT file_sha FROM {table}")  # noqa: S608
-        if sha
-    }
+    count, digest = _sources(ledger)
     licences = [licence for block in blocks for licence in block.keys.licences]
     licences += [licence for source in sources for licence in source.licences]
     write_fingerprints(root, fingerprints(ledger), key=names.fingerprint)
@@ -286,9 +281,7 @@ def _write(
         label_schema=label_schema(ledger, [block.keys.label_spec() for block in blocks]),
         shards=shards,
         quarantine=quarantined(ledger, source_name),
-        lineage=DatasetLineage(
-            source_count=len(hashes), source_digest=source_digest(hashes), recipe=run.hash
-        ),
+        lineage=DatasetLineage(source_count=count, source_digest=digest, recipe=run.hash),
         cutting=_cutting(reading.cuttings),
         licences=list(dict.fromkeys(licences)),
         consent="; ".join(dict.fromkeys(b.keys.consent for b in blocks if b.keys.consent)),
@@ -297,6 +290,18 @@ def _write(
         write_instructions(root)
     run.log("dataset", version=card.version, samples=card.counts.samples)
     return card
+
+
+def _sources(ledger: Ledger) -> tuple[int, str]:
+    """How many different files were read, and `manifest.source_digest` of them, streamed."""
+    digest, count = hashlib.sha256(), 0
+    for (sha,) in ledger.rows(
+        "SELECT file_sha FROM (SELECT file_sha FROM items UNION SELECT file_sha FROM refused) "
+        "WHERE file_sha <> '' ORDER BY file_sha"
+    ):
+        digest.update(f"{sha}\n".encode())
+        count += 1
+    return count, digest.hexdigest()
 
 
 def _pack(run: Run, ledger: Ledger, packer: Packer) -> list[Shard]:
