@@ -76,8 +76,10 @@ def series(paths: Sequence[Path], options: ReadOptions) -> Iterator[Item]:
     slices = [one for one, _, _ in found]
     if len(found) < 2:
         raise Unreadable(_told(broken, len(paths)) or "a single slice is no volume")
-    if len(apart(slices)) > 1:
-        raise Unreadable("its slices do not make one volume")
+    if (volumes := len(apart(slices))) > 1:
+        alone = volumes == len(slices)  # such as copies of one slice
+        reason = "a single slice is no volume" if alone else "its slices do not make one volume"
+        raise Unreadable(reason)
     order = arrange(slices)
     decoder = Decoder(found[0][1], None)
     check_size((len(order.order), *decoder.shape), options.max_values)
