@@ -32,7 +32,7 @@ AUTO_TILE = 512
 MOST_WORKERS = 32
 LEFTOVERS = ("*.tmp", "*.now", "*.lease")
 """What a try that was killed may leave; tasks of a cluster end when their lease is gone."""
-RECORDS = frozenset({"questions", "reports", "parquet"})
+RECORDS = frozenset({"interleaved", "parquet", "questions", "reports"})
 """Readers of tables and texts, which often lie beside what they describe."""
 PROBES = 500
 """Files that are looked at to tell a source of records from one of scans."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from curate_types import Curate
 from executable import Executable
 
 from medfm_cli.data.dataset import Dataset
@@ -82,3 +83,13 @@ def test_video(medfm: Executable, shared_data: Path, tmp_path: Path) -> None:
     assert {json.loads(row["facts"])["format"] for row in films} == {"mp4", "avi", "mpeg", "gif"}
     counts, dataset = run(medfm, "video", source, "whole=false", "frames=2")
     assert len(rows_of(dataset, "image")) == counts["kept"] > 12
+
+
+def test_a_table_beside_stays_is_one_refusal_and_not_one_a_row(
+    curate: Curate, shared_data: Path, tmp_path: Path
+) -> None:
+    """With nothing said, a table that is no label table is left out as one file."""
+    patterns = {"*.txt": 5, "Outcomes-a.csv": 1}
+    source = part(shared_data / "icu_physionet2012_a", tmp_path / "x", patterns)
+    counts = curate(source).counts
+    assert (counts["kept"], counts["quarantined"]) == (5, 1)
