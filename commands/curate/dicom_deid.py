@@ -285,7 +285,7 @@ def _sign(dataset: Dataset, worker: _Worker) -> None:
 def _file_meta(dataset: Dataset, result: Dataset, names: Pseudonyms) -> Any:
     """A file header with nothing but the kind of object, its new UID and its encoding."""
     from pydicom.dataset import FileMetaDataset
-    from pydicom.uid import PYDICOM_IMPLEMENTATION_UID
+    from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID
 
     old = dataset.file_meta
     meta = FileMetaDataset()
@@ -294,6 +294,7 @@ def _file_meta(dataset: Dataset, result: Dataset, names: Pseudonyms) -> Any:
     if kind:
         meta.MediaStorageSOPClassUID = kind
     single = old.get("MediaStorageSOPInstanceUID") or f"none {dataset.get('SeriesInstanceUID')}"
-    meta.MediaStorageSOPInstanceUID = result.get("SOPInstanceUID") or names.uid(str(single))
+    new_single = result.get("SOPInstanceUID") or names.uid(str(single))
+    meta.MediaStorageSOPInstanceUID = UID(str(new_single))
     meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
     return meta
