@@ -53,8 +53,12 @@ def step_table(story: Story) -> Table:
             left -= lost[step]
     how = "official" if story.dealt.official else f"by {story.dealt.by}"
     rows.append(["split", how, left, 0, left])
+    if story.more.get("Contamination"):
+        rows.append(["contamination", "looked for", left, 0, left])
     if story.card.counts.samples != left:
-        rows.append(["derivation", "on", left, 0, story.card.counts.samples])
+        rows.append(["derivation", "parts", left, 0, story.card.counts.samples])
+    if asked := _derived(story):
+        rows.append(["derivation", asked, left, 0, left])
     rows.append(["description", _state(story, "describe"), left, 0, left])
     rows.append(["writing", "on", story.card.counts.samples, 0, story.card.counts.samples])
     caption = (
@@ -65,6 +69,12 @@ def step_table(story: Story) -> Table:
     if story.card.counts.samples != left:
         caption += f" {story.card.counts.samples} samples were derived from {left} {story.noun}."
     return Table(["Step", "Which was", "Before", "Left out", "After"], rows, caption)
+
+
+def _derived(story: Story) -> str:
+    """What else the recipe derives."""
+    asked = (("questions", story.instructed), ("clients", story.partitioned))
+    return ", ".join(name for name, result in asked if result is not None)
 
 
 def _state(story: Story, step: str) -> str:

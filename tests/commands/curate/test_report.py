@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -243,6 +244,14 @@ def test_boxes_and_masks_are_drawn(tell: Tell, tmp_path: Path) -> None:
     assert "annotations of the source" in repr(found)
 
 
+def test_the_base_install_draws_everything(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("matplotlib", "scipy", "sklearn", "pandas", "torch"):
+        for loaded in [n for n in sys.modules if n == name or n.startswith(f"{name}.")]:
+            monkeypatch.delitem(sys.modules, loaded)
+        monkeypatch.setitem(sys.modules, name, None)
+    assert len(blocks(sections(tell(everything())), Figure)) >= 9
+
+
 def test_sheets_can_be_off(tell: Tell) -> None:
     found = sections(tell(everything(), describe={"sheets": False, "on": False}))
     assert [figure.path for figure in blocks(found, Figure)] == ["figures/tails.svg"]
@@ -253,6 +262,8 @@ def test_what_further_steps_tell_stands_in_their_chapters(tell: Tell) -> None:
     found = sections(tell(everything(), more={"Contamination": told}))
     chapters = {section.title: section for section in found}
     assert chapters["Contamination"].blocks == tuple(told)
+    steps = [row[0] for row in table(found, "Step").rows]
+    assert steps.index("split") + 1 == steps.index("contamination")
 
 
 def test_what_looking_again_has_shown_is_told(tell: Tell) -> None:
