@@ -79,7 +79,7 @@ def entries(ledger: Ledger) -> Iterator[Entry]:
     said = ", ".join(f"coalesce(n.{name}, '') AS {name}" for name in fields)
     rows = ledger.rows(
         "SELECT e.number, e.file, e.block, f.name, f.path, e.size, e.first, e.last, e.others, "  # noqa: S608
-        f"e.kind, {said} "
+        f"e.kind, e.key, e.old_unit, e.old_entry, {said} "
         "FROM entries e JOIN files f ON f.number = e.file LEFT JOIN notes n ON n.file = e.file "
         "ORDER BY e.number"
     )
@@ -98,7 +98,18 @@ def entries(ledger: Ledger) -> Iterator[Entry]:
             kind=row["kind"],
             refs=tuple(refs_of(ledger, row["file"])),
             said={name: row[name] for name in fields if row[name]},
+            key=row["key"],
+            old=None if row["old_unit"] is None else (row["old_unit"], row["old_entry"]),
         )
+
+
+def stamps(ledger: Ledger, entry: int) -> list[tuple[str, int, int]]:
+    """Name, size and time of the files of an entry, its own first."""
+    file, others = ledger.db.execute(
+        "SELECT file, others FROM entries WHERE number = ?", (entry,)
+    ).fetchone()
+    sql = "SELECT name, size, stamp FROM files WHERE number = ?"
+    return [tuple(ledger.db.execute(sql, (n,)).fetchone()) for n in (file, *json.loads(others))]
 
 
 def _path(ledger: Ledger, file: int) -> str:
@@ -106,13 +117,18 @@ def _path(ledger: Ledger, file: int) -> str:
 
 
 def units(ledger: Ledger) -> Iterator[Unit]:
-    """Entries in their order, a few together; a range of a collection is a unit of its own."""
+    """Entries in their order, a few together; a range of a collection is a unit of its own.
+
+    What an earlier run has read is never together with what is to be read.
+    """
     number = 0
     pending: list[Entry] = []
     size = 0
     for entry in entries(ledger):
         full = len(pending) >= UNIT_FILES or size + entry.size > UNIT_BYTES
-        if pending and (full or entry.first >= 0 or pending[-1].first >= 0):
+        last = pending[-1] if pending else entry
+        other = (entry.old is None) != (last.old is None)
+        if pending and (full or other or entry.first >= 0 or last.first >= 0):
             yield Unit(number, tuple(pending))
             number, pending, size = number + 1, [], 0
         pending.append(entry)

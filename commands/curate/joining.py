@@ -181,14 +181,13 @@ class _Joiner:
         out = next((raw for raw in raws if raw in self.drop), None)
         label, labels = (None, None) if out is not None else self._labels(raws, row)
         subject, known = self._subject(row, note)
-        shown = f"#{row.part}" if row.part else f"#{row.frame}" if '"frame"' in row.facts else ""
         study = note.get("study")
         fate = ("kept", "", "")
         if out is not None:
             fate = ("dropped", "labels", f"label '{out}' is in labels.drop")
         return (
             *(number, entry["block"], entry["file"], row.entry, unit, row.frame, row.part),
-            *(self._source(entry["name"]) + shown, row.file_sha, row.content_sha, row.kind),
+            *(self._source(entry["name"]) + row.shown, row.file_sha, row.content_sha, row.kind),
             *(row.height, row.width, row.channels, json.dumps(row.shape)),
             json.dumps([astuple(part) for part in row.parts], separators=(",", ":")),
             *(row.facts, row.meta, row.phash),

@@ -61,7 +61,9 @@ CREATE TABLE entries (          -- what is read in one go: a file with companion
   number INTEGER PRIMARY KEY, file INTEGER NOT NULL, block INTEGER NOT NULL,
   first INTEGER NOT NULL, last INTEGER NOT NULL,
   kind TEXT NOT NULL DEFAULT '', others TEXT NOT NULL DEFAULT '[]',
-  size INTEGER NOT NULL
+  size INTEGER NOT NULL,
+  key TEXT NOT NULL DEFAULT '',           -- what it is known by in later runs
+  old_unit INTEGER, old_entry INTEGER     -- where an earlier run has it
 );
 CREATE TABLE marks (mark TEXT PRIMARY KEY) WITHOUT ROWID;  -- of the identifiers that were seen
 CREATE TABLE items (            -- what was read and is good

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from medfm_cli.commands.curate.annotations.find import Counts
 from medfm_cli.commands.curate.annotations.refs import BOXES
 from medfm_cli.commands.curate.deidentify import Pseudonyms
+from medfm_cli.commands.curate.earlier import Earlier
 from medfm_cli.commands.curate.engines import make_engine
 from medfm_cli.commands.curate.entries import make_entries, units
 from medfm_cli.commands.curate.ledger import Ledger
@@ -20,6 +22,7 @@ from medfm_cli.commands.curate.notes import Notes, Resolve
 from medfm_cli.commands.curate.options.source import SourceKeys
 from medfm_cli.commands.curate.reading import BlockSettings, Settings
 from medfm_cli.commands.curate.recipe import CurateRecipe
+from medfm_cli.commands.curate.reuse import adopt_units, know_entries
 from medfm_cli.commands.curate.spool import Spool, Unit
 from medfm_cli.data.card import Cutting
 from medfm_cli.data.machine import usable_cpus
@@ -91,17 +94,30 @@ def read_all(
         make_entries(ledger, number, block)
     spool = Spool(folder, settings.mark)
     packed = (run.dir / "dataset" / "dataset.json").is_file()
-    count, todo = _count(ledger, spool, packed=packed)
-    if packed and todo:  # what was packed was made from other rows: read all again
-        packed = False
-        count, todo = _count(ledger, spool, packed=False)
     _remove_leftovers(folder)  # of a try that was killed
+    with _earlier(run, settings.mark) as earlier:
+        known = know_entries(ledger, list(recipe.blocks()), names, earlier)
+        count, todo = _count(ledger, spool, packed=packed)
+        if todo and known and earlier is not None:
+            adopt_units(run, ledger, spool, names, earlier, count=known)
+            count, todo = _count(ledger, spool, packed=False)
+        elif packed and todo:  # what was packed was made from other rows: read all again
+            count, todo = _count(ledger, spool, packed=False)
+    packed = packed and not todo
     try:
         waiting = (unit for unit in units(ledger) if not spool.is_done(unit, packed=packed))
-        _read_units(recipe, run, waiting, settings, Extent(count, todo, _entries(ledger)))
+        _read_units(recipe, run, waiting, settings, Extent(count, todo, _entries(ledger) - known))
     finally:
         _remove_leftovers(folder)
     return Reading(spool, count, [block.cutting for block in settings.blocks])
+
+
+@contextmanager
+def _earlier(run: Run, mark: str) -> Iterator[Earlier | None]:
+    """The run of which unchanged files are taken, while it is open."""
+    found = Earlier.find(run, mark)
+    with found or nullcontext():
+        yield found
 
 
 def _count(ledger: Ledger, spool: Spool, *, packed: bool) -> tuple[int, int]:

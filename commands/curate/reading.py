@@ -23,6 +23,8 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from medfm_cli.commands.curate.annotations.apply import annotated
 from medfm_cli.commands.curate.columns import age_of, sex_name
 from medfm_cli.commands.curate.deidentify import Pseudonyms, is_placeholder
@@ -189,7 +191,7 @@ def _keep(item: Item, entry: Entry, sha: str, settings: Settings, writer: UnitWr
     if facts.get("frames", 1) > 1:
         facts["frame"] = item.frame
     name = content_sha(item.content)
-    whole = f"{name} {len(item.boxes)} {item.mask is not None} {len(item.pictures)}"
+    whole = _all_that_is_stored(item, name)
     if whole not in writer.seen:
         writer.seen[whole] = [_spooled(part, item, writer) for part in parts(item, block.cutting)]
     stored = writer.seen[whole]
@@ -231,6 +233,19 @@ def _keep(item: Item, entry: Entry, sha: str, settings: Settings, writer: UnitWr
             marks=sorted(scrubbed.marks),
         )
     )
+
+
+def _all_that_is_stored(item: Item, name: str) -> str:
+    """Tells items apart by all that is stored of them in payloads: two scans of the same values may
+    have other masks."""
+    digest = hashlib.sha256(
+        to_json([[b.label, b.x0, b.y0, b.x1, b.y1] for b in item.boxes]).encode()
+    )
+    if item.mask is not None:
+        digest.update(repr(item.mask.shape).encode() + np.ascontiguousarray(item.mask).tobytes())
+    for picture in item.pictures:
+        digest.update(content_sha(picture).encode())
+    return f"{name} {digest.hexdigest()}"
 
 
 def told(item: Item, said: Mapping[str, str]) -> Item:

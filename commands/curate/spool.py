@@ -18,7 +18,9 @@ from typing import Any, Self
 from medfm_cli.commands.curate.annotations import Ref
 from medfm_cli.runs.atomic import sync_folder, write_text
 
-FORMAT = 2
+FORMAT = 3
+PASSING = ("reading it crashed", "reading it took", "reading took", "it needs more memory")
+"""How reasons begin that may not hold another time, or on another machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Entry:
         kind: what a group of files is, such as `series`; empty for a single file.
         refs: annotations that are kept in other files.
         said: what a table says of it, as it is written there: private.
+        key: what it is known by in later runs (see `earlier`), empty where it can change unseen.
+        old: unit and number of an entry of an earlier run that it is taken from.
     """
 
     index: int
@@ -48,6 +52,8 @@ class Entry:
     kind: str = ""
     refs: tuple[Ref, ...] = ()
     said: dict[str, str] = field(default_factory=dict)
+    key: str = ""
+    old: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,11 @@ class Unit:
     number: int
     entries: tuple[Entry, ...]
     skip: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether an earlier run has read all of it."""
+        return all(entry.old is not None for entry in self.entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +135,13 @@ class Found:
     notes: list[str]
     marks: list[str]
 
+    @property
+    def shown(self) -> str:
+        """What follows the file's name in the manifest: the part or frame, where it has several."""
+        if self.part:
+            return f"#{self.part}"
+        return f"#{self.frame}" if '"frame"' in self.facts else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -176,6 +194,14 @@ class Spool:
             for line in file:
                 kind, values = json.loads(line)
                 yield _found(values) if kind == "found" else Refused(*values)
+
+    def heads(self) -> Iterator[tuple[int, int, list[str]]]:
+        """Number, first entry and the entries' keys of every unit that was made under the mark."""
+        for path in sorted(self.folder.glob("*.jsonl")):
+            with suppress(OSError, ValueError, KeyError), path.open(encoding="utf-8") as file:
+                head = json.loads(file.readline())
+                if (head["format"], head["mark"]) == (FORMAT, self.mark):
+                    yield int(path.stem), head["entries"][0], head["keys"]
 
     def drop_payloads(self) -> None:
         """Remove all payloads: they are in the shards now."""
@@ -231,6 +257,7 @@ class UnitWriter:
             "format": FORMAT,
             "mark": self.spool.mark,
             "entries": _entries(self.unit),
+            "keys": [entry.key for entry in self.unit.entries],
             "bytes": self._file.tell(),
         }
         self._temporary.replace(self.spool.payload_path(self.unit.number))
