@@ -179,11 +179,11 @@ class ArchiveSource:
             left = {member.handle: path for member, path in zip(members, paths, strict=True)}
             with tarfile.open(self.path) as tar:  # in the archive's order: it may be one stream
                 for info in tar:
-                    path = left.pop(info.name) if info.isreg() and info.name in left else None
-                    inside = tar.extractfile(info) if path else None
-                    if path and inside is not None:
+                    place = left.pop(info.name, None) if info.isreg() else None
+                    inside = tar.extractfile(info) if place else None
+                    if place and inside is not None:
                         with inside:
-                            _copy(inside, path, info.size)
+                            _copy(inside, place, info.size)
         except _BROKEN:
             raise self._damaged() from None
 
