@@ -151,7 +151,7 @@ _medfm_recipes() {
         'curate/masks	Images with segmentations beside them: masks/7.png for images/7.jpg,…' \
         'curate/medmnist	A 2D set of MedMNIST with its official labels and split' \
         'curate/mixture	Several sources in one dataset' \
-        'curate/nifti-segmentation	Volumes with segmentations, as the Medical Segmentation Decathlon…' \
+        'curate/nifti-segmentation	NIfTI or Analyze volumes with segmentations of their voxels:…' \
         'curate/nifti-slices	Axial slices out of NIfTI volumes, turned to RAS: front up, the…' \
         'curate/physionet2012-icu	ICU stays of the PhysioNet/CinC Challenge 2012: one file of…' \
         'curate/reports	Reports or notes in the rows of CSV, TSV, JSON or JSON lines: a row…' \
@@ -176,7 +176,7 @@ _medfm_recipes() {
         'masks	Images with segmentations beside them: masks/7.png for images/7.jpg,…' \
         'medmnist	A 2D set of MedMNIST with its official labels and split' \
         'mixture	Several sources in one dataset' \
-        'nifti-segmentation	Volumes with segmentations, as the Medical Segmentation Decathlon…' \
+        'nifti-segmentation	NIfTI or Analyze volumes with segmentations of their voxels:…' \
         'nifti-slices	Axial slices out of NIfTI volumes, turned to RAS: front up, the…' \
         'physionet2012-icu	ICU stays of the PhysioNet/CinC Challenge 2012: one file of…' \
         'reports	Reports or notes in the rows of CSV, TSV, JSON or JSON lines: a row…' \
