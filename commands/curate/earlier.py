@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from medfm_cli.commands.curate.deidentify import Pseudonyms
 from medfm_cli.commands.curate.spool import (
     PASSING,
+    WITHDRAWN,
     Entry,
     Found,
     Refused,
@@ -170,7 +171,7 @@ class Earlier:
 
     def _can_give(self, row: Found | Refused, sources: tuple[str, str]) -> bool:
         if isinstance(row, Refused):
-            return row.step != "withdrawn" and not row.reason.startswith(PASSING)
+            return row.step != WITHDRAWN and not row.reason.startswith(PASSING)
         return all(self._member_places(row, part, sources) for part in row.parts)
 
     def _member_places(

@@ -10,6 +10,7 @@ import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from medfm_cli.commands.curate.account import Account
 from medfm_cli.commands.curate.annotate import annotate
@@ -40,6 +41,8 @@ from medfm_cli.commands.curate.rescan import Rescan, rescan
 from medfm_cli.commands.curate.schema import label_schema
 from medfm_cli.commands.curate.sources import Source
 from medfm_cli.commands.curate.split import Dealt, split
+from medfm_cli.commands.curate.withdrawal import forget, withdraw
+from medfm_cli.commands.curate.withdrawal import told as withdrawal_told
 from medfm_cli.data.card import Cutting, DatasetCard, DatasetLineage
 from medfm_cli.data.dataset import SHARDS_FOLDER
 from medfm_cli.data.fingerprints import write_fingerprints
@@ -93,7 +96,11 @@ def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
         planned.append(Planned(keys, notes, resolve, found))
     reading = read_all(recipe, run, ledger, planned, names)
     described = _blocks(recipe, list(blocks), planned, sources)
-    decided = _decide(recipe, run, ledger, reading, described, names)
+    joined = join(ledger, reading.spool, reading.units, described, names)
+    withdrawn = None
+    if recipe.withdraw is not None:
+        withdrawn = withdraw(ledger, Path(recipe.withdraw).expanduser(), names, run)
+    decided = _decide(recipe, run, ledger, joined)
     account = Account(ledger)
     account.check()
     shared = contamination(
@@ -107,6 +114,10 @@ def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
     write_linkage(run.path("linkage.parquet"), ledger)
     copies = _copies(recipe, run, ledger, names)
     rescanned = _rescan(recipe, run, ledger, names)
+    more = {"Contamination": contaminated_blocks(ledger, shared, run)}
+    if withdrawn is not None:
+        more["Withdrawal"] = withdrawal_told(withdrawn, ledger, run)
+        forget(ledger, reading.spool)
     reading.spool.drop_payloads()
     shutil.rmtree(run.path(*UNPACKED), ignore_errors=True)
     story = Story(
@@ -119,7 +130,7 @@ def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
         rescanned=rescanned,
         copies=copies,
         notes=[plan.notes for plan in planned],
-        more={"Contamination": contaminated_blocks(ledger, shared, run)},
+        more=more,
         **vars(decided),
     )
     _document(story)
@@ -210,20 +221,12 @@ def _keeps_paths(recipe: CurateRecipe, source: Source, resolve: Resolve) -> bool
     return asked == "keep"
 
 
-def _decide(
-    recipe: CurateRecipe,
-    run: Run,
-    ledger: Ledger,
-    reading: Reading,
-    blocks: Sequence[Block],
-    names: Pseudonyms,
-) -> Decided:
-    """Label, deduplicate and split: everything that needs to see all samples.
+def _decide(recipe: CurateRecipe, run: Run, ledger: Ledger, joined: Joined) -> Decided:
+    """Deduplicate and split: everything that needs to see all samples.
 
     Raises:
         DataError: no sample is left.
     """
-    joined = join(ledger, reading.spool, reading.units, blocks, names)
     unique = deduplicate(ledger, recipe.deduplicate, threads=usable_cpus())
     account = Account(ledger)
     counts = account.counts()

@@ -18,7 +18,7 @@ from medfm_cli.commands.curate.deidentify import Pseudonyms, is_placeholder
 from medfm_cli.commands.curate.ledger import Ledger
 from medfm_cli.commands.curate.notes import Notes
 from medfm_cli.commands.curate.options.source import SourceKeys
-from medfm_cli.commands.curate.spool import Found, Refused, Spool
+from medfm_cli.commands.curate.spool import WITHDRAWN, Found, Refused, Spool
 from medfm_cli.data.modalities import modality_name
 from medfm_cli.errors import DataError
 
@@ -165,9 +165,10 @@ class _Joiner:
 
     def refused(self, row: Refused, entry: sqlite3.Row) -> tuple[Any, ...]:
         """A row of `refused`."""
+        source = "" if row.step == WITHDRAWN else self._source(entry["name"])
         return (
             *(row.entry, entry["file"], entry["block"], row.frame, row.file_sha, row.step),
-            *(row.reason, self._source(entry["name"])),
+            *(row.reason, source),
         )
 
     def item(self, number: int, unit: int, row: Found, entry: sqlite3.Row) -> tuple[Any, ...]:

@@ -28,7 +28,7 @@ _ITEMS = (
 )
 _REFUSED = (
     "SELECT r.source, f.name AS path, r.frame, r.reason FROM refused r "
-    "JOIN files f ON f.number = r.file ORDER BY r.entry, r.frame, r.reason"
+    "JOIN files f ON f.number = r.file WHERE r.source <> '' ORDER BY r.entry, r.frame, r.reason"
 )
 
 

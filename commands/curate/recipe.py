@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -17,6 +18,7 @@ from medfm_cli.commands.curate.options.quality import Quality
 from medfm_cli.commands.curate.options.source import SourceKeys
 from medfm_cli.commands.curate.options.split import Split
 from medfm_cli.commands.curate.sources import File, LeftOut, walk
+from medfm_cli.errors import DataError
 from medfm_cli.recipe import Auto, Part, Plan, Recipe
 
 GROWTH = {"jpg": 8.0, "jpeg": 8.0, "gz": 4.0, "npz": 3.0, "dcm": 1.5}
@@ -70,6 +72,11 @@ class CurateRecipe(Recipe, SourceKeys):
     workers: Annotated[int, Field(ge=1)] | Auto = Field(
         "auto", description="Processes that read files."
     )
+    withdraw: str | None = Field(
+        None,
+        description="A text file, one patient's identifier or pseudonym a line: these subjects are "
+        "left out of everything.",
+    )
     engine: Literal["local", "dask"] = Field(
         "local", description="Where files are read: on this machine, or on a Dask cluster."
     )
@@ -112,6 +119,8 @@ class CurateRecipe(Recipe, SourceKeys):
             if table is not None and table.is_file():
                 key = "labels" if isinstance(block.labels, str) else "labels.file"
                 found[prefix + key] = hashlib.sha256(table.read_bytes()).hexdigest()
+        if self.withdraw is not None:
+            found["withdraw"] = _content(self.withdraw)
         return found | self.contamination.inputs()
 
     def plan(self) -> Plan:
@@ -124,6 +133,21 @@ class CurateRecipe(Recipe, SourceKeys):
             pixels += size
         lines.append(f"write at most about {2 * pixels / 1e6:.0f} MB, half of it for a while only")
         return Plan(lines, disk_bytes=2 * pixels)
+
+
+def _content(name: str) -> str:
+    """The sha256 (hex) of the withdrawal file.
+
+    Raises:
+        DataError: it is not there.
+    """
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise DataError(
+            f"the withdrawal file '{name}' does not exist",
+            hint="withdraw takes a text file, one patient's identifier or pseudonym a line",
+        )
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _plan(block: SourceKeys) -> tuple[list[str], int]:

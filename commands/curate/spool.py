@@ -19,6 +19,8 @@ from medfm_cli.commands.curate.annotations import Ref
 from medfm_cli.runs.atomic import sync_folder, write_text
 
 FORMAT = 3
+WITHDRAWN = "withdrawn"
+"""The step of what is left out because its subject wants it so; nothing but its number is kept."""
 PASSING = ("reading it crashed", "reading it took", "reading took", "it needs more memory")
 """How reasons begin that may not hold another time, or on another machine."""
 
@@ -203,6 +205,18 @@ class Spool:
                 if (head["format"], head["mark"]) == (FORMAT, self.mark):
                     yield int(path.stem), head["entries"][0], head["keys"]
 
+    def withdraw(self, number: int, items: set[tuple[Any, ...]], reason: str) -> None:
+        """Put bare refusals in the place of items (entry, frame and part) in a finished unit."""
+        path = self.rows_path(number)
+        with path.open(encoding="utf-8") as file:
+            lines = [next(file)]
+        for row in self.load(number):
+            kept: Found | Refused = row
+            if isinstance(row, Found) and (row.entry, row.frame, row.part) in items:
+                kept = Refused(row.entry, row.frame, "", WITHDRAWN, reason)
+            lines.append(_line(kept) + "\n")
+        write_text(path, "".join(lines))
+
     def drop_payloads(self) -> None:
         """Remove all payloads: they are in the shards now."""
         for path in self.folder.glob("*.bin*"):
@@ -233,10 +247,9 @@ class UnitWriter:
 
     def add(self, row: Found | Refused) -> None:
         """Add a row."""
-        kind = "found" if isinstance(row, Found) else "refused"
-        self.found += kind == "found"
-        self.refused += kind == "refused"
-        self._rows.append(json.dumps([kind, _values(row)], separators=(",", ":")))
+        self.found += isinstance(row, Found)
+        self.refused += isinstance(row, Refused)
+        self._rows.append(_line(row))
 
     def __enter__(self) -> Self:
         return self
@@ -298,6 +311,11 @@ def _values(row: Found | Refused) -> list[Any]:
         place = row.__slots__.index("parts")
         values[place] = [[getattr(p, name) for name in p.__slots__] for p in row.parts]
     return values
+
+
+def _line(row: Found | Refused) -> str:
+    kind = "found" if isinstance(row, Found) else "refused"
+    return json.dumps([kind, _values(row)], separators=(",", ":"))
 
 
 def _entries(unit: Unit) -> list[int]:
