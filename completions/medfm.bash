@@ -326,6 +326,7 @@ _medfm_keys() {
         'describe.sheets=	Show samples in the report' \
         'describe.show_text=	Show texts in the report even where the source is not public' \
         'workers=	Processes that read files' \
+        'withdraw=	A text file, one patient'"'"'s identifier or pseudonym a line: these…' \
         'engine=	Where files are read: on this machine, or on a Dask cluster' \
         'address=	The Dask scheduler, tcp://HOST:PORT' \
         'shard_bytes=	Size of a shard, about' \
