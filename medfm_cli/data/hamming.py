@@ -30,9 +30,9 @@ _AT_ONCE = 1 << 16  # comparisons in one go: what stays in the processor's cache
 _LONG = 512  # hashes sharing a key from which they are compared as a table
 _CHECKED = 4096  # pairs that are checked in one go, at least
 _SAMPLE = 1 << 14
-_TRIED = 4  # choices of a plan that the sample is tried on
-_MOST_CHOICES = 1200
-_SORT, _COMPARE, _TABLE = 55.0, 9.0, 2.0  # nanoseconds for each hash or comparison, roughly
+_TRIED = 8  # choices of a plan that the sample is tried on
+_MOST_CHOICES = 1300
+_SORT, _COMPARE, _TABLE = 16.0, 3.2, 2.0  # nanoseconds for each hash or comparison, roughly
 
 
 class Pairs(NamedTuple):
@@ -191,11 +191,8 @@ def _choice(
     theirs = mine if right is None else _sorted(right, plan, choice, width)
     first = _first_found_by(plan, choice)
     found = _Kept(keep)
-    for i, j, bits in _close(mine, theirs, distance):
-        fresh = first(bits)
-        if not fresh.any():
-            continue
-        i, j, bits = mine.order[i[fresh]], theirs.order[j[fresh]], bits[fresh]
+    for i, j, bits in _close(mine, theirs, distance, first):
+        i, j = mine.order[i], theirs.order[j]
         if right is None:
             i, j = np.minimum(i, j), np.maximum(i, j)
         found.add(Pairs(i, j, np.bitwise_count(bits)))
@@ -280,19 +277,19 @@ def _first_found_by(plan: _Plan, choice: tuple[int, ...]) -> Callable[[Hashes], 
     chosen = np.uint64(sum(plan.masks[block] for block in choice))
     earlier = [plan.masks[b] for b in range(max(choice, default=0)) if b not in choice]
 
-    def first(bits: Hashes) -> NDArray[np.bool_]:
-        fresh: NDArray[np.bool_] = (bits & chosen) == 0
-        for mask in earlier:
-            fresh &= (bits & np.uint64(mask)) != 0
+    def first(bits: Hashes) -> Places:
+        fresh = np.flatnonzero((bits & chosen) == 0)
+        for mask in earlier:  # most pairs were found before: each mask leaves fewer to look at
+            fresh = fresh[(bits[fresh] & np.uint64(mask)) != 0]
         return fresh
 
     return first
 
 
 def _close(
-    mine: _Sorted, theirs: _Sorted, distance: int
+    mine: _Sorted, theirs: _Sorted, distance: int, first: First
 ) -> Iterator[tuple[Places, Places, Hashes]]:
-    """Pairs of places in runs of the same key that are close, with the bits that differ."""
+    """New pairs of places in runs of the same key that are close, with the bits that differ."""
     begins, ends = mine.starts[:-1], mine.starts[1:]
     if mine is theirs:
         others, stops = begins, ends
@@ -303,13 +300,13 @@ def _close(
         wanted = np.flatnonzero(theirs.keys[run] == mine.keys) if len(theirs.keys) else run[:0]
     runs = np.stack([begins, ends, others, stops], axis=1)[wanted]
     long = np.minimum(runs[:, 1] - runs[:, 0], runs[:, 3] - runs[:, 2]) >= _LONG
-    yield from _in_short(mine, theirs, runs[~long], distance)
+    yield from _in_short(mine, theirs, runs[~long], distance, first)
     for begin, end, other, stop in runs[long].tolist():
-        yield from _in_table(mine, theirs, (begin, end), (other, stop), distance)
+        yield from _in_table(mine, theirs, (begin, end), (other, stop), distance, first)
 
 
 def _in_short(
-    mine: _Sorted, theirs: _Sorted, runs: Places, distance: int
+    mine: _Sorted, theirs: _Sorted, runs: Places, distance: int, first: First
 ) -> Iterator[tuple[Places, Places, Hashes]]:
     """Compare within many short runs: every place with the others of its run, after it."""
     sizes = runs[:, 1] - runs[:, 0]
@@ -325,6 +322,7 @@ def _in_short(
         right = _ranges(others[at:to], some)
         bits = np.repeat(mine.hashes[places[at:to]], some) ^ theirs.hashes[right]
         near = np.flatnonzero(np.bitwise_count(bits) <= distance)
+        near = near[first(bits[near])] if len(near) else near
         if len(near):
             left = places[at + np.searchsorted(np.cumsum(some), near, side="right")]
             yield left, right[near], bits[near]
@@ -337,6 +335,7 @@ def _in_table(
     rows: tuple[int, int],
     columns: tuple[int, int],
     distance: int,
+    first: First,
 ) -> Iterator[tuple[Places, Places, Hashes]]:
     """Compare a long run as a table, a part of it at a time."""
     side = 1 << (_AT_ONCE.bit_length() // 2)
@@ -344,11 +343,14 @@ def _in_table(
         left = mine.hashes[row : min(row + side, rows[1])]
         for column in range(row if mine is theirs else columns[0], columns[1], side):
             bits = left[:, None] ^ theirs.hashes[column : min(column + side, columns[1])]
-            i, j = np.nonzero(np.bitwise_count(bits) <= distance)
+            width, bits = bits.shape[1], bits.reshape(-1)
+            near = np.flatnonzero(np.bitwise_count(bits) <= distance)
+            near = near[first(bits[near])] if len(near) else near
+            i, j = np.divmod(near, width)
             if mine is theirs and column == row:
-                i, j = i[i < j], j[i < j]
-            if len(i):
-                yield i + row, j + column, bits[i, j]
+                near, i, j = near[i < j], i[i < j], j[i < j]
+            if len(near):
+                yield i + row, j + column, bits[near]
 
 
 def _ranges(starts: Places, counts: Places) -> Places:
