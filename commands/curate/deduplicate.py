@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from medfm_cli.commands.curate.clusters import Clusters, form_clusters
 from medfm_cli.commands.curate.columns import split_name
+from medfm_cli.commands.curate.embedding import embedded_links
 from medfm_cli.commands.curate.exact import keep_one, rank, repeated
 from medfm_cli.commands.curate.ledger import Ledger
 from medfm_cli.commands.curate.near import Links, Looks, Thumbs, all_links, near_copies
 from medfm_cli.commands.curate.options.deduplicate import Deduplicate
+from medfm_cli.commands.curate.spool import Spool
 from medfm_cli.commands.curate.ties import Ties
 from medfm_cli.commands.curate.unique import Cluster, Pair, Unique
 from medfm_cli.data.perceptual import TURNS
@@ -36,13 +38,24 @@ NEAR = "nearly the same picture"
 UNSEEN = "fate = 'kept' AND phash IS NULL AND kind IN ('image', 'volume', 'video')"
 
 
-def deduplicate(ledger: Ledger, options: Deduplicate | None = None, *, threads: int = 2) -> Unique:
+def deduplicate(
+    ledger: Ledger,
+    options: Deduplicate | None = None,
+    *,
+    spool: Spool | None = None,
+    threads: int = 2,
+) -> Unique:
     """Find the copies among what is kept, and mark, merge or tie them.
 
     Args:
         ledger: every item is described.
         options: what becomes of them.
+        spool: holds the pictures, where a model is to look at them.
         threads: how many search at a time.
+
+    Raises:
+        DataError: the model that is named is none.
+        EnvironmentProblem: it needs what is not installed.
     """
     options = options or Deduplicate()
     done, ties = Unique(), Ties()
@@ -51,6 +64,9 @@ def deduplicate(ledger: Ledger, options: Deduplicate | None = None, *, threads: 
         done.shared_widely, done.contradicted = merged.shared_widely, merged.contradicted
         done.crossed = merged.crossed
     links = _links(ledger, options, threads)
+    if options.embedding and options.near != "off" and spool is not None:
+        seen = embedded_links(ledger, spool, options.embedding, options.similarity)
+        links = all_links([links, _measured(ledger, seen)])
     done.pairs, done.turned = len(links.left), int((links.turn > 0).sum())
     done.unseen = ledger.one(f"SELECT count(*) FROM items WHERE {UNSEEN}")  # noqa: S608
     done.doubtful = _doubtful(links)
@@ -94,6 +110,20 @@ def _links(ledger: Ledger, options: Deduplicate, threads: int) -> Links:
         links = all_links(found)
     names = np.frombuffer(ids, dtype=np.int64)
     return links._replace(left=names[links.left], right=names[links.right])
+
+
+def _measured(ledger: Ledger, links: Links) -> Links:
+    """Links that a model found, with the distance of their hashes (64 where there is none)."""
+    if not len(links.left):
+        return links
+    ids = np.unique(np.concatenate([links.left, links.right]))
+    hashes = np.full(len(ids), -1, dtype=np.int64)
+    for place, item in enumerate(ids.tolist()):
+        phash = ledger.one("SELECT phash FROM items WHERE id = ?", item)
+        hashes[place] = -1 if phash is None else phash
+    left, right = (hashes[np.searchsorted(ids, end)] for end in (links.left, links.right))
+    apart = np.bitwise_count((left ^ right).astype(np.uint64))
+    return links._replace(distance=np.where((left < 0) | (right < 0), 64, apart).astype(np.uint8))
 
 
 def _doubtful(links: Links) -> list[Pair]:

@@ -41,6 +41,7 @@ from medfm_cli.commands.curate.rescan import Rescan, rescan
 from medfm_cli.commands.curate.schema import label_schema
 from medfm_cli.commands.curate.sources import Source
 from medfm_cli.commands.curate.split import Dealt, split
+from medfm_cli.commands.curate.spool import Spool
 from medfm_cli.commands.curate.withdrawal import forget, withdraw
 from medfm_cli.commands.curate.withdrawal import told as withdrawal_told
 from medfm_cli.data.card import Cutting, DatasetCard, DatasetLineage
@@ -100,7 +101,7 @@ def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
     withdrawn = None
     if recipe.withdraw is not None:
         withdrawn = withdraw(ledger, Path(recipe.withdraw).expanduser(), names, run)
-    decided = _decide(recipe, run, ledger, joined)
+    decided = _decide(recipe, run, ledger, reading.spool, joined)
     account = Account(ledger)
     account.check()
     shared = contamination(
@@ -221,13 +222,15 @@ def _keeps_paths(recipe: CurateRecipe, source: Source, resolve: Resolve) -> bool
     return asked == "keep"
 
 
-def _decide(recipe: CurateRecipe, run: Run, ledger: Ledger, joined: Joined) -> Decided:
+def _decide(
+    recipe: CurateRecipe, run: Run, ledger: Ledger, spool: Spool, joined: Joined
+) -> Decided:
     """Deduplicate and split: everything that needs to see all samples.
 
     Raises:
         DataError: no sample is left.
     """
-    unique = deduplicate(ledger, recipe.deduplicate, threads=usable_cpus())
+    unique = deduplicate(ledger, recipe.deduplicate, spool=spool, threads=usable_cpus())
     account = Account(ledger)
     counts = account.counts()
     if not counts["kept"]:

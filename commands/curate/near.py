@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.data.hamming import Keep, Pairs, distinct, near_across, near_pairs
-from medfm_cli.data.likeness import alike
+from medfm_cli.data.likeness import alike_among
 from medfm_cli.data.perceptual import INVERSE, SIDE, turn_hashes, turn_pictures
 
 Places = NDArray[np.int64]
@@ -223,7 +223,11 @@ def _same(left: _Groups, right: _Groups, i: Places, j: Places, turn: int) -> NDA
     """Whether pictures `i` are pictures `j`, turned."""
     if not len(i):
         return np.zeros(0, dtype=bool)
-    return alike(left.looks.thumbs.take(i), turn_pictures(right.looks.thumbs.take(j), turn))
+    ones, a = np.unique(i, return_inverse=True)
+    others, b = np.unique(j, return_inverse=True)
+    mine = left.looks.thumbs.take(ones)
+    theirs = turn_pictures(right.looks.thumbs.take(others), turn)
+    return alike_among(mine, a, theirs, b)
 
 
 def _links(

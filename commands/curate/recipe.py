@@ -121,7 +121,7 @@ class CurateRecipe(Recipe, SourceKeys):
                 found[prefix + key] = hashlib.sha256(table.read_bytes()).hexdigest()
         if self.withdraw is not None:
             found["withdraw"] = _content(self.withdraw)
-        return found | self.contamination.inputs()
+        return found | self.contamination.inputs() | self.deduplicate.inputs()
 
     def plan(self) -> Plan:
         """Count files and bytes; estimates the disk need."""

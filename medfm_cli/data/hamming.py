@@ -269,8 +269,12 @@ def _key(hashes: Hashes, masks: list[int], width: int) -> Hashes:
     return found
 
 
-def _first_found_by(plan: _Plan, choice: tuple[int, ...]) -> Callable[[Hashes], NDArray[np.bool_]]:
-    """Tells from differing bits whether no earlier choice has found the pair.
+First = Callable[[Hashes], Places]
+"""Of differing bits, the places of those that no earlier choice has found."""
+
+
+def _first_found_by(plan: _Plan, choice: tuple[int, ...]) -> First:
+    """Tells which pairs this choice is the first to find.
 
     The first choice to find a pair is that of its first `kept` equal blocks.
     """
