@@ -1,6 +1,6 @@
 """Near copies beside imagededup (PHash): images/s, and which planted copies are found.
 
-Run: python benchmarks/imagededup.py [--source FOLDER …] [--pictures 100] [--repeats 5]
+Run: python benchmarks/imagededup.py --source FOLDER … [--pictures 100] [--copies 2] [--repeats 5]
 
 imagededup gets an environment of its own under .peers/, made on the first run. Both work on the
 same files, in one process and on one core: originals and copies of them (smaller, recompressed,
@@ -75,17 +75,21 @@ def peer_python() -> Path:
     return python
 
 
-def write(folder: Path, sources: list[str], most: int) -> list[str]:
-    """Write originals and copies as files; gives the names of the copies' changes."""
+def write(folder: Path, arguments: argparse.Namespace) -> list[str]:
+    """Write originals and copies as files; gives the names of the copies' changes.
+
+    Every original gets `copies` of them, the changes taking turns.
+    """
     changes = [name for name in CHANGES if name not in TURN]
+    copies = min(arguments.copies, len(changes))
     number = 0
-    for source in sources:
-        for image in pictures(source, most):
+    for source in arguments.source:
+        for image in pictures(source, arguments.pictures):
             image.save(folder / f"{number:05d}-original.png", compress_level=1)
-            for place, name in enumerate(changes):
-                CHANGES[name](image).convert("RGB").save(
-                    folder / f"{number:05d}-{place:02d}.jpg", quality=95
-                )
+            for turn in range(copies):
+                place = (number * copies + turn) % len(changes)
+                copy = CHANGES[changes[place]](image).convert("RGB")
+                copy.save(folder / f"{number:05d}-{place:02d}.jpg", quality=95)
             number += 1
     if not number:
         raise SystemExit("no images in the given folders")
@@ -141,10 +145,9 @@ def recalls(found: dict[str, list[str]], changes: list[str]) -> dict[str, float]
     originals = [name for name in found if name.endswith("-original.png")]
     shares = {}
     for place, change in enumerate(changes):
-        hits = [
-            name.replace("original.png", f"{place:02d}.jpg") in found[name] for name in originals
-        ]
-        shares[change] = sum(hits) / len(hits)
+        copies = {name: name.replace("original.png", f"{place:02d}.jpg") for name in originals}
+        hits = [copy in found[name] for name, copy in copies.items() if copy in found]
+        shares[change] = sum(hits) / max(1, len(hits))
     shares["all"] = statistics.mean(shares.values())
     return shares
 
@@ -207,12 +210,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", nargs="+", required=True, help="folders of images")
     parser.add_argument("--pictures", type=int, default=100, help="originals of each folder")
+    parser.add_argument("--copies", type=int, default=2, help="copies of each original")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--turned", action=argparse.BooleanOptionalAction, default=False)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        changes = write(folder, arguments.source, arguments.pictures)
+        changes = write(folder, arguments)
         found = summary(measure(folder, arguments), len(list(folder.iterdir())), changes)
     print("images/s of CPU time, medians; recall of planted copies; pairs of different originals")
     for key, value in found.items():

@@ -179,7 +179,7 @@ def _moved(pictures: Pictures, motion: Motion) -> Pictures:
         return near
 
     columns, rows = weights(motion[:, 0], motion[:, 1]), weights(motion[:, 2], motion[:, 3])
-    moved: Pictures = rows @ pictures @ columns.transpose(0, 2, 1)
+    moved: Pictures = (rows @ pictures @ columns.transpose(0, 2, 1)).astype(np.float32, copy=False)
     return moved
 
 
@@ -196,7 +196,8 @@ def _bands(pictures: Pictures) -> Pictures:
     flat = _inside(detail, _EDGE)
     flat = flat - flat.mean(axis=1, keepdims=True)
     flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), np.float32(1e-6))
-    return flat.reshape(2, count, (side - 2 * _EDGE) ** 2).swapaxes(0, 1)
+    bands: Pictures = flat.reshape(2, count, (side - 2 * _EDGE) ** 2).swapaxes(0, 1)
+    return bands
 
 
 def _blurred(pictures: Pictures, weights: tuple[int, ...]) -> Pictures:
