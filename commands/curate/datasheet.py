@@ -335,6 +335,7 @@ def limitations(story: Story) -> list[str]:
         ),
         *(story.rescanned.unchecked if story.rescanned is not None else ()),
         *story.dealt.remarks(),
+        *story.dealt.notes(),
     ]
     if not story.account.counts()["patients"]:
         found.append("No patient identifiers: one patient may be on both sides of the split.")

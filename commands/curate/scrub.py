@@ -56,11 +56,11 @@ def scrub(item: Item, options: Deidentify, names: Pseudonyms) -> Scrubbed:
         options: the recipe's block.
         names: the key that dates move by and that identifiers are marked with.
     """
-    makers = {str(value).casefold() for value in item.facts.values()}
+    makers = {_letters(str(value)) for value in item.facts.values()}
     identifiers = [
         text
         for text in (item.subject, item.study, item.site)
-        if text and text.casefold() not in makers  # scanners may give their maker as hospital
+        if text and _letters(text) not in makers  # scanners may give their maker as hospital
     ]
     if not options.on:
         return Scrubbed(item, marks=marks(identifiers, names))
@@ -77,6 +77,11 @@ def scrub(item: Item, options: Deidentify, names: Pseudonyms) -> Scrubbed:
         notes = (*notes, *(f"text: {kind} taken out" for kind in sorted(wiper.removed)))
     found = marks([*identifiers, *wiper.words], names)
     return Scrubbed(item, notes, reason, wiper.removed, found)
+
+
+def _letters(text: str) -> str:
+    """A name without the dots and spaces in which its spellings differ."""
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def _whose(item: Item, names: Pseudonyms) -> str | None:

@@ -89,16 +89,18 @@ class Dealt:
                 self.undated,
                 f"{self.undated} samples have no time; a subject without any is learnt from.",
             ),
-            (
-                self.groups.tied,
-                f"{self.groups.tied} subjects stay with others, "
-                + ("by site or near duplicates." if self.by == "site" else "by near duplicates."),
-            ),
         ]
         remarks = [text for count, text in said if count]
         if not self.official:
             remarks += self._far()
         return remarks
+
+    def notes(self) -> list[str]:
+        """What a reader may want to know, one sentence each; none of it is amiss."""
+        if not self.groups.tied:
+            return []
+        why = "by site or near duplicates" if self.by == "site" else "by near duplicates"
+        return [f"{self.groups.tied} subjects stay with others, {why}."]
 
     def _far(self) -> list[str]:
         total = self.sides.total()

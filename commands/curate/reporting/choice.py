@@ -30,7 +30,9 @@ class Shown:
     def title(self, extra: str = "") -> str:
         """Modality, anatomy, labels and split in one line."""
         labels = ", ".join(self.labels[:3]) + (", …" if len(self.labels) > 3 else "")
-        parts = [self.modality or "unknown modality", self.anatomy, labels, self.split, extra]
+        known = self.modality or self.anatomy or labels
+        first = self.modality if known else "unknown modality"
+        parts = [first, self.anatomy, labels, self.split, extra]
         return " · ".join(part for part in dict.fromkeys(parts) if part)
 
 

@@ -129,6 +129,7 @@ def _remarks(story: Story) -> list[Block]:
         if count:
             remarks.append(Callout("warn", f"{count} {text}."))
     remarks += [Callout("warn", text) for text in dealt.remarks()]
+    remarks += [Callout("note", text) for text in dealt.notes()]
     missing = [split for split in SPLITS if classes and not _has_all(dealt, split, classes)]
     if missing and len(classes) > 1:
         sides = " and ".join(missing)

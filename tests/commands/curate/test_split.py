@@ -202,7 +202,7 @@ def test_a_cluster_ties_subjects_and_a_chain_of_clusters_ties_all() -> None:
     sides, said = dealt(samples)
     assert len({side for s, side in zip(samples, sides, strict=True) if "cluster" in s}) == 1
     assert (said.groups.subjects, said.groups.groups, said.groups.tied) == (30, 21, 10)
-    assert "10 subjects stay with others, by near duplicates." in said.remarks()
+    assert "10 subjects stay with others, by near duplicates." in said.notes()
 
 
 def test_one_site_cannot_be_split_and_the_report_says_so() -> None:

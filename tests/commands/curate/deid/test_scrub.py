@@ -61,7 +61,7 @@ def test_nothing_to_do_gives_the_very_same_content() -> None:
 def test_a_maker_that_stands_for_the_hospital_is_no_identifier() -> None:
     item = Item(Picture(picture()), site="GE MEDICAL SYSTEMS")
     assert scrub(item, BUILTIN, NAMES).marks
-    named = replace(item, facts={"manufacturer": "GE Medical Systems"})
+    named = replace(item, facts={"manufacturer": "G.E. Medical Systems"})
     assert not scrub(named, BUILTIN, NAMES).marks
 
 
