@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -219,14 +220,19 @@ def _readers(ledger: Ledger, block: Planned) -> tuple[str, ...]:
     keys = block.keys
     if keys.readers != "auto":
         return tuple(keys.readers)
+    seen: Counter[str] = Counter()
+    looked = 0
     for _, file in islice(files(ledger, block.notes.block, role=""), PROBES):
-        try:
-            found = sniff(Path(file.path), (), keys.format).name
-        except (Unreadable, OSError):
-            continue
-        if found not in RECORDS:
-            return tuple(name for name in asked((), keys.format) if name not in RECORDS)
-    return ()
+        looked += 1
+        with suppress(Unreadable, OSError):
+            seen[sniff(Path(file.path), (), keys.format).name] += 1
+    beside = bool(set(seen) - RECORDS)
+    if beside:
+        seen = Counter({name: count for name, count in seen.items() if name not in RECORDS})
+    told = ", ".join(f"{count} {name}" for name, count in seen.most_common())
+    why = f"by the content of the first {looked} files: {told or 'none is known'}"
+    block.resolve("readers", sorted(seen), why)
+    return tuple(name for name in asked((), keys.format) if name not in RECORDS) if beside else ()
 
 
 def _format(block: Planned) -> dict[str, Any]:

@@ -45,6 +45,12 @@ def test_every_block_has_its_own_keys(curate: Curate, sources: dict[str, Any]) -
     assert done.dataset.card.licences == ["CC BY 4.0"]
     assert done.dataset.card.consent == "broad"
     assert done.counts["patients"] == 6
+    found = {n: done.run.resolved[f"sources.{n}.readers"] for n in sources}
+    assert {name: said["value"] for name, said in found.items()} == {
+        "scans": ["dicom"],
+        "photos": ["image"],
+    }
+    assert found["photos"]["why"] == "by the content of the first 6 files: 6 image"
 
 
 def test_a_copy_in_another_source_is_one(curate: Curate, sources: dict[str, Any]) -> None:
