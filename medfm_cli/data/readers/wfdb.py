@@ -1,22 +1,22 @@
-"""WFDB records (PhysioNet): a header, the signal files that it names, and annotations beside it.
-
-Decoded here, for a header must be judged before anything is allocated and before any name in it is
-followed; wfdb-python does neither, and is what the tests compare with.
-"""
+"""WFDB records (PhysioNet): a header, the signal files that it names, and annotations beside it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from medfm_cli.data.content import Text
 from medfm_cli.data.readers import wfdb_annotations as annotating
-from medfm_cli.data.readers import wfdb_header, wfdb_record
-from medfm_cli.data.readers.channels import by_rate
+from medfm_cli.data.readers import wfdb_header, wfdb_samples
+from medfm_cli.data.readers.channels import MAX_SAMPLES, Values, by_rate
 from medfm_cli.data.readers.item import Item, ReadOptions, Unreadable
 from medfm_cli.data.readers.people import age_of, sex_of
+from medfm_cli.data.readers.wfdb_header import Header
 
 _FIELD = re.compile(
     r"<?\b(age|sex|gender|subject_id|patient_id)\b>?\s*:\s*([^<\s]+)", re.IGNORECASE
@@ -37,13 +37,12 @@ def companions(path: Path) -> list[Path]:
         Unreadable: the header is damaged, or names a file outside of its folder.
     """
     header = wfdb_header.parse(path)
-    found = list(wfdb_record.files(header, path.parent))
+    found = _signals(header, path)
     for name, _ in header.segments:
         segment = path.parent / f"{name}.hea"
         if name != "~" and segment.is_file():
-            found += [segment, *wfdb_record.files(wfdb_header.parse(segment), path.parent)]
-    names = {file.name for file in found}
-    found += annotating.files(path.parent, _record(path), names)
+            found += [segment, *_signals(wfdb_header.parse(segment), path)]
+    found += annotating.files(path.parent, _record(path), {file.name for file in found})
     return list(dict.fromkeys(found))
 
 
@@ -55,30 +54,103 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
     counts and places. The comments of the header are the item's text (private).
     """
     header = wfdb_header.parse(path)
+    limit = min(options.max_values, MAX_SAMPLES)
+    facts: dict[str, Any] = {"format": "WFDB"}
     try:
-        record = wfdb_record.read(header, path, options.max_values)
-        facts = record.facts | _annotations(path, header)
+        if header.segments:
+            channels, storage, notes = _join(header, path, limit)
+            facts["segments"] = len(header.segments)
+        else:
+            channels, storage, notes = _single(header, path, limit)
+        facts["storage"] = " ".join(sorted(storage, key=int))
+        facts |= _annotations(path, header)
         said = _from_comments(header.comments)
-        item = Item(Text(""), facts, time=header.start, notes=tuple(record.notes), **said)
-        yield from by_rate(record.channels, item)
+        item = Item(Text(""), facts, time=header.start, notes=tuple(sorted(notes)), **said)
+        yield from by_rate(channels, item)
     except MemoryError:
         raise Unreadable("the record needs more memory than there is") from None
+
+
+def _signals(header: Header, path: Path) -> list[Path]:
+    return [path.parent / channel.file for channel in header.channels if channel.file != "~"]
 
 
 def _record(path: Path) -> str:
     return path.name[:-4] if path.name.lower().endswith(".hea") else path.name
 
 
-def _annotations(path: Path, header: wfdb_header.Header) -> dict[str, Any]:
+def _single(header: Header, path: Path, limit: int) -> tuple[list[Values], set[str], set[str]]:
+    """The channels of a record without segments, their storage formats, and notes."""
+    stored = tuple(channel for channel in header.channels if channel.file != "~")
+    if header.channels and not stored:
+        raise Unreadable("the layout of a WFDB record, without signals", step="quality")
+    header = replace(header, channels=stored)
+    frames = wfdb_header.frames(header, path, limit)
+    channels, wrong = wfdb_samples.decode(header, path.parent, frames)
+    notes = {f"the checksum does not fit in {wrong} of {len(channels)} channels"} if wrong else ()
+    return channels, {channel.format for channel in stored}, set(notes)
+
+
+def _join(header: Header, path: Path, limit: int) -> tuple[list[Values], set[str], set[str]]:
+    """Segments one after the other, one at a time; a channel that a segment lacks is NaN there.
+
+    The first segment of a variable layout has no samples and names all channels.
+    """
+    headers = {name: _segment(name, path) for name, _ in header.segments if name != "~"}
+    if not headers:
+        raise Unreadable("a WFDB record of gaps only", step="quality")
+    layout = next(iter(headers.values())).channels
+    frames = sum(length for _, length in header.segments)
+    if frames * sum(channel.per_frame for channel in layout) > limit:
+        raise Unreadable(f"a record of more than {limit / 1e6:.0f} million samples")
+    joined: list[Values] = []
+    for channel in layout:
+        gap = np.full(frames * channel.per_frame, np.nan, np.float32)
+        rate = header.rate * channel.per_frame
+        joined.append(Values(channel.name, channel.units, rate, gap))
+    start, storage, notes = 0, set[str](), set[str]()
+    for name, length in header.segments:
+        if name != "~" and length:
+            if headers[name].rate != header.rate or (headers[name].samples or length) != length:
+                raise Unreadable("a WFDB segment that is not as the header says")
+            channels, formats, remarks = _single(headers[name], path, limit)
+            _place(channels, joined, start / header.rate, by_name=header.segments[0][1] == 0)
+            storage |= formats
+            notes |= remarks
+        start += length
+    return joined, storage, notes
+
+
+def _segment(name: str, path: Path) -> Header:
+    """The header of a segment, which has no segments itself."""
+    file = path.parent / f"{name}.hea"
+    wfdb_header.refuse_links(file, path)
+    header = wfdb_header.parse(file)
+    if header.segments:
+        raise Unreadable("a WFDB record with segments inside of segments")
+    return header
+
+
+def _place(channels: list[Values], joined: list[Values], start: float, *, by_name: bool) -> None:
+    """Copy the channels of a segment to where they belong, from `start` seconds on."""
+    if not by_name and len(channels) != len(joined):
+        raise Unreadable("a WFDB segment that is not as the header says")
+    for index, channel in enumerate(channels):
+        same = [other for other in joined if other.name == channel.name]
+        target = (same[0] if same else None) if by_name else joined[index]
+        if target is None or target.rate != channel.rate or target.units != channel.units:
+            raise Unreadable("a WFDB segment with a channel that the record does not have")
+        first = round(start * channel.rate)
+        target.values[first : first + len(channel.values)] = channel.values
+
+
+def _annotations(path: Path, header: Header) -> dict[str, Any]:
     """What lies beside the record, by the ending of its file."""
-    found: dict[str, Any] = {}
     names = {channel.file for channel in header.channels}
-    for file in annotating.files(path.parent, _record(path), names):
-        marks = annotating.read(file)
-        if marks is not None and marks[0]:
-            ending = file.name.rpartition(".")[2]
-            found[ending] = annotating.summary(marks[0], marks[1] or header.rate)
-    return {"annotations": found} if found else {}
+    files = annotating.files(path.parent, _record(path), names)
+    found = {file.name.rpartition(".")[2]: annotating.summary(file, header.rate) for file in files}
+    known = {ending: summary for ending, summary in found.items() if summary}
+    return {"annotations": known} if known else {}
 
 
 def _from_comments(comments: tuple[str, ...]) -> dict[str, Any]:

@@ -1,40 +1,25 @@
-"""Annotations beside a WFDB record (`annot(5)`): beats, rhythms and marks, and where they stand.
-
-wfdb-python never ends on some damaged files, so they are read here.
-"""
+"""Annotations beside a WFDB record (`annot(5)`), through wfdb-python: beats, rhythms and marks."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
+from medfm_cli.data.readers.item import Unreadable
+from medfm_cli.data.readers.wfdb_samples import library
 
-MAX_BYTES = 64 << 20
+MAX_BYTES = 2 << 20
+"""Most bytes of a file, a million annotations; the library reads them one by one."""
 MOST = 1000
 """Most annotations of a file that are kept with their places; all are counted."""
-_SYMBOLS = ' NLRaVFJASEj/Q~ | sT*D"=pB^t+u?![]en@xf()r'
-"""The symbol of each code, a blank where none is defined."""
-_NOTE = '"'
-"""A note; at the very beginning it is about the file and no annotation."""
-_SKIP, _NUM, _SUB, _CHAN, _AUX = 59, 60, 61, 62, 63
-_LAST = 49
-"""The last code of an annotation; those from 42 on are free for applications."""
+_SKIP, _AUX, _LAST = 59, 63, 49
+"""Codes: a step in time, a text, and the last that is an annotation."""
 _RHYTHM = re.compile(r"\([A-Z][A-Z0-9+]{0,7}")
-_RESOLUTION = re.compile(r"## time resolution: (\d{1,9}(?:\.\d{1,9})?)")
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """One annotation: its time in ticks, its symbol, and the text that goes with it."""
-
-    sample: int
-    symbol: str
-    text: str
+_RESOLUTION = re.compile(rb"## time resolution: (\d{1,9}(?:\.\d{1,9})?)")
 
 
 def files(folder: Path, record: str, others: set[str]) -> list[Path]:
@@ -70,65 +55,37 @@ def _begins_right(path: Path) -> bool:
         return file.read(2) == b"\0\0" and (1 <= code <= _LAST or code in (_SKIP, _AUX))
 
 
-def read(path: Path) -> tuple[list[Mark], float | None] | None:
-    """The annotations, and their ticks a second if the file says; None for a damaged file."""
-    data = np.frombuffer(path.read_bytes()[:MAX_BYTES], "<u2").tolist()
-    marks: list[Mark] = []
-    rate: float | None = None
-    time, place = 0, 0
-    while place < len(data) and data[place]:
-        code, low = data[place] >> 10, data[place] & 0x3FF
-        place += 1
-        if code == _SKIP:
-            if place + 2 > len(data):
-                return None
-            step = data[place] << 16 | data[place + 1]
-            time += step - (1 << 32 if step >> 31 else 0)
-            place += 2
-        elif code == _AUX:
-            length = low & 0xFF
-            words = data[place : place + (length + 1) // 2]
-            place += len(words)
-            text = np.array(words, "<u2").tobytes()[:length].decode("latin-1")
-            if marks:
-                marks[-1] = Mark(marks[-1].sample, marks[-1].symbol, text)
-        elif code in (_NUM, _SUB, _CHAN):
-            continue
-        elif code > _LAST:
-            return None
-        else:
-            time += low
-            if code:  # 0 marks what is no beat, and is no annotation
-                marks.append(Mark(time, _symbol(code), ""))
-    if place >= len(data):
-        return None  # the end mark is missing
-    if marks and (found := _RESOLUTION.match(marks[0].text)):
-        rate = float(found[1])
-    return [mark for mark in marks if mark.sample or mark.symbol != _NOTE], rate
-
-
-def _symbol(code: int) -> str:
-    symbol = _SYMBOLS[code] if code < len(_SYMBOLS) else " "
-    return symbol if symbol != " " else f"#{code}"
-
-
-def summary(marks: list[Mark], rate: float) -> dict[str, Any]:
+def summary(path: Path, rate: float) -> dict[str, Any] | None:
     """Counts of every symbol and rhythm, and the places of the first `MOST`, for `Item.facts`.
 
     Free text is left out: it may say anything of anyone. `samples` count from the record's
-    beginning, `rate` of them a second.
+    beginning, `rate` of them a second, as the file says or else the record. None where the file is
+    damaged or holds no annotation.
     """
-    names = [_name(mark) for mark in marks]
-    counts = dict(sorted(Counter(names).items()))
+    data = path.read_bytes()[:MAX_BYTES]
+    said = _RESOLUTION.search(data[:64])
+    try:
+        with library() as wfdb, TemporaryDirectory() as scratch:
+            # what a file says of itself makes the library run forever where it says it wrongly
+            (Path(scratch) / "r.a").write_bytes(data.replace(b"## ", b"@@ "))
+            found = wfdb.rdann(f"{scratch}/r", "a", return_label_elements=["symbol", "label_store"])
+    except Unreadable:
+        return None
+    codes = found.label_store.tolist()
+    if not codes or max(codes) > _LAST:
+        return None
+    names = [_name(*mark) for mark in zip(codes, found.symbol, found.aux_note, strict=True)]
     return {
-        "counts": counts,
-        "rate": rate,
-        "samples": [mark.sample for mark in marks[:MOST]],
+        "counts": dict(sorted(Counter(names).items())),
+        "rate": float(said[1]) if said else rate,
+        "samples": found.sample[:MOST].tolist(),
         "symbols": names[:MOST],
     }
 
 
-def _name(mark: Mark) -> str:
-    """The symbol, or the rhythm that begins, such as `(AFIB`."""
-    rhythm = _RHYTHM.match(mark.text) if mark.symbol == "+" else None
-    return rhythm[0] if rhythm else mark.symbol
+def _name(code: int, symbol: object, text: str) -> str:
+    """The symbol, or the rhythm that begins, such as `(AFIB`; free codes have no symbol."""
+    if not isinstance(symbol, str) or not symbol.strip():
+        return f"#{code}"
+    rhythm = _RHYTHM.match(text) if symbol == "+" else None
+    return rhythm[0] if rhythm else symbol

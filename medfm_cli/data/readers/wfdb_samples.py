@@ -1,149 +1,98 @@
-"""Samples of WFDB signal files in every storage format (`signal(5)` of the applications guide)."""
+"""Samples of WFDB records through wfdb-python, which is told nothing but what has been judged."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medfm_cli.data.readers.audio import opened, read_blocks
+from medfm_cli.data.readers.channels import Values
 from medfm_cli.data.readers.item import Unreadable
+from medfm_cli.data.readers.needs import needed
+from medfm_cli.data.readers.wfdb_header import Channel, Header
 
-Samples = NDArray[Any]
-FLAC = {"508": 8, "516": 16, "524": 24}
-"""Formats that are FLAC streams, with the bits of a sample."""
-
-
-def size_of(storage: str, count: int) -> int:
-    """Bytes that hold `count` samples.
-
-    Raises:
-        Unreadable: the format is not known.
-    """
-    samples, size = _packing(storage)
-    return -(-count * size // samples) + (storage == "310" and count % 3 == 2)
+_LOWEST = dict.fromkeys(("16", "61", "160", "516"), -1 << 15) | {"212": -1 << 11}
+_LOWEST |= {"310": -1 << 9, "311": -1 << 9, "80": -1 << 7, "508": -1 << 7}
+"""The invalid samples of a format as a checksum (of 16 bits) counts them; 0 in all others."""
 
 
-def fitting(storage: str, size: int) -> int:
-    """How many samples `size` bytes hold."""
-    samples, group = _packing(storage)
-    count = max(0, size) * samples // group
-    return count - (storage == "310" and count % 3 == 2)
-
-
-def _packing(storage: str) -> tuple[int, int]:
-    if storage not in FORMATS:
-        raise Unreadable(f"WFDB signals in the unknown format {storage[:8]}")
-    return FORMATS[storage][0]
-
-
-def read_flat(path: Path, storage: str, *, offset: int, count: int) -> Samples:
-    """`count` samples as they follow each other in the file, as whole numbers.
+@contextmanager
+def library() -> Iterator[Any]:
+    """The package `wfdb`, whose warnings (of what pandas gives up) are kept silent.
 
     Raises:
-        Unreadable: the file is shorter than that.
+        Unreadable: whatever it fails by but for the system's errors.
     """
-    size = size_of(storage, count)
-    with path.open("rb") as file:
-        file.seek(offset)
-        data = file.read(size)
-    if len(data) < size:
-        raise Unreadable("a WFDB signal file that is shorter than its header says")
-    return FORMATS[storage][1](np.frombuffer(data, np.uint8), count)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield needed("wfdb", extra="signals")
+        except (Unreadable, OSError, MemoryError):
+            raise
+        except Exception:
+            raise Unreadable("a damaged WFDB record") from None
 
 
-def read_flac(path: Path, storage: str, *, channels: int, offset: int, count: int) -> Samples:
-    """`[count, channels]` samples of a FLAC stream.
+def decode(header: Header, folder: Path, frames: int) -> tuple[list[Values], int]:
+    """The channels of one segment, and in how many of them the checksum does not fit.
+
+    Values are physical and float32; NaN where a sample is invalid, and where a skewed channel ends.
 
     Raises:
-        Unreadable: it is another kind of stream, or shorter than that.
+        Unreadable: the signals are damaged.
     """
-    with opened(path) as stream:
-        bits = {"PCM_S8": 8, "PCM_16": 16, "PCM_24": 24}.get(stream.subtype, 99)
-        fits = stream.format == "FLAC" and stream.channels == channels and bits <= FLAC[storage]
-        if not fits:
-            raise Unreadable("a WFDB signal file that is not as its header says")
-        stream.seek(offset)
-        values = read_blocks(stream, count * channels, "int32", frames=count)
-    if len(values) < count:
-        raise Unreadable("a WFDB signal file that is shorter than its header says")
-    values >>= 32 - bits
+    channels = header.channels
+    order = sorted(range(len(channels)), key=lambda i: channels[i].file)  # wfdb wants them together
+    with library() as wfdb, TemporaryDirectory() as scratch:
+        _lay_out(Path(scratch), [channels[i] for i in order], folder, frames)
+        samples = wfdb.rdrecord(f"{scratch}/r", smooth_frames=False).e_p_signal
+    wrong = 0
+    found: dict[int, Values] = {}
+    for place, i in enumerate(order):
+        digital, samples[place] = samples[place], None  # let go one by one
+        channel = channels[i]
+        wrong += not _adds_up(digital, channel)
+        rate = header.rate * channel.per_frame
+        found[i] = Values(channel.name, channel.units, rate, _physical(digital, channel))
+    return [found[i] for i in sorted(found)], wrong
+
+
+def _lay_out(scratch: Path, channels: list[Channel], folder: Path, frames: int) -> None:
+    """A record of plain names and numbers, whose physical values are its samples as they are."""
+    lines = [f"r {len(channels)} 1 {frames}"]
+    names: dict[str, str] = {}
+    for channel in channels:
+        if channel.file not in names:
+            names[channel.file] = f"s{len(names)}"
+            (scratch / names[channel.file]).symlink_to((folder / channel.file).absolute())
+        stored = f"{channel.format}x{channel.per_frame}+{channel.offset}"
+        lines.append(f"{names[channel.file]} {stored} 1(0)/u 0 0 {channel.first} 0 0")
+    (scratch / "r.hea").write_text("\n".join(lines))
+
+
+def _adds_up(digital: NDArray[np.float64], channel: Channel) -> bool:
+    """Whether the samples add up (in 16 bits) to what the header says, where it says so."""
+    if channel.checksum is None:
+        return True
+    whole = np.where(np.isnan(digital), _LOWEST.get(channel.format, 0), digital).astype(np.int64)
+    return (int(whole.sum()) - channel.checksum) & 0xFFFF == 0
+
+
+def _physical(digital: NDArray[np.float64], channel: Channel) -> NDArray[np.float32]:
+    """Physical values, with the skew taken back.
+
+    The library would take a skew back for one sample a frame only, and for no FLAC.
+    """
+    digital -= channel.baseline
+    digital /= channel.gain
+    shift = min(channel.skew * channel.per_frame, len(digital))
+    values = np.full(len(digital), np.nan, np.float32)
+    with np.errstate(over="ignore"):
+        values[: len(digital) - shift] = digital[shift:]
     return values
-
-
-def invalid(storage: str) -> int | None:
-    """The number that marks an invalid sample: the lowest; format 8 has none."""
-    return None if storage == "8" else -(1 << (BITS[storage] - 1))
-
-
-def _plain(kind: str) -> Callable[[NDArray[np.uint8], int], Samples]:
-    return lambda data, count: data.view(kind)[:count]
-
-
-def _offset(kind: str, zero: int) -> Callable[[NDArray[np.uint8], int], Samples]:
-    return lambda data, count: data.view(kind)[:count].astype(np.int32) - zero
-
-
-def _three_bytes(data: NDArray[np.uint8], count: int) -> Samples:
-    wide = np.zeros((count, 4), np.uint8)
-    wide[:, 1:] = data.reshape(count, 3)
-    values: Samples = wide.view("<i4")[:, 0] >> 8
-    return values
-
-
-def _212(data: NDArray[np.uint8], count: int) -> Samples:
-    """Two samples of 12 bits in three bytes; the middle one holds both high parts."""
-    pairs = _padded(data, 3).astype(np.int16)
-    values = np.empty((len(pairs), 2), np.int16)
-    values[:, 0] = pairs[:, 0] | (pairs[:, 1] & 0x0F) << 8
-    values[:, 1] = pairs[:, 2] | (pairs[:, 1] & 0xF0) << 4
-    return _signed(values.reshape(-1)[:count], 12)
-
-
-def _310(data: NDArray[np.uint8], count: int) -> Samples:
-    """Three samples of 10 bits in two words: 11 high bits each, the third in the low and high."""
-    words = _padded(data, 4).view("<u2").astype(np.int32)
-    values = np.empty((len(words), 3), np.int32)
-    values[:, 0] = words[:, 0] >> 1 & 0x3FF
-    values[:, 1] = words[:, 1] >> 1 & 0x3FF
-    values[:, 2] = (words[:, 0] >> 11 & 0x1F) | (words[:, 1] >> 11 & 0x1F) << 5
-    return _signed(values.reshape(-1)[:count], 10)
-
-
-def _311(data: NDArray[np.uint8], count: int) -> Samples:
-    """Three samples of 10 bits in one word of 32, the first in its lowest bits."""
-    words = _padded(data, 4).view("<u4")[:, 0].astype(np.int64)
-    values = np.stack([words & 0x3FF, words >> 10 & 0x3FF, words >> 20 & 0x3FF], axis=1)
-    return _signed(values.reshape(-1)[:count].astype(np.int32), 10)
-
-
-def _padded(data: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """`[groups, size]`, the last group filled with zeros."""
-    missing = -len(data) % size
-    return np.concatenate([data, np.zeros(missing, np.uint8)]).reshape(-1, size)
-
-
-def _signed(values: Samples, bits: int) -> Samples:
-    signed: Samples = values - ((values >> (bits - 1) & 1) << bits).astype(values.dtype)
-    return signed
-
-
-BITS = {"8": 32, "16": 16, "24": 24, "32": 32, "61": 16, "80": 8, "160": 16, "212": 12}
-BITS |= {"310": 10, "311": 10} | FLAC
-"""Bits of the numbers in a format."""
-FORMATS: dict[str, tuple[tuple[int, int], Callable[[NDArray[np.uint8], int], Samples]]] = {
-    "8": ((1, 1), _plain("i1")),  # first differences: the caller sums them up
-    "16": ((1, 2), _plain("<i2")),
-    "24": ((1, 3), _three_bytes),
-    "32": ((1, 4), _plain("<i4")),
-    "61": ((1, 2), _plain(">i2")),
-    "80": ((1, 1), _offset("u1", 128)),
-    "160": ((1, 2), _offset("<u2", 32768)),
-    "212": ((2, 3), _212),
-    "310": ((3, 4), _310),
-    "311": ((3, 4), _311),
-}
-"""Each format that is no FLAC: how many samples lie in how many bytes, and how they come out."""
