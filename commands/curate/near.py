@@ -135,18 +135,17 @@ class _Groups:
 
     def within(self, sources: Places | None) -> Iterator[Links]:
         """Pairs with the same hash: the same small pictures at once, others by a second look."""
+        waiting = _Waiting(self, self, 0, sources)
         for group in np.flatnonzero(~self.single).tolist():
             firsts, same = self._different(group)
             yield from _links(same, 0, sources)
             few = firsts[:MOST_ALIKE]
             i, j = np.triu_indices(len(few), 1)
-            if len(firsts) > MOST_ALIKE:  # the rest are compared with the first of all only
-                rest = firsts[MOST_ALIKE:]
-                left, right = np.full(len(rest), few[0]), rest
-            else:
-                left, right = few[:0], few[:0]
-            left, right = np.concatenate([few[i], left]), np.concatenate([few[j], right])
-            yield from _looked_at(self, self, left, right, 0, sources)
+            yield from waiting.add(few[i], few[j])
+            # Of very many, the rest are compared with the first of all only.
+            rest = firsts[MOST_ALIKE:]
+            yield from waiting.add(np.full(len(rest), few[0]), rest)
+        yield from waiting.look()
 
     def _different(self, group: int) -> tuple[Places, tuple[Places, Places]]:
         """The first of every small picture, and all others beside the first that they equal."""
@@ -195,19 +194,33 @@ def _expanded(
     single = left.single[pairs.left] & right.single[pairs.right]
     i, j = left.firsts(pairs.left[single]), right.firsts(pairs.right[single])
     yield from _links((i, j), turn, None, pairs.distance[single], ordered=left is right)
-    mine: list[Places] = []
-    others: list[Places] = []
+    waiting = _Waiting(left, right, turn, sources)
     for a, b in zip(pairs.left[~single].tolist(), pairs.right[~single].tolist(), strict=True):
         ones, twos = left.members(a), right.members(b)
-        mine.append(np.repeat(ones, len(twos)))
-        others.append(np.tile(twos, len(ones)))
-        if sum(map(len, mine)) >= _AT_ONCE:
-            i, j = np.concatenate(mine), np.concatenate(others)
+        yield from waiting.add(np.repeat(ones, len(twos)), np.tile(twos, len(ones)))
+    yield from waiting.look()
+
+
+class _Waiting:
+    """Pairs that wait for a second look, which is cheaper for many at a time."""
+
+    def __init__(self, left: _Groups, right: _Groups, turn: int, sources: Places | None) -> None:
+        self._asked = (left, right, turn, sources)
+        self._pairs: list[tuple[Places, Places]] = []
+        self._count = 0
+
+    def add(self, i: Places, j: Places) -> Iterator[Links]:
+        self._pairs.append((i, j))
+        self._count += len(i)
+        if self._count >= _AT_ONCE:
+            yield from self.look()
+
+    def look(self) -> Iterator[Links]:
+        if self._count:
+            i, j = (np.concatenate(ends) for ends in zip(*self._pairs, strict=True))
+            left, right, turn, sources = self._asked
             yield from _looked_at(left, right, i, j, turn, sources)
-            mine, others = [], []
-    if mine:
-        i, j = np.concatenate(mine), np.concatenate(others)
-        yield from _looked_at(left, right, i, j, turn, sources)
+        self._pairs, self._count = [], 0
 
 
 def _looked_at(

@@ -15,6 +15,7 @@ of soft skin at 28 pixels.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -93,6 +94,8 @@ def _alike(left: _Prepared, i: Places, right: _Prepared, j: Places) -> Marks:
     """
     same = _scores(left.bands[i], right.bands[j]) >= LIKE
     open_ = np.flatnonzero(~same)
+    if not len(open_):
+        return same
     a, b = left.take(i[open_]), right.take(j[open_])
     near, passed = _fitted(a, b)
     far = np.flatnonzero(~near)
@@ -117,6 +120,8 @@ def _fitted(a: _Prepared, b: _Prepared) -> tuple[Marks, Marks]:
 
 
 def _laid_scores(a: _Prepared, b: _Prepared, motion: Motion) -> Scores:
+    if not len(motion):
+        return np.zeros(0, dtype=np.float32)
     moved, _ = _laid_over(a.whole, b.whole, motion, rounds=2)
     return _scores(a.bands, _bands(moved))
 
@@ -160,6 +165,7 @@ def _slopes(pictures: Pictures) -> tuple[Pictures, Pictures]:
     return slope @ pictures, pictures @ slope.T
 
 
+@cache
 def _slope(side: int) -> Pictures:
     place = np.arange(side)
     slope = np.zeros((side, side), dtype=np.float32)
@@ -206,6 +212,7 @@ def _blurred(pictures: Pictures, weights: tuple[int, ...]) -> Pictures:
     return blur @ (pictures @ blur.T)
 
 
+@cache
 def _blur(side: int, weights: tuple[int, ...]) -> Pictures:
     """The matrix that does so along one axis, `[side, side]`."""
     place, reach = np.arange(side), len(weights) // 2
