@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +34,10 @@ def curate(tmp_path: Path) -> Curate:
         return Curated(engine.run(recipe, run), run)
 
     return run_it
+
+
+@pytest.fixture(scope="session")
+def real() -> Path | None:
+    """Real data where they are there."""
+    root = Path(os.environ.get("MEDFM_SHARED_DATA", Path(__file__).parents[4] / "shared" / "data"))
+    return root if (root / "INDEX.md").is_file() else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,13 +64,6 @@ def content(path: Path) -> bytes:
     if path.suffix == ".parquet":
         return repr(pq.read_table(path, partitioning=None).to_pylist()).encode()
     return path.read_bytes()
-
-
-@pytest.fixture(scope="session")
-def real() -> Path | None:
-    """Real data where they are there."""
-    root = Path(os.environ.get("MEDFM_SHARED_DATA", Path(__file__).parents[4] / "shared" / "data"))
-    return root if (root / "INDEX.md").is_file() else None
 
 
 @pytest.fixture(scope="session")
