@@ -18,6 +18,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,13 @@ class Reader:
 
 def find_reader(name: str) -> Reader:
     """The reader called `name` in `READERS`."""
-    module = importlib.import_module(READERS[name])
+    return _reader(name, READERS[name])
+
+
+@cache
+def _reader(name: str, path: str) -> Reader:
+    """The same reader as often as it is asked for, which is several times a file."""
+    module = importlib.import_module(path)
     more: dict[str, Any] = {"accepts": getattr(module, "accepts", None)}
     for word, guard in (("count", safely), ("companions", safely), ("read_group", guarded)):
         function = getattr(module, word, None)
