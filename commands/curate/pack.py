@@ -9,7 +9,8 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -177,10 +178,9 @@ class Packer:
         done = sum(shard.samples for shard in shards)
         if done == total:
             return shards
-        pending: list[_Place] = []
         reader = _PayloadReader(self.spool)
         writer = ShardWriter(self.folder, max_bytes=self.shard_bytes, start=len(shards))
-        with writer, reader:
+        with writer, reader, _Places(self._places(len(shards))) as places:
             for number, piece in enumerate(self.wanted()):
                 if number < done:
                     continue
@@ -188,30 +188,37 @@ class Packer:
                 members = reader.read(piece) | {"json": piece.told()}
                 location = writer.add(piece.sample_id, members)
                 if len(writer.finished) > finished:
-                    self._note(mark, writer.finished[-1], pending)
-                    pending = []
+                    places.finish()
+                    self._note(mark, writer.finished[-1])
+                    places.begin(self._places(len(shards) + len(writer.finished)))
                 lengths = {name: len(data) for name, data in members.items()}
-                pending.append((location.offset, location.length, lengths))
+                places.add(location.offset, location.length, lengths)
                 between(1)
-            self._note(mark, writer.close()[-1], pending)
+            last = writer.close()[-1]
+            places.finish()
+            self._note(mark, last)
         return self._finished(mark)
 
     def samples(self, shards: Sequence[Shard]) -> Iterator[Sample]:
         """The rows of the manifest, once all is packed."""
         wanted = self.wanted()
         for number, shard in enumerate(shards):
-            entry = _read(self._path(number))
-            for offset, length, lengths in entry["places"] if entry else ():
-                yield next(wanted).sample(Location(shard.name, offset, length), lengths)
+            with self._places(number).open(encoding="ascii") as file:
+                for line in file:
+                    offset, length, lengths = json.loads(line)
+                    yield next(wanted).sample(Location(shard.name, offset, length), lengths)
 
-    def _note(self, mark: str, shard: Shard, places: Sequence[_Place]) -> None:
-        """Write down a finished shard."""
-        number = int(Path(shard.name).stem.partition("-")[2])
-        entry = {"mark": mark, "shard": shard._asdict(), "places": list(places)}
-        write_text(self._path(number), json.dumps(entry, separators=(",", ":")))
+    def _note(self, mark: str, shard: Shard) -> None:
+        """Write down a finished shard, whose places are written already."""
+        entry = {"mark": mark, "shard": shard._asdict()}
+        write_text(self._path(_number(shard)), json.dumps(entry, separators=(",", ":")))
 
     def _path(self, number: int) -> Path:
         return self.journal / f"shard-{number:05d}.json"
+
+    def _places(self, number: int) -> Path:
+        """Where the samples of a shard lie in it, a line each."""
+        return self.journal / f"places-{number:05d}.jsonl"
 
     def _finished(self, mark: str) -> list[Shard]:
         """The shards that are written down and there, from the first on."""
@@ -224,7 +231,11 @@ class Packer:
             path = self.folder / shard.name
             if not path.is_file() or path.stat().st_size != shard.bytes:
                 break
+            if not self._places(number).is_file():
+                break
             shards.append(shard)
+        for leftover in self.journal.glob("places-*.tmp"):  # of a try that was killed
+            leftover.unlink()
         for stale in list(self.journal.glob("shard-*.json")):
             if int(stale.stem.partition("-")[2]) >= len(shards):
                 stale.unlink()
@@ -243,8 +254,43 @@ class Packer:
         return digest.hexdigest(), total
 
 
-_Place = tuple[int, int, dict[str, int]]
-"""Offset and length of a first payload, and the lengths of all members."""
+class _Places:
+    """Writes where samples lie as they come: a shard may hold a great many of them.
+
+    A file appears under its name when its shard is finished.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.begin(path)
+
+    def begin(self, path: Path) -> None:
+        """Begin the next shard."""
+        self._path = path
+        self._temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        self._file = self._temporary.open("w", encoding="ascii")
+
+    def add(self, offset: int, length: int, lengths: Mapping[str, int]) -> None:
+        """Note a sample: where its first payload lies, and the lengths of all its members."""
+        self._file.write(json.dumps([offset, length, lengths], separators=(",", ":")) + "\n")
+
+    def finish(self) -> None:
+        """Give the file its name."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._temporary.replace(self._path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        with suppress(OSError):  # closing writes what is buffered: the disk may be full
+            self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+def _number(shard: Shard) -> int:
+    return int(Path(shard.name).stem.partition("-")[2])
 
 
 class _PayloadReader:
