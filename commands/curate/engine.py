@@ -47,7 +47,7 @@ from medfm_cli.commands.curate.withdrawal import told as withdrawal_told
 from medfm_cli.data.card import Cutting, DatasetCard, DatasetLineage
 from medfm_cli.data.dataset import SHARDS_FOLDER
 from medfm_cli.data.fingerprints import write_fingerprints
-from medfm_cli.data.machine import usable_cpus
+from medfm_cli.data.machine import give_back_memory, usable_cpus
 from medfm_cli.data.shards import Shard
 from medfm_cli.data.write import write_manifest
 from medfm_cli.errors import DataError
@@ -231,6 +231,7 @@ def _decide(
         DataError: no sample is left.
     """
     unique = deduplicate(ledger, recipe.deduplicate, spool=spool, threads=usable_cpus())
+    give_back_memory()
     account = Account(ledger)
     counts = account.counts()
     if not counts["kept"]:
@@ -272,6 +273,7 @@ def _write(
         wanted=lambda: pieces(ledger, [block.name for block in blocks]),
     )
     shards = _pack(run, ledger, packer)
+    give_back_memory()
 
     def source_name(block: int, name: str) -> str:
         return name if blocks[block].keep_paths else names.of("file", name)

@@ -19,6 +19,8 @@ from medfm_cli.errors import DataError
 from medfm_cli.runs.atomic import sync_folder
 
 BLOCK = tarfile.BLOCKSIZE
+MOST_SAMPLES = 1 << 14
+"""Samples of one shard, at most: where each of them lies is held in memory while it is written."""
 OPEN_SHARDS = 128
 """Shards whose descriptor a reader keeps; more are opened for each read."""
 
@@ -61,7 +63,7 @@ def member_places(first: Location, lengths: Mapping[str, int]) -> dict[str, tupl
 
 
 class ShardWriter:
-    """Append samples to shards of at most about `max_bytes`, finishing each one atomically.
+    """Append samples to shards of at most about `max_bytes` and `MOST_SAMPLES`, each atomically.
 
     The same samples in the same order give the same bytes: headers carry no time and no owner.
     A shard appears under its name only once it is complete and on disk, and is then listed in
@@ -91,7 +93,10 @@ class ShardWriter:
         _check_names(key, members)
         chunks = list(_tar_chunks(key, members))
         size = sum(map(len, chunks))
-        if self._file is not None and self._size + size + 2 * BLOCK > self.max_bytes:
+        full = self._file is not None and (
+            self._size + size + 2 * BLOCK > self.max_bytes or self._samples == MOST_SAMPLES
+        )
+        if full:
             self._finish()
         file = self._file or self._begin()
         location = Location(shard_name(self._index), self._size + BLOCK, _first_length(members))
