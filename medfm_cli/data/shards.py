@@ -20,7 +20,7 @@ from medfm_cli.runs.atomic import sync_folder
 
 BLOCK = tarfile.BLOCKSIZE
 MOST_SAMPLES = 1 << 14
-"""Samples of one shard, at most: where each of them lies is held in memory while it is written."""
+"""Samples of one shard, at most: shards of small samples, too, stay quick to copy and to check."""
 OPEN_SHARDS = 128
 """Shards whose descriptor a reader keeps; more are opened for each read."""
 
