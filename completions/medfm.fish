@@ -166,53 +166,53 @@ end
 function __medfm_recipes
     switch "$argv[1]"
         case ''
-            printf '%s\n' 'run/quickstart	From raw DICOM files to a deployed, documented model: which modality…' \
-                'curate/audio	Sounds (WAV, FLAC, Ogg, MP3) with a table of labels' \
-                'curate/boxes	Images with boxes in Pascal VOC (an XML file an image), in COCO (one…' \
-                'curate/dicom	DICOM of any modality, in a folder, a file or an archive…' \
-                'curate/dicom-archive	A DICOM archive as scanners leave it: series become volumes in…' \
-                'curate/folders	Images whose folders are their labels: DIR/train/pneumonia/x.png' \
-                'curate/images-with-csv	Images (PNG, JPEG, TIFF, BMP, GIF, NPY) with a table of labels and…' \
-                'curate/masks	Images with segmentations beside them: masks/7.png for images/7.jpg,…' \
+            printf '%s\n' 'run/quickstart	Tell CT, MR, ultrasound and radiographs apart, by patient, offline,…' \
+                'curate/audio	Sounds in a folder, labels in a table beside them' \
+                'curate/boxes	Images with boxes' \
+                'curate/dicom	DICOM of any modality' \
+                'curate/dicom-archive	A DICOM archive, its series as volumes' \
+                'curate/folders	Images whose folders are their labels' \
+                'curate/images-with-csv	Images in a folder, labels and patients in a table beside them' \
+                'curate/masks	Images with segmentations' \
                 'curate/medmnist	A 2D set of MedMNIST with its official labels and split' \
-                'curate/mixture	Several sources in one dataset' \
-                'curate/nifti-segmentation	NIfTI or Analyze volumes with segmentations of their voxels:…' \
-                'curate/nifti-slices	Axial slices out of NIfTI volumes, turned to RAS: front up, the…' \
-                'curate/physionet2012-icu	ICU stays of the PhysioNet/CinC Challenge 2012: one file of…' \
-                'curate/reports	Reports or notes in the rows of CSV, TSV, JSON or JSON lines: a row…' \
-                'curate/video	Films (MP4, AVI, MPEG, Matroska, moving GIF), told by content: up to…' \
-                'curate/vqa	Images with questions and answers in JSON, JSON lines or a table:…' \
-                'curate/wfdb-ecg	ECG in WFDB, as PhysioNet has it: headers are read, and what they…' \
-                'pretrain/mae	Masked autoencoder as in He et al' \
-                'pretrain/mae-tiny	Masked autoencoder with a tiny encoder: about a minute for 1000…' \
+                'curate/mixture	Several sources in one dataset, each with its own labels, licence…' \
+                'curate/nifti-segmentation	NIfTI volumes with their segmentations' \
+                'curate/nifti-slices	Axial slices out of NIfTI volumes' \
+                'curate/physionet2012-icu	ICU stays of the PhysioNet Challenge 2012, with the outcome as label' \
+                'curate/reports	Reports, one a row' \
+                'curate/video	Films and stills of an examination, with a table of labels' \
+                'curate/vqa	Images with questions and answers' \
+                'curate/wfdb-ecg	ECG records in WFDB, with a table of statements and patients' \
+                'pretrain/mae	Pretrain a ViT-B/16 with the settings of the MAE paper' \
+                'pretrain/mae-tiny	Pretrain a tiny vision transformer by painting hidden patches (MAE)' \
                 'finetune/full	Train all weights, from the encoder on' \
                 'finetune/probe	A linear probe on the frozen encoder: the rule of BioVFM-21M' \
                 'finetune/scratch	The same architecture and budget from random weights: what is…' \
                 'eval/compare	Models beside majority class, pixels and random weights, with…' \
                 'eval/gate	For cron and CI: exit code 5 when the first model does not reach the…' \
-                'export/onnx	MODEL is the run directory of a pretrain or finetune, DATASET that…'
+                'export/onnx	An ONNX bundle, compared with PyTorch on real images and timed…'
         case 'run'
-            printf '%s\n' 'quickstart	From raw DICOM files to a deployed, documented model: which modality…'
+            printf '%s\n' 'quickstart	Tell CT, MR, ultrasound and radiographs apart, by patient, offline,…'
         case 'curate'
-            printf '%s\n' 'audio	Sounds (WAV, FLAC, Ogg, MP3) with a table of labels' \
-                'boxes	Images with boxes in Pascal VOC (an XML file an image), in COCO (one…' \
-                'dicom	DICOM of any modality, in a folder, a file or an archive…' \
-                'dicom-archive	A DICOM archive as scanners leave it: series become volumes in…' \
-                'folders	Images whose folders are their labels: DIR/train/pneumonia/x.png' \
-                'images-with-csv	Images (PNG, JPEG, TIFF, BMP, GIF, NPY) with a table of labels and…' \
-                'masks	Images with segmentations beside them: masks/7.png for images/7.jpg,…' \
+            printf '%s\n' 'audio	Sounds in a folder, labels in a table beside them' \
+                'boxes	Images with boxes' \
+                'dicom	DICOM of any modality' \
+                'dicom-archive	A DICOM archive, its series as volumes' \
+                'folders	Images whose folders are their labels' \
+                'images-with-csv	Images in a folder, labels and patients in a table beside them' \
+                'masks	Images with segmentations' \
                 'medmnist	A 2D set of MedMNIST with its official labels and split' \
-                'mixture	Several sources in one dataset' \
-                'nifti-segmentation	NIfTI or Analyze volumes with segmentations of their voxels:…' \
-                'nifti-slices	Axial slices out of NIfTI volumes, turned to RAS: front up, the…' \
-                'physionet2012-icu	ICU stays of the PhysioNet/CinC Challenge 2012: one file of…' \
-                'reports	Reports or notes in the rows of CSV, TSV, JSON or JSON lines: a row…' \
-                'video	Films (MP4, AVI, MPEG, Matroska, moving GIF), told by content: up to…' \
-                'vqa	Images with questions and answers in JSON, JSON lines or a table:…' \
-                'wfdb-ecg	ECG in WFDB, as PhysioNet has it: headers are read, and what they…'
+                'mixture	Several sources in one dataset, each with its own labels, licence…' \
+                'nifti-segmentation	NIfTI volumes with their segmentations' \
+                'nifti-slices	Axial slices out of NIfTI volumes' \
+                'physionet2012-icu	ICU stays of the PhysioNet Challenge 2012, with the outcome as label' \
+                'reports	Reports, one a row' \
+                'video	Films and stills of an examination, with a table of labels' \
+                'vqa	Images with questions and answers' \
+                'wfdb-ecg	ECG records in WFDB, with a table of statements and patients'
         case 'pretrain'
-            printf '%s\n' 'mae	Masked autoencoder as in He et al' \
-                'mae-tiny	Masked autoencoder with a tiny encoder: about a minute for 1000…'
+            printf '%s\n' 'mae	Pretrain a ViT-B/16 with the settings of the MAE paper' \
+                'mae-tiny	Pretrain a tiny vision transformer by painting hidden patches (MAE)'
         case 'finetune'
             printf '%s\n' 'full	Train all weights, from the encoder on' \
                 'probe	A linear probe on the frozen encoder: the rule of BioVFM-21M' \
@@ -221,7 +221,7 @@ function __medfm_recipes
             printf '%s\n' 'compare	Models beside majority class, pixels and random weights, with…' \
                 'gate	For cron and CI: exit code 5 when the first model does not reach the…'
         case 'export'
-            printf '%s\n' 'onnx	MODEL is the run directory of a pretrain or finetune, DATASET that…'
+            printf '%s\n' 'onnx	An ONNX bundle, compared with PyTorch on real images and timed…'
     end
 end
 

@@ -19,6 +19,7 @@ from medfm_cli.commands.curate.options.source import SourceKeys
 from medfm_cli.commands.curate.options.split import Split
 from medfm_cli.commands.curate.sources import File, LeftOut, walk
 from medfm_cli.errors import DataError
+from medfm_cli.extras import installed, missing
 from medfm_cli.recipe import Auto, Part, Plan, Recipe
 
 GROWTH = {"jpg": 8.0, "jpeg": 8.0, "gz": 4.0, "npz": 3.0, "dcm": 1.5}
@@ -96,6 +97,12 @@ class CurateRecipe(Recipe, SourceKeys):
             raise ValueError(f"sources.{nameless[0]} names no source")
         return self
 
+    @model_validator(mode="after")
+    def _cluster(self) -> Self:
+        if self.address is not None and self.engine != "dask":
+            raise ValueError("address names a Dask scheduler: say engine: dask as well")
+        return self
+
     def blocks(self) -> dict[str, SourceKeys]:
         """The sources by name; the only one of a recipe without a mixture has an empty name."""
         if not self.sources:
@@ -124,7 +131,17 @@ class CurateRecipe(Recipe, SourceKeys):
         return found | self.contamination.inputs() | self.deduplicate.inputs()
 
     def plan(self) -> Plan:
-        """Count files and bytes; estimates the disk need."""
+        """Count files and bytes; estimates the disk need.
+
+        Raises:
+            EnvironmentProblem: an extra is missing; said before an older run is put away.
+        """
+        for wanted, module, extra in (
+            (self.engine == "dask", "distributed", "dask"),
+            (self.deidentify.text == "presidio", "presidio_analyzer", "deid"),
+        ):
+            if wanted and not installed(module):
+                raise missing(module, extra=extra)
         lines: list[str] = []
         pixels = 0
         for block in self.blocks().values():

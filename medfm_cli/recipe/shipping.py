@@ -25,12 +25,12 @@ class Shipped:
 
     @property
     def summary(self) -> str:
-        """The recipe's first comment line that is not its command."""
-        for line in self.path.read_text("utf-8").splitlines():
-            text = line.lstrip("# ").strip()
-            if line.startswith("#") and text and not text.startswith("medfm "):
-                return text
-        return ""
+        """The recipe's description, else its first comment line that is not its command."""
+        lines = self.path.read_text("utf-8").splitlines()
+        told = [line.partition(":")[2].strip() for line in lines if line.startswith("description:")]
+        comments = [line.lstrip("# ").strip() for line in lines if line.startswith("#")]
+        told += [text for text in comments if text and not text.startswith("medfm ")]
+        return told[0] if told else ""
 
 
 def root() -> Path:

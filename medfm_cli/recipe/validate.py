@@ -33,8 +33,23 @@ def problems_of(error: ValidationError, tree: Tree, model: type[Part]) -> list[P
     groups: dict[Key, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
         groups.setdefault(_path(detail, tree), []).append(detail)
-    problems = [_problem(path, details, tree, model) for path, details in groups.items()]
+    problems = [
+        _problem(path, details, tree, model)
+        for path, details in groups.items()
+        if not _is_other_member(path, details, groups)
+    ]
     return in_order(problems)
+
+
+def _is_other_member(
+    path: Key, details: list[ErrorDetails], groups: dict[Key, list[ErrorDetails]]
+) -> bool:
+    """Whether this only says that a block is not the text or number that it could be instead.
+
+    What is wrong is said of the keys inside of the block.
+    """
+    inside = any(len(other) > len(path) and other[: len(path)] == path for other in groups)
+    return inside and all(_noun(detail) for detail in details)
 
 
 def _path(detail: ErrorDetails, tree: Tree) -> Key:

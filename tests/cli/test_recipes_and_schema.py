@@ -43,6 +43,7 @@ def test_ls_lists_every_recipe_with_its_summary(medfm: Executable) -> None:
     lines = medfm("recipes", "ls").stdout.splitlines()
     assert sorted(line.split()[0] for line in lines) == sorted(r.full_name for r in RECIPES)
     assert all(len(line.split()) > 3 for line in lines)
+    assert all(line.endswith((".", "?", ":")) for line in lines), "a sentence is not cut"
 
 
 def test_ls_of_one_verb(medfm: Executable) -> None:

@@ -108,6 +108,14 @@ def test_a_problem_in_words(text: str, said: str) -> None:
     assert any(said in problem for problem in problems(text)), problems(text)
 
 
+def test_a_block_that_could_be_text_is_judged_as_the_block_it_is() -> None:
+    assert problems("mode: full\neither: {rate: fast}") == [
+        "r.yaml:2:16: either.rate: expected a number, not 'fast'"
+    ]
+    (said,) = problems("mode: full\neither: 3")
+    assert "either: expected a block of keys or text, not 3" in said
+
+
 def test_problems_come_in_the_order_of_the_file() -> None:
     text = "zeta: 1\nmode: x\ninner:\n  rate: a\n  bad: 1\nseed: b\n"
     assert [problem.split(": ")[0] for problem in problems(text)] == [

@@ -10,6 +10,7 @@ from curate_files import dicom, noise, picture, table
 from curate_types import Curate
 
 from medfm_cli.commands.curate.recipe import CurateRecipe
+from medfm_cli.errors import EnvironmentProblem
 from medfm_cli.recipe.load import load
 
 
@@ -95,3 +96,19 @@ def test_the_recipes_that_ship(curate: Curate, sources: dict[str, Any]) -> None:
     done = curate(scans, out="archive", **archive.model_dump(exclude={"source", "workers"}))
     assert done.counts["kept"] == 6
     assert done.counts["patients"] == 3
+
+
+def test_a_scheduler_without_its_engine_is_told(tmp_path: Path) -> None:
+    keys = {"source": str(tmp_path), "address": "tcp://127.0.0.1:8786"}
+    with pytest.raises(ValueError, match="say engine: dask as well"):
+        CurateRecipe.model_validate(keys)
+
+
+def test_a_missing_extra_is_told_before_anything_is_put_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture(tmp_path / "a.png")
+    monkeypatch.setattr("medfm_cli.commands.curate.recipe.installed", lambda _: False)
+    recipe = CurateRecipe.model_validate({"source": str(tmp_path), "engine": "dask"})
+    with pytest.raises(EnvironmentProblem, match="'distributed'"):
+        recipe.plan()
