@@ -45,7 +45,7 @@ class Block:
         notes: what tables and folders say.
         official: whether splits of the source are looked at.
         keep_paths: whether file names stay readable.
-        modality, classes: what is known of the source beforehand.
+        modality, classes, licences: what is known of the source beforehand.
         oldest: ages from this one on are written as this one; None for all as they are.
     """
 
@@ -57,6 +57,7 @@ class Block:
     keep_paths: bool
     modality: str
     classes: dict[str, str]
+    licences: tuple[str, ...] = ()
     oldest: int | None = None
 
 
@@ -312,8 +313,8 @@ class _Joiner:
         )
         known = sorted({key for row in some for key in json.loads(row["facts"])})
         return DataError(
-            f"labels are to come from the field '{self.field}', which no image has",
-            hint=f"fields of these images: modality, anatomy, {', '.join(known)}",
+            f"labels are to come from the field '{self.field}', which no sample has",
+            hint=f"fields of these samples: modality, anatomy, {', '.join(known)}",
         )
 
 

@@ -10,6 +10,7 @@ from curate_files import dicom, noise, picture, table
 from curate_types import Curate
 
 from medfm_cli.commands.curate.recipe import CurateRecipe
+from medfm_cli.console import Silence
 from medfm_cli.errors import EnvironmentProblem
 from medfm_cli.recipe.load import load
 
@@ -62,6 +63,20 @@ def test_a_copy_in_another_source_is_one(curate: Curate, sources: dict[str, Any]
     copies = [row for row in done.quarantine if row["step"] == "duplicates"]
     assert len(copies) == 2
     assert done.counts["kept"] == 12
+
+
+def test_sources_that_are_cut_in_different_ways_are_told(
+    curate: Curate, sources: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card has room for one way of cutting, and models take it over."""
+    said: list[str] = []
+    monkeypatch.setattr(Silence, "warn", lambda _, text: said.append(text))
+    curate(None, sources=sources, tile={"size": None})
+    assert not any("cut in different ways" in text for text in said)
+    # A modality holds for every tile of a scan, a label of the table for a whole photograph only.
+    done = curate(None, out="two", sources=sources)
+    assert any("as those of 'scans'" in text for text in said)
+    assert done.dataset.card.cutting.tile == 512
 
 
 def test_what_a_block_does_not_say_is_taken_from_above(sources: dict[str, Any]) -> None:
