@@ -6,6 +6,7 @@ same pixels are one person, or mixed up: they are tied together, so that no spli
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from array import array
 from collections.abc import Sequence
@@ -22,7 +23,8 @@ MOST_TIED = 5
 """Pixels of more patients than this are a logo or a test card, and tie nobody together."""
 _PREFERRED = {"test": 0, "val": 1, "train": 2, "": 3}
 """A copy in the official test split stays there and leaves the training split."""
-_MERGED = ("study", "site", "modality", "anatomy", "time", "sex", "text", "turns", "boxes")
+_MERGED = ("study", "site", "modality", "anatomy", "time", "sex", "text")
+_SAME = {"image": "pixels", "volume": "voxels", "video": "frames", "text": "words"}
 
 
 @dataclass
@@ -75,10 +77,13 @@ def repeated(ledger: Ledger) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.array(left, dtype=np.int64), np.array(right, dtype=np.int64)
 
 
-def rank(row: sqlite3.Row) -> tuple[int, bool, bool, int]:
-    """The smaller, the rather it is kept: official test, labelled, of a known patient, first."""
-    labelled = row["label"] is not None or row["labels"] is not None
-    return (_PREFERRED[split_name(row["official"])], not labelled, not row["known"], row["id"])
+def rank(row: sqlite3.Row) -> tuple[int, bool, bool, bool, int]:
+    """The smaller, the rather it is kept: official test, labelled, annotated, of a known patient.
+
+    Boxes and masks lie with the stored sample and cannot be given to a copy.
+    """
+    official = _PREFERRED[split_name(row["official"])]
+    return (official, not _labelled(row), not _annotated(row), not row["known"], row["id"])
 
 
 def _merge(
@@ -92,7 +97,7 @@ def _merge(
         ledger.execute(
             "UPDATE items SET fate = 'duplicate', step = 'duplicates', reason = ?, twin = ?, "
             "exact = ? WHERE id = ?",
-            *("the same file" if exact else "the same pixels", best["id"], exact, copy["id"]),
+            *(_reason(copy, exact=exact), best["id"], exact, copy["id"]),
         )
     patients = {row["subject"] for row in everyone if row["known"]}
     if len(patients) > MOST_TIED:
@@ -114,9 +119,25 @@ def _merge(
             known[name] = next(
                 (row[name] for row in copies if row[name] not in ("", None, "[]")), known[name]
             )
+    known["turns"] = _all_turns(everyone)
     done.crossed += len({split_name(row["official"]) for row in everyone} - {""}) > 1
     columns = ", ".join(f"{name} = ?" for name in known)
     ledger.execute(f"UPDATE items SET {columns} WHERE id = ?", *known.values(), best["id"])  # noqa: S608
+
+
+def _reason(row: sqlite3.Row, *, exact: bool) -> str:
+    return "the same file" if exact else f"the same {_SAME.get(row['kind'], 'values')}"
+
+
+def _all_turns(rows: Sequence[sqlite3.Row]) -> str:
+    """The questions that are asked of any of the copies, each once, JSON."""
+    asked = {json.dumps(turn): turn for row in rows for turn in json.loads(row["turns"] or "[]")}
+    return json.dumps(list(asked.values()), sort_keys=True, ensure_ascii=False)
+
+
+def _annotated(row: sqlite3.Row) -> bool:
+    """Whether boxes or a mask are stored with an item."""
+    return row["boxes"] not in ("", "[]") or '"mask.' in row["parts"]
 
 
 def _labelled(row: sqlite3.Row) -> bool:

@@ -135,9 +135,7 @@ def _read_entry(entry: Entry, settings: Settings, writer: UnitWriter) -> None:
                     frame = item.frame
                     _keep(item, entry, sha, settings, writer)
             frame += 1
-            if (
-                isinstance(item, Unreadable) or item.part
-            ):  # one of thousands: the limit is for each of them
+            if isinstance(item, Unreadable) or item.part:  # one of thousands, each with the limit
                 ends = time.monotonic() + seconds
     except Unreadable as error:
         step, reason = error.step, error.reason
@@ -190,7 +188,7 @@ def _keep(item: Item, entry: Entry, sha: str, settings: Settings, writer: UnitWr
     facts = dict(item.facts)
     if facts.get("frames", 1) > 1:
         facts["frame"] = item.frame
-    name = content_sha(item.content)
+    name = _name(item)
     whole = _all_that_is_stored(item, name)
     if whole not in writer.seen:
         writer.seen[whole] = [_spooled(part, item, writer) for part in parts(item, block.cutting)]
@@ -235,6 +233,17 @@ def _keep(item: Item, entry: Entry, sha: str, settings: Settings, writer: UnitWr
     )
 
 
+def _name(item: Item) -> str:
+    """The sha256 (hex) that tells an item from others: of its content; of a document of several
+    pictures, of all of them and its text."""
+    if not item.pictures:
+        return content_sha(item.content)
+    parts = [content_sha(one) for one in (item.content, *item.pictures)]
+    return hashlib.sha256(
+        "\n".join([*parts, item.text]).encode("utf-8", "surrogatepass")
+    ).hexdigest()
+
+
 def _all_that_is_stored(item: Item, name: str) -> str:
     """Tells items apart by all that is stored of them in payloads: two scans of the same values may
     have other masks."""
@@ -249,7 +258,7 @@ def _all_that_is_stored(item: Item, name: str) -> str:
 
 
 def told(item: Item, said: Mapping[str, str]) -> Item:
-    """The item with what a table says of its file, where its own file says nothing better."""
+    """The item with what a table says of its file, which counts for more than the file's own."""
     if not said:
         return item
     age = age_of(said.get("age", ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,24 @@ def test_what_copies_know_is_added(done: Done) -> None:
     (kept,) = done.kept
     known = [kept[n] for n in ("label", "subject", "known", "modality", "site", "age", "text")]
     assert known == ["x", "subject-1", 1, "MR", "s", 40.0, "told"]
+
+
+def test_the_one_with_boxes_or_a_mask_is_kept(done: Done) -> None:
+    boxed = image("aa", "file-2", entry=2, boxes='[["cell", 1, 2, 3, 4]]')
+    done(image("aa", "file-0"), image("aa", "subject-1", entry=1), boxed)
+    assert [row["entry"] for row in done.kept] == [2]
+    masked = image("bb", "file-1", entry=1, parts='[["", "image", {"mask.png": 80}]]')
+    done(image("bb", "file-0"), masked)
+    assert [row["entry"] for row in done.kept] == [1]
+
+
+def test_no_question_of_a_copy_is_lost(done: Done) -> None:
+    first, second = ["What is it?", "A lung.", {}], ["Is it normal?", "Yes.", {"id": 7}]
+    done(
+        image("aa", "file-1", turns=json.dumps([first])),
+        image("aa", "file-2", entry=1, turns=json.dumps([first, second])),
+    )
+    assert json.loads(done.kept[0]["turns"]) == [first, second]
 
 
 def test_copies_with_different_labels_have_none(done: Done) -> None:

@@ -402,3 +402,23 @@ def test_a_broken_row_of_the_label_table_is_quarantined_with_its_number(
     (row,) = done.quarantine
     assert row["step"] == "table"
     assert row["reason"] == "row 4 (line 5): a quoted cell that is not closed"
+
+
+def test_documents_that_begin_with_the_same_picture_are_not_one(
+    tmp_path: Path, curate: Curate
+) -> None:
+    for number in range(3):
+        picture(tmp_path / "s" / f"{number}.png", number)
+    documents = [
+        {"text": "Before <image> and after <image>.", "images": ["0.png", "1.png"]},
+        {"text": "Before <image> and after <image>.", "images": ["0.png", "2.png"]},
+        {"text": "Another word on <image> and <image>.", "images": ["0.png", "1.png"]},
+        {"text": "Before <image> and after <image>.", "images": ["0.png", "1.png"]},
+    ]
+    lines = "\n".join(json.dumps(document) for document in documents)
+    (tmp_path / "s" / "documents.jsonl").write_text(lines + "\n")
+    done = curate(tmp_path / "s", readers=["interleaved"])
+    copies = [row for row in done.quarantine if row["step"] == "duplicates"]
+    assert (done.counts["kept"], len(copies)) == (3, 1)
+    held = [done.dataset.members(row, ["1.png"])["1.png"] for row in range(3)]
+    assert len(set(held)) == 2
