@@ -92,7 +92,7 @@ _TELLS = {
     "meta": "What gives the numbers their meaning (spacing, rate, channels, units), as JSON.",
     "facts": "Acquisition facts, as JSON.",
     "source": "The file it was read from, or a pseudonym of its name.",
-    "source_sha256": "sha256 of the file it was read from.",
+    "source_sha256": "sha256 of the file it was read from; of several, over their sha256s.",
     "shard": "Tar file under shards/ that holds the payload.",
     "offset": "Where the payload begins in the shard, in bytes.",
     "length": "Length of the payload in bytes.",

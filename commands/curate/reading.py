@@ -16,7 +16,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import parent_process
@@ -122,7 +122,7 @@ def _read_entry(entry: Entry, settings: Settings, writer: UnitWriter) -> None:
         if entry.size > settings.quality.max_file_mb << 20:
             raise Unreadable(f"a file of more than {settings.quality.max_file_mb} MB")
         with _limit(ends):
-            sha = file_sha(entry.path, entry.size)
+            sha = _sha(entry)
             items = _items(entry, settings)
         while True:
             with _limit(ends):
@@ -309,6 +309,20 @@ def _sides(content: Content) -> tuple[int, int, int]:
 def to_json(value: Any) -> str:
     """JSON that is the same for the same value."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+def _sha(entry: Entry) -> str:
+    """The sha256 (hex) of what is read: of the file; of several, over their hashes, one a line.
+
+    Whether the rest can do without one that cannot be opened is for the reader to say.
+    """
+    hashes = [file_sha(entry.path, entry.size)]
+    if not entry.others:
+        return hashes[0]
+    for path in entry.others:
+        with suppress(Unreadable):
+            hashes.append(file_sha(path, entry.size))
+    return hashlib.sha256("".join(f"{sha}\n" for sha in hashes).encode()).hexdigest()
 
 
 @lru_cache(maxsize=8)

@@ -57,7 +57,8 @@ class ShardInfo(Part):
 class DatasetLineage(Part):
     """What the dataset was made from.
 
-    `source_digest` is the sha256 over the sorted sha256s of all files read, one a line.
+    `source_digest` is the sha256 over the sorted sha256s of all files read, one a line; files that
+    were read together count as one, by the sha256 over theirs.
     """
 
     source_count: int = 0

@@ -14,6 +14,7 @@ import pytest
 from curate_files import dicom, noise, picture, table
 from curate_types import Curate
 from PIL import Image
+from signal_files import record, waves
 
 from medfm_cli.data import Dataset
 from medfm_cli.errors import DataError
@@ -422,3 +423,24 @@ def test_documents_that_begin_with_the_same_picture_are_not_one(
     assert (done.counts["kept"], len(copies)) == (3, 1)
     held = [done.dataset.members(row, ["1.png"])["1.png"] for row in range(3)]
     assert len(set(held)) == 2
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # where wfdb writes
+def test_the_lineage_knows_every_file_that_was_read_with_another(
+    tmp_path: Path, curate: Curate
+) -> None:
+    """A WFDB header may stay as it is while its signals change."""
+    (tmp_path / "s").mkdir()
+    record(tmp_path / "s", "a", waves(500))
+    digests = []
+    for out in ("one", "two", "three"):
+        done = curate(tmp_path / "s", out=out, labels="none")
+        digests.append(done.dataset.card.lineage.source_digest)
+        (row,) = done.rows
+        assert done.dataset.card.lineage.source_count == 1
+        if out == "two":
+            data = bytearray((tmp_path / "s" / "a.dat").read_bytes())
+            data[100] ^= 4
+            (tmp_path / "s" / "a.dat").write_bytes(data)
+    assert digests[0] == digests[1] != digests[2]
+    assert row["kind"] == "signal"
