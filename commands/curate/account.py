@@ -7,7 +7,7 @@ from collections import Counter
 
 from medfm_cli.commands.curate.ledger import Ledger
 
-_ROW = re.compile(r"^row \d+: ")
+_ROW = re.compile(r"^(row|line|record) \d+( \(line \d+\))?: ")
 """Which row of a table it was stands in the quarantine; the books count what was wrong with it."""
 
 

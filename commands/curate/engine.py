@@ -42,7 +42,8 @@ from medfm_cli.commands.curate.withdrawal import Withdrawn, forget, withdraw
 from medfm_cli.commands.curate.withdrawal import told as withdrawal_told
 from medfm_cli.commands.curate.writing import write_dataset, write_dicom
 from medfm_cli.data.machine import give_back_memory, usable_cpus
-from medfm_cli.errors import DataError
+from medfm_cli.data.readers.needs import NEEDS
+from medfm_cli.errors import DataError, EnvironmentProblem, MedfmError
 from medfm_cli.runs import Callout, Result, Run
 
 LEDGER = ("checkpoints", "ledger.sqlite")
@@ -235,18 +236,13 @@ def _decide(
 
     Raises:
         DataError: no sample is left.
+        EnvironmentProblem: none is left, since an extra is missing.
     """
     unique = deduplicate(ledger, recipe.deduplicate, spool=spool, threads=usable_cpus())
     give_back_memory()
     account = Account(ledger)
-    counts = account.counts()
-    if not counts["kept"]:
-        source = recipe.source or ", ".join(recipe.sources)
-        raise DataError(
-            f"none of the {counts['files']} files in '{source}' gives a sample: "
-            f"{account.worst_reasons()}",
-            hint="check the source; 'medfm curate … --dry-run' shows what would be read",
-        )
+    if not account.counts()["kept"]:
+        raise _nothing(recipe, account)
     hidden = recipe.deidentify.on and recipe.deidentify.dates == "shift"
     dealt = split(ledger, recipe.split, seed=recipe.seed, shifted=hidden)
     how = "official" if dealt.official else f"by {dealt.by}, seed {recipe.seed}"
@@ -266,6 +262,19 @@ def _decide(
     if derive.clients is not None:
         partitioned = partition(ledger, derive.clients, seed=recipe.seed)
     return Decided(unique, dealt, shared, instructed, partitioned)
+
+
+def _nothing(recipe: CurateRecipe, account: Account) -> MedfmError:
+    """The error for a source of which nothing is left."""
+    source = recipe.source or ", ".join(recipe.sources)
+    why = account.worst_reasons()
+    text = f"none of the {account.counts()['files']} files in '{source}' gives a sample: {why}"
+    ((_, worst), _), *_ = account.reasons().most_common(1) or [(("", ""), 0)]
+    if worst.startswith(NEEDS):
+        return EnvironmentProblem(text, hint=worst.removeprefix(NEEDS))
+    return DataError(
+        text, hint="check the source; 'medfm curate … --dry-run' shows what would be read"
+    )
 
 
 def _rescan(recipe: CurateRecipe, run: Run, ledger: Ledger, names: Pseudonyms) -> Rescan | None:

@@ -9,6 +9,7 @@ from executable import INSIDE, Executable
 from toy_bundle import toy_export, toy_model, traced_dataset
 
 HEAVY = (
+    "soundfile",
     "torch",
     "torchvision",
     "timm",
@@ -83,3 +84,25 @@ def test_training_says_what_to_install(
     assert done.json["error"]["kind"] == "environment"
     assert done.json["error"]["hint"] == "pip install 'medfm[train]'"
     assert "Traceback" not in done.stderr
+
+
+def test_files_that_need_an_extra_are_no_fault_of_the_data(
+    base: Executable, tmp_path: Path
+) -> None:
+    import wave
+
+    from PIL import Image
+
+    source = tmp_path / "source"
+    source.mkdir()
+    with wave.open(str(source / "heart.wav"), "wb") as sound:
+        sound.setparams((1, 2, 4000, 0, "NONE", ""))
+        sound.writeframes(bytes(range(256)) * 64)
+    done = base("curate", "folders", "source=source", "--json", cwd=tmp_path)
+    assert done.code == 4
+    assert "this format needs: pip install 'medfm[signals]'" in done.json["error"]["message"]
+    assert done.json["error"]["hint"] == "pip install 'medfm[signals]'"
+    Image.effect_noise((40, 40), 60).save(source / "picture.png")
+    done = base("curate", "folders", "source=source", "--out", "both", cwd=tmp_path)
+    assert done.code == 0, done.stderr
+    assert "warning: 1 files were not read: this format needs: pip install" in done.stderr

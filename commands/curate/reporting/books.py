@@ -7,13 +7,12 @@ from collections import Counter
 
 from medfm_cli.commands.curate.describing.tallies import KEPT
 from medfm_cli.commands.curate.reporting.story import STEPS, Story
+from medfm_cli.data.readers.needs import NEEDS
 from medfm_cli.runs import Callout, Facts, Table
 from medfm_cli.runs.blocks import Block, Cell
 
 MOST_ROWS = 40
 _ALWAYS = ("read", "quality", "deidentify", "duplicates")
-_ROW = re.compile(r"^(row|line|record) \d+( \(line \d+\))?: ")
-"""Where in a file it was; the quarantine says so, the report counts."""
 _COUNTED = re.compile(r"(\d+) (.+)")
 
 Rows = list[list[Cell]]
@@ -87,10 +86,7 @@ def _state(story: Story, step: str) -> str:
 
 
 def _reasons(story: Story) -> list[Block]:
-    reasons: Counter[tuple[str, str]] = Counter()
-    for (step, reason), count in story.account.reasons().items():
-        reasons[step, _ROW.sub("", reason)] += count
-    found = reasons.most_common()
+    found = story.account.reasons().most_common()
     if not found:
         return [Callout("good", "Nothing had to be quarantined.")]
     rows: Rows = [
@@ -99,7 +95,13 @@ def _reasons(story: Story) -> list[Block]:
     caption = "Why it was quarantined. Every file and its reason is in quarantine.parquet."
     if len(found) > MOST_ROWS:
         caption += f" {len(found) - MOST_ROWS} rarer reasons are not shown here."
-    return [Table(["Why it was quarantined", "Step", "Times"], rows, caption, bars=["Times"])]
+    missing = [
+        Callout("warn", f"{count} files were not read: {reason}.")
+        for (_, reason), count in found
+        if reason.startswith(NEEDS)
+    ]
+    table = Table(["Why it was quarantined", "Step", "Times"], rows, caption, bars=["Times"])
+    return [*missing, table]
 
 
 def _set_aside(story: Story) -> list[Block]:

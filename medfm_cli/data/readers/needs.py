@@ -8,6 +8,9 @@ from medfm_cli.data.readers.item import Unreadable
 from medfm_cli.errors import EnvironmentProblem
 from medfm_cli.extras import require
 
+NEEDS = "this format needs: "
+"""How such a reason begins; the rest of it is the command that helps."""
+
 
 def needed(module: str, *, extra: str) -> Any:
     """Import a library that a reader stands on.
@@ -18,4 +21,4 @@ def needed(module: str, *, extra: str) -> Any:
     try:
         return require(module, extra=extra)
     except EnvironmentProblem:
-        raise Unreadable(f"this format needs: pip install 'medfm[{extra}]'") from None
+        raise Unreadable(f"{NEEDS}pip install 'medfm[{extra}]'") from None
