@@ -18,6 +18,16 @@ from typing import Any, Self
 CHUNK = 2000
 """Rows that are fetched at a time."""
 CACHE_KB = 16384
+NOTED = (
+    *("label", "subject", "study", "site", "split", "modality", "anatomy"),
+    *("time", "age", "sex", "text", "turns"),
+)
+"""What a note can say; empty text where nothing is said."""
+_SAID = ", ".join(
+    [f"{name} TEXT NOT NULL DEFAULT ''" for name in NOTED]
+    + ["row INTEGER NOT NULL DEFAULT -1", "shared INTEGER NOT NULL DEFAULT 0"]
+    + ["torn INTEGER NOT NULL DEFAULT 0"]
+)
 _SCHEMA = """
 CREATE TABLE files (            -- everything that a source lists, in its order
   number INTEGER PRIMARY KEY,
@@ -36,26 +46,11 @@ CREATE TABLE absent (           -- what tables and annotations say that nothing 
   block INTEGER NOT NULL, name TEXT NOT NULL, reason TEXT NOT NULL
 );
 CREATE TABLE notes (            -- what tables and folders say of a file
-  file INTEGER PRIMARY KEY,
-  label TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '',
-  study TEXT NOT NULL DEFAULT '', site TEXT NOT NULL DEFAULT '',
-  split TEXT NOT NULL DEFAULT '', modality TEXT NOT NULL DEFAULT '',
-  anatomy TEXT NOT NULL DEFAULT '', time TEXT NOT NULL DEFAULT '',
-  age TEXT NOT NULL DEFAULT '', sex TEXT NOT NULL DEFAULT '',
-  text TEXT NOT NULL DEFAULT '', turns TEXT NOT NULL DEFAULT '',
-  row INTEGER NOT NULL DEFAULT -1, shared INTEGER NOT NULL DEFAULT 0,
-  torn INTEGER NOT NULL DEFAULT 0
+  file INTEGER PRIMARY KEY, {said}
 );
 CREATE TABLE patients (         -- what a table says of everything of one patient
-  block INTEGER NOT NULL, patient TEXT NOT NULL,  -- a pseudonym
-  label TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '',
-  study TEXT NOT NULL DEFAULT '', site TEXT NOT NULL DEFAULT '',
-  split TEXT NOT NULL DEFAULT '', modality TEXT NOT NULL DEFAULT '',
-  anatomy TEXT NOT NULL DEFAULT '', time TEXT NOT NULL DEFAULT '',
-  age TEXT NOT NULL DEFAULT '', sex TEXT NOT NULL DEFAULT '',
-  text TEXT NOT NULL DEFAULT '', turns TEXT NOT NULL DEFAULT '',
-  row INTEGER NOT NULL DEFAULT -1, shared INTEGER NOT NULL DEFAULT 0,
-  torn INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (block, patient)
+  block INTEGER NOT NULL, patient TEXT NOT NULL, {said},  -- patient: a pseudonym
+  PRIMARY KEY (block, patient)
 );
 CREATE TABLE entries (          -- what is read in one go: a file with companions, or a range of it
   number INTEGER PRIMARY KEY, file INTEGER NOT NULL, block INTEGER NOT NULL,
@@ -115,7 +110,7 @@ class Ledger:
         ):
             self.db.execute(f"PRAGMA {pragma}")
         with _disk_errors():
-            self.db.executescript(_SCHEMA)
+            self.db.executescript(_SCHEMA.replace("{said}", _SAID))
         path.chmod(0o600)
 
     def __enter__(self) -> Self:

@@ -7,16 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medfm_cli.commands.curate.ledger import Ledger
+from medfm_cli.commands.curate.ledger import NOTED, Ledger
 from medfm_cli.commands.curate.rules import Rules
 
 Resolve = Callable[[str, Any, str], None]
 """Records what an `auto` became: key, value, reason."""
-FIELDS = (
-    *("label", "subject", "study", "site", "split", "modality", "anatomy"),
-    *("time", "age", "sex", "text", "turns"),
-)
-"""What a note can say; empty text where nothing is said."""
 
 
 @dataclass
@@ -52,7 +47,7 @@ def write_notes(ledger: Ledger, block: int, names: Iterable[str], said: Iterable
     A later row on the same file replaces what was said; when it gives another label, the note is
     torn.
     """
-    fields = [name for name in FIELDS if name in set(names)]
+    fields = [name for name in NOTED if name in set(names)]
     of_files, of_patients = _upsert("notes", fields), _upsert("patients", fields)
     ledger.execute("SAVEPOINT notes")
     for file, patient, row, values in said:
@@ -78,7 +73,7 @@ def _upsert(table: str, fields: list[str]) -> str:
 
 def set_field(ledger: Ledger, name: str, values: Iterable[tuple[int, str]]) -> None:
     """Set one field of many notes, given as (file, value)."""
-    if name not in FIELDS:
+    if name not in NOTED:
         raise ValueError(f"a note has no {name}")
     ledger.many(
         f"INSERT INTO notes (file, {name}) VALUES (?, ?) "  # noqa: S608
