@@ -70,7 +70,7 @@ def note_table(
         picked["subject"] = Choice((key,), "")
         resolve("subject", key, "its values are the names of the folders that images lie in")
     notes.patients = meant == "patients"
-    _fill(notes, ledger, path, key, picked, _finder(matcher, meant, names))
+    _fill(notes, ledger, path, key, picked, _finder(matcher, meant, names), _sexes(keys))
     if meant == "files":
         _mark_shared(ledger, path, key, matcher)
 
@@ -226,8 +226,20 @@ def _finder(matcher: Matcher, meant: Meant, names: Pseudonyms) -> Find:
     return lambda cell: [(number, "") for number in find(cell)]
 
 
+def _sexes(keys: SourceKeys) -> dict[str, str]:
+    """What stands for a sex in the table, where it is no word for one: `format.sexes`."""
+    codes = keys.format.get("sexes") or {}
+    return {str(code).strip().lower(): str(sex) for code, sex in codes.items()}
+
+
 def _fill(
-    notes: Notes, ledger: Ledger, path: Path, key: str, picked: dict[str, Choice], find: Find
+    notes: Notes,
+    ledger: Ledger,
+    path: Path,
+    key: str,
+    picked: dict[str, Choice],
+    find: Find,
+    sexes: Mapping[str, str],
 ) -> None:
     """Write what all rows say into the notes that they mean."""
     names = {"split" if name == "split.official" else name: c for name, c in picked.items()}
@@ -241,6 +253,8 @@ def _fill(
             if cell and not found:
                 _absent(ledger, notes.block, cell, "the table names a missing file")
             values = {name: _value(choice, cells, place) for name, choice in names.items()}
+            if "sex" in values:
+                values["sex"] = sexes.get(values["sex"].lower(), values["sex"])
             if notes.rules is not None and found:
                 values["label"] = notes.rules.label(dict(zip(header, cells, strict=True)))
             for file, patient in found:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,10 @@ def test_wfdb_ecg(medfm: Executable, shared_data: Path, tmp_path: Path) -> None:
     rows = rows_of(dataset, "signal")
     assert {row["label"] for row in rows} == {"normal", "abnormal"}
     assert {row["modality"] for row in rows} == {"ECG"}
+    with (source / "ptbxl_database.csv").open() as file:
+        told = {float(line["ecg_id"]): line["sex"] for line in csv.DictReader(file)}
+    men = sum(told[float(path.stem.partition("_")[0])] == "0" for path in source.rglob("*.hea"))
+    assert Counter(row["sex"] for row in rows) == {"M": men, "F": 40 - men}
     assert json.loads(rows[0]["meta"])["rate"] == 100.0
     assert dataset.content(0).array.shape == (12, 1000)
 
