@@ -170,7 +170,7 @@ def _keep_one(ledger: Ledger, links: Links, ties: Ties) -> tuple[Places, Places]
 
 
 def _row(ledger: Ledger, item: int) -> sqlite3.Row:
-    sql = "SELECT id, label, labels, official, known, subject FROM items WHERE id = ?"
+    sql = "SELECT id, label, labels, official, known, subject, boxes, parts FROM items WHERE id = ?"
     return cast(sqlite3.Row, ledger.db.execute(sql, (item,)).fetchone())
 
 
