@@ -32,7 +32,7 @@ EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "sqlite3.con
 at, where, count = int(os.environ.get("KILL_AT", "0")), os.environ["KILL_COUNT"], 0
 def hook(event, arguments):
     global count
-    if event in EVENTS:
+    if event in EVENTS and not any(word in str(arguments[0]) for word in (".py", "__pycache__")):
         count += 1
         if count == at:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -42,7 +42,10 @@ if not any("multiprocessing" in word for word in sys.orig_argv):
         import atexit
         atexit.register(lambda: open(where, "w").write(str(count)))
 """
-"""In the command's own process: end it at the so many-th thing it does to the disk."""
+"""In the command's own process: end it at the so many-th thing it does to the disk.
+
+Python's own reading and caching of modules does not count: what is cached differs between tries.
+"""
 
 
 @dataclass(frozen=True)
