@@ -25,6 +25,7 @@ from pathlib import Path
 import torch
 
 from medfm_cli.commands.pretrain.objectives import MaeOptions
+from medfm_cli.commands.pretrain.objectives.base import Setting
 from medfm_cli.commands.pretrain.objectives.mae import Mae
 from medfm_cli.console import Silence
 from medfm_cli.data.loader import Batch
@@ -103,7 +104,8 @@ def new_task(arguments: argparse.Namespace) -> Mae:
         name=arguments.model, image_size=arguments.size, patch_size=arguments.patch, channels=1
     )
     preprocessing = Preprocessing(size=arguments.size, channels=1)
-    return Mae(build_backbone(spec), MaeOptions(), preprocessing=preprocessing, views=Augment())
+    setting = Setting(preprocessing=preprocessing, views=Augment())
+    return Mae(build_backbone(spec), MaeOptions(), setting)
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, float | str | int]:

@@ -44,7 +44,7 @@ class Painter(Task):
         self.last = nn.Linear(32, 64)
 
     def inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
-        clean = batch.images.flatten(1).float() / 255
+        clean = batch.values.flatten(1).float() / 255
         return {"noisy": clean + 0.1 * random.normal("noise", 64), "clean": clean}
 
     def forward(self, noisy: Tensor, clean: Tensor) -> dict[str, Tensor]:

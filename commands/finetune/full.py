@@ -51,8 +51,7 @@ def train(
     loader = Loader(
         dataset,
         rows,
-        size=start.preprocessing.size,
-        channels=start.preprocessing.channels,
+        preprocessing=start.preprocessing,
         global_batch=options.batch,
         seed=derive(recipe.seed, "order"),
         rank=run.rank,

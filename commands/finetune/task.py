@@ -55,7 +55,7 @@ class ClassifyTask(Task):
 
     def inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
         """Augment and normalise."""
-        views = augment(batch.images, self._augmentation, random)
+        views = augment(batch.values, self._augmentation, random)
         return {
             "images": normalise(views, self._preprocessing),
             "labels": batch.labels,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES
+from medfm_cli.commands.pretrain.objectives.base import Setting
 from medfm_cli.commands.pretrain.planning import Survey, settle_backbone, survey
 from medfm_cli.commands.pretrain.quality import Probe, Quality
 from medfm_cli.commands.pretrain.report import metrics, sections, summary
@@ -58,14 +60,14 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
     found = survey(recipe, dataset)
     spec = settle_backbone(recipe.backbone, found, run.resolve)
     options = resolve_options(recipe, run, seed=recipe.seed, samples=len(found.rows))
-    task = build_task(recipe, spec)
+    told = setting(recipe, dataset, spec, options, samples=len(found.rows))
+    task = build_task(recipe, spec, told)
     probe = Probe(dataset, found.rows, seed=recipe.seed)
     before = probe.measure(task)
     loader = Loader(
         dataset,
         found.rows,
-        size=spec.image_size,
-        channels=spec.channels,
+        preprocessing=task.preprocessing,
         global_batch=options.batch,
         seed=recipe.seed,
         rank=run.rank,
@@ -82,7 +84,7 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
         return Result()
     after = probe.measure(task)
     trained = Trained(recipe, dataset, found, task, options, report, probe, before, after)
-    config = save_model(run.path("model"), task.backbone, describe(trained, run))
+    config = save_model(run.path("model"), task.encoder, describe(trained, run))
     return Result(
         metrics=metrics(trained, run),
         artefacts={"model": "model"},
@@ -97,18 +99,37 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
     )
 
 
-def build_task(recipe: PretrainRecipe, spec: BackboneSpec) -> Objective:
+def setting(
+    recipe: PretrainRecipe,
+    dataset: Dataset,
+    spec: BackboneSpec,
+    options: FitOptions,
+    *,
+    samples: int,
+) -> Setting:
+    """What the objective is told beside its options."""
+    asks = getattr(recipe.objective, "asks", ())
+    subjects = dataset.column("subject_id") if "subjects" in asks else []
+    return Setting(
+        preprocessing=Preprocessing(size=spec.image_size, channels=spec.channels),
+        views=recipe.augment,
+        seed=recipe.seed,
+        steps=options.steps,
+        epoch_steps=max(1, samples // options.batch),
+        batch=options.batch,
+        subjects=np.unique(subjects, return_inverse=True)[1].tolist(),
+        texts=dataset.column("text") if "texts" in asks else (),
+    )
+
+
+def build_task(recipe: PretrainRecipe, spec: BackboneSpec, setting: Setting) -> Objective:
     """Build encoder and objective; their random weights depend on the recipe's seed alone."""
-    backbone = build_backbone(spec, seed=derive(recipe.seed, "backbone"))
     implementation = OBJECTIVES.load(recipe.objective)
+    implementation.check(recipe.objective, setting)
+    backbone = build_backbone(spec, seed=derive(recipe.seed, "backbone"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(recipe.seed, "objective"))
-        task: Objective = implementation(
-            backbone,
-            recipe.objective,
-            preprocessing=Preprocessing(size=spec.image_size, channels=spec.channels),
-            views=recipe.augment,
-        )
+        task: Objective = implementation(backbone, recipe.objective, setting)
     return task
 
 
@@ -127,7 +148,7 @@ def describe(trained: Trained, run: Run) -> ModelConfig:
     }
     return ModelConfig(
         kind="encoder",
-        backbone=trained.task.backbone.spec,
+        backbone=trained.task.encoder.spec,
         preprocessing=trained.task.preprocessing,
         lineage=extend(run, inputs=recipe.inputs(), datasets=[card]),
         card=CardFacts(

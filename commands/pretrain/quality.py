@@ -93,7 +93,7 @@ class Probe:
         for step, batch in enumerate(self._batches(task, self.rows, device)):
             random = self._random(step, len(batch.rows), device)
             losses.append(task.losses(**task.plain_inputs(batch, random)).double().cpu())
-            features.append(task.backbone(normalise(batch.images, task.preprocessing)))
+            features.append(task.encoder(normalise(batch.values, task.preprocessing)))
         spread = feature_spread(torch.cat(features))
         return Quality(self.split, torch.cat(losses).numpy(), self.subjects, spread)
 
@@ -132,8 +132,7 @@ class Probe:
         loader = Loader(
             self.dataset,
             rows,
-            size=task.preprocessing.size,
-            channels=task.preprocessing.channels,
+            preprocessing=task.preprocessing,
             global_batch=_BATCH,
             seed=0,
             workers=0,

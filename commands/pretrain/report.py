@@ -31,7 +31,7 @@ def metrics(trained: Trained, run: Run) -> dict[str, Any]:
         **after.spread.metrics("features"),
         **before.spread.metrics("features_before"),
         "collapsed": after.spread.collapsed,
-        "parameters_encoder": count_parameters(trained.task.backbone),
+        "parameters_encoder": count_parameters(trained.task.encoder),
         "parameters_total": count_parameters(trained.task),
         "images_per_second": round(report.samples_per_second, 1),
         "waiting_for_data": round(report.waiting, 4),
@@ -45,7 +45,7 @@ def summary(trained: Trained) -> Table:
     """Give the table shown at the end of the command."""
     report, before, after = trained.report, trained.before, trained.after
     loss = f"Loss on {after.split} (n={after.loss.n}, {after.loss.subjects} subjects)"
-    name, images = trained.task.backbone.spec.name, len(trained.survey.rows)
+    name, images = trained.task.encoder.spec.name, len(trained.survey.rows)
     speed = round(report.samples_per_second)
     return Table(
         ["Encoder", "Images", "Steps", "Images/s", loss, "Effective rank"],
@@ -71,7 +71,7 @@ def count_parameters(module: nn.Module) -> int:
 
 
 def _opening(trained: Trained) -> Text:
-    spec, found, recipe = trained.task.backbone.spec, trained.survey, trained.recipe
+    spec, found, recipe = trained.task.encoder.spec, trained.survey, trained.recipe
     return Text(
         f"The encoder {spec.name} was trained with {recipe.objective.name} on "
         f"{len(found.rows)} images of {found.subjects} subjects (split: {recipe.split}) of the "
@@ -80,8 +80,8 @@ def _opening(trained: Trained) -> Text:
 
 
 def _facts(trained: Trained) -> Facts:
-    report, spec = trained.report, trained.task.backbone.spec
-    encoder = count_parameters(trained.task.backbone)
+    report, spec = trained.report, trained.task.encoder.spec
+    encoder = count_parameters(trained.task.encoder)
     rest = count_parameters(trained.task) - encoder
     return Facts(
         {

@@ -14,6 +14,7 @@ from medfm_cli.data.choices import choose_cache, choose_workers
 from medfm_cli.data.dataset import Dataset
 from medfm_cli.data.fitted import CachedImages, FittedImages
 from medfm_cli.data.machine import usable_cpus
+from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.data.samplers import BatchPlan, fitting_batch
 from medfm_cli.data.workers import StartMethod, WorkerPool
 from medfm_cli.errors import DataError
@@ -23,17 +24,18 @@ from medfm_cli.recipe import Auto
 class Batch(NamedTuple):
     """One process's part of a global batch.
 
-    `images` uint8 `[b, C, S, S]`, `labels` int64 `[b]` (−1: none), `rows` int64 `[b]`: the rows of
-    the manifest, by which `Dataset.sample_id` names the samples.
+    `values` `[b, C, …]` as the preprocessing fits them (images: uint8 `[b, C, S, S]`), `labels`
+    int64 `[b]` (−1: none), `rows` int64 `[b]`: the rows of the manifest, by which
+    `Dataset.sample_id` names the samples.
     """
 
-    images: torch.Tensor
+    values: torch.Tensor
     labels: torch.Tensor
     rows: torch.Tensor
 
 
 class Loader:
-    """Load the given rows of a dataset, fitted to `channels` × `size` × `size`.
+    """Load the given rows of a dataset, each fitted to the input of a network.
 
     The order depends only on (seed, epoch). A global batch larger than the number of rows is
     shrunk (`samplers.fitting_batch`; see `global_batch`). With `cache` the fitted images are kept
@@ -50,8 +52,7 @@ class Loader:
         dataset: Dataset,
         rows: NDArray[np.int64],
         *,
-        size: int,
-        channels: int,
+        preprocessing: Preprocessing,
         global_batch: int,
         seed: int,
         rank: int = 0,
@@ -80,7 +81,12 @@ class Loader:
         self.rows = np.ascontiguousarray(rows, dtype=np.int64)
         self.labels = dataset.labels()[self.rows]
         self.wait_seconds = 0.0
-        images = FittedImages(store=dataset.images, rows=self.rows, size=size, channels=channels)
+        images = FittedImages(
+            store=dataset.images,
+            rows=self.rows,
+            size=preprocessing.size,
+            channels=preprocessing.channels,
+        )
         cached = choose_cache(cache, nbytes=images.nbytes, world=world)
         self.cached = bool(cached.value)
         batch_bytes = images.nbytes // len(rows) * self.plan.global_batch // world

@@ -98,8 +98,7 @@ def in_order(
     return Loader(
         dataset,
         rows,
-        size=preprocessing.size,
-        channels=preprocessing.channels,
+        preprocessing=preprocessing,
         global_batch=BATCH,
         seed=0,
         workers="auto" if len(rows) >= _WORTH_WORKERS else 0,
@@ -125,7 +124,7 @@ def forward(
         for batch in loader.batches(0):
             if run is not None:
                 run.check_stop()
-            output = module(normalise(batch.images, preprocessing, device=device))
+            output = module(normalise(batch.values, preprocessing, device=device))
             parts.append(output.float().cpu().numpy())
     return np.concatenate(parts)
 

@@ -101,11 +101,13 @@ def fit(
                 set_learning_rate(optimiser, rate)
                 seed_model_noise(options.seed, state.step, session.rank)
                 outputs = _gradients(task, model, batch, options, session, step=state.step)
+                task.before_step(state.step)
                 norm = _clip(parameters, session, stepper, options.clip)
                 values, stop = _agree(outputs, norm, session, run)
                 guard.check(values, outputs, batch, step=state.step + 1)
                 stepper.step()
                 optimiser.zero_grad()
+                task.after_step(state.step)
                 if ema is not None:
                     ema.update(task, state.step)
                 state.step += 1

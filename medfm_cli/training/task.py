@@ -27,6 +27,12 @@ class Task(nn.Module, ABC):
         Called without gradients and in full precision.
         """
 
+    def before_step(self, step: int) -> None:
+        """Change gradients of the 0-based `step`: they are averaged, and not yet clipped."""
+
+    def after_step(self, step: int) -> None:
+        """Follow the weights that the 0-based `step` changed: a teacher's average, say."""
+
     def rate_scale(self, name: str) -> float:
         """The factor on the learning rate of the parameter `name`; 1 unless a task differs."""
         del name

@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medfm_cli.data import Batch, Dataset, Loader, workers
-from medfm_cli.data.preprocess import fit
+from medfm_cli.data.preprocess import Preprocessing, fit
 from medfm_cli.errors import DataError, EnvironmentProblem
 
 COUNT = 23
@@ -44,7 +44,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 def load(dataset: Dataset, rows: np.ndarray | None = None, **values: Any) -> Loader:
-    defaults = {"size": 8, "channels": 1, "global_batch": 5, "seed": 3, "workers": 0}
+    small = Preprocessing(size=8)
+    defaults = {"preprocessing": small, "global_batch": 5, "seed": 3, "workers": 0}
     rows = dataset.rows() if rows is None else rows
     return Loader(dataset, rows, **{**defaults, **values})
 
@@ -71,8 +72,8 @@ def test_batches_hold_the_images_of_their_rows(dataset: Dataset, how: str) -> No
         for batch in batches:
             rows = batch.rows.tolist()
             expected = np.stack([fit(picture(row), size=8, channels=1) for row in rows])
-            assert (batch.images.dtype, batch.rows.dtype) == (torch.uint8, torch.int64)
-            np.testing.assert_array_equal(batch.images.numpy(), expected)
+            assert (batch.values.dtype, batch.rows.dtype) == (torch.uint8, torch.int64)
+            np.testing.assert_array_equal(batch.values.numpy(), expected)
             assert batch.labels.tolist() == labels[rows].tolist()
     loader.close()
 
@@ -113,8 +114,8 @@ def test_only_the_rows_asked_for(dataset: Dataset) -> None:
 
 
 def test_channels_and_size_are_fitted(dataset: Dataset) -> None:
-    batch = next(load(dataset, channels=3, size=16).batches(0))
-    assert batch.images.shape == (5, 3, 16, 16)
+    batch = next(load(dataset, preprocessing=Preprocessing(size=16, channels=3)).batches(0))
+    assert batch.values.shape == (5, 3, 16, 16)
 
 
 def test_a_batch_larger_than_the_data_is_shrunk(dataset: Dataset) -> None:
@@ -254,13 +255,14 @@ SCRIPT = """
     import os, signal, sys, time
     from pathlib import Path
     from medfm_cli.data import Dataset, Loader
+    from medfm_cli.data.preprocess import Preprocessing
 
     asked = []
     signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
     signal.signal(signal.SIGINT, lambda *_: asked.append(1))
     dataset = Dataset.open(sys.argv[1])
-    loader = Loader(dataset, dataset.rows(), size=8, channels=1, global_batch=5, seed=3,
-                    workers=2, cache=False, start_method="fork")
+    loader = Loader(dataset, dataset.rows(), preprocessing=Preprocessing(size=8),
+                    global_batch=5, seed=3, workers=2, cache=False, start_method="fork")
     batches = loader.steps(0, 10**9)
     next(batches)
     print("ready", flush=True)

@@ -1,41 +1,13 @@
-"""Self-supervised objectives, by name. One file and one line here make a new one. Torch-free."""
+"""Self-supervised objectives, by name. One file, one of options and one line here make a new one.
+
+Torch-free.
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from medfm_cli.commands.pretrain.objectives.options.mae import Decoder, MaeOptions
+from medfm_cli.recipe import Registry
 
-from pydantic import Field, model_validator
-
-from medfm_cli.recipe import Part, Registry
-
-
-class Decoder(Part):
-    """The small transformer that paints the hidden patches; thrown away after pretraining."""
-
-    dim: int = Field(64, ge=8, description="Width of the tokens, a multiple of 4 and of heads.")
-    depth: int = Field(1, ge=1, description="Number of blocks.")
-    heads: int = Field(4, ge=1, description="Attention heads.")
-
-    @model_validator(mode="after")
-    def _divides(self) -> Decoder:
-        if self.dim % 4 or self.dim % self.heads:
-            raise ValueError(
-                f"dim {self.dim} must be a multiple of 4 and of heads ({self.heads}): "
-                "positions are sines and cosines in two directions"
-            )
-        return self
-
-
-class MaeOptions(Part):
-    """Masked autoencoder (He et al. 2022): hide patches, encode the rest, paint what is hidden."""
-
-    name: Literal["mae"] = "mae"
-    implementation: ClassVar[str] = "medfm_cli.commands.pretrain.objectives.mae:Mae"
-    mask_ratio: float = Field(0.75, gt=0, lt=1, description="Part of the patches that is hidden.")
-    norm_pix: bool = Field(
-        True, description="Compare with patches normalised one by one, not with grey values."
-    )
-    decoder: Decoder = Field(Decoder(), description="The part that is thrown away.")
-
+__all__ = ["OBJECTIVES", "Decoder", "MaeOptions"]
 
 OBJECTIVES = Registry("objective", [MaeOptions], entry_point_group="medfm.objectives")

@@ -1,9 +1,10 @@
-"""What every objective of pretraining offers."""
+"""What every objective of pretraining offers, and what it is told."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medfm_cli.training.task import Task
@@ -14,34 +15,83 @@ if TYPE_CHECKING:
     from medfm_cli.data.loader import Batch
     from medfm_cli.data.preprocess import Preprocessing
     from medfm_cli.models.backbones import Backbone
+    from medfm_cli.recipe import Part
     from medfm_cli.runs import Run
     from medfm_cli.runs.blocks import Block
+    from medfm_cli.training.options import Augment
     from medfm_cli.training.randomness import StepRandom
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What an objective is told beside its own options.
+
+    Attributes:
+        preprocessing: what the network takes, and how a sample is fitted to it.
+        views: the random views of the recipe.
+        seed: of the recipe, for what an objective draws once.
+        steps: optimiser steps of the whole run.
+        epoch_steps: optimiser steps of an epoch.
+        batch: samples of a global batch.
+        subjects: a number for the person of every row of the manifest, int64 [rows]; of different
+            people where it is empty.
+        texts: the text that belongs to every row of the manifest, empty where there is none.
+    """
+
+    preprocessing: Preprocessing
+    views: Augment
+    seed: int = 0
+    steps: int = 1
+    epoch_steps: int = 1
+    batch: int = 1
+    subjects: Sequence[int] = ()
+    texts: Sequence[str] = ()
 
 
 class Objective(Task):
     """A task around an encoder that is kept when the rest is thrown away.
 
-    Made as `Implementation(backbone, options, preprocessing=…, views=…)`.
+    Made as `Implementation(backbone, options, setting)`.
     """
 
-    backbone: Backbone
-    preprocessing: Preprocessing
+    def __init__(self, backbone: Backbone, setting: Setting) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.setting = setting
+
+    @classmethod
+    def check(cls, options: Part, setting: Setting) -> None:
+        """Refuse what cannot work before anything is built. Raises UsageError."""
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What the network takes."""
+        return self.setting.preprocessing
+
+    @property
+    def encoder(self) -> Backbone:
+        """The encoder that is measured and kept: the trained one, or its teacher."""
+        return self.backbone
 
     def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
-        """Give the loss that is trained: the mean over the images."""
+        """Give the loss that is trained: the mean over the samples."""
         return {"loss": self.losses(**inputs).mean()}
 
     @abstractmethod
     def losses(self, **inputs: Tensor) -> Tensor:
-        """Give the loss of each image, [B], from what `inputs` gave."""
+        """Give the loss of each sample, [B], from what `inputs` gave."""
 
     @abstractmethod
     def plain_inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
-        """Give what `inputs` gives, of the images as they are: for a loss that can be compared."""
+        """Give what `inputs` gives, for a loss that can be compared: the least that is random.
 
-    @abstractmethod
+        The samples are as they are where the objective allows, and views drawn from `random`
+        (the same at every call) where it needs several.
+        """
+
     def pictures(
         self, batch: Batch, captions: Sequence[str], random: StepRandom, run: Run
     ) -> list[Block]:
-        """Show in the report what was learnt, on a few images [b,C,S,S] and a caption for each."""
+        """Show in the report what was learnt, on a few samples and a caption for each."""
+        del batch, captions, random, run
+        return []

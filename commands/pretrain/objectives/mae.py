@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from medfm_cli.commands.pretrain.objectives.base import Objective
+from medfm_cli.commands.pretrain.objectives.base import Objective, Setting
 from medfm_cli.models.inputs import normalise
 from medfm_cli.runs import Figure
 from medfm_cli.runs.figures import image_sheet, save
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from medfm_cli.models.backbones import Backbone
     from medfm_cli.runs import Run
     from medfm_cli.runs.blocks import Block
-    from medfm_cli.training.options import Augment
     from medfm_cli.training.randomness import StepRandom
 
 
@@ -70,21 +69,16 @@ class Mae(Objective):
         self,
         backbone: Backbone,
         options: MaeOptions,
-        *,
-        preprocessing: Preprocessing,
-        views: Augment,
+        setting: Setting,
     ) -> None:
         """Set up the decoder for `backbone`.
 
         Raises:
             UsageError: the backbone is no plain vision transformer.
         """
-        super().__init__()
+        super().__init__(backbone, setting)
         rows, columns = backbone.grid
-        self.backbone = backbone
         self.options = options
-        self.preprocessing = preprocessing
-        self.views = views
         self.decoder = Decoder(
             options.decoder,
             grid=(rows, columns),
@@ -94,11 +88,11 @@ class Mae(Objective):
 
     def inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
         """Draw a view of every image [B,C,S,S] and the noise [B,N] that decides what is hidden."""
-        return self._inputs(augment(batch.images, self.views, random), random)
+        return self._inputs(augment(batch.values, self.setting.views, random), random)
 
     def plain_inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
         """Take the images as they are; the noise is drawn as in `inputs`."""
-        return self._inputs(batch.images, random)
+        return self._inputs(batch.values, random)
 
     def losses(self, images: Tensor, noise: Tensor) -> Tensor:  # type: ignore[override]
         """Give the loss [B] of normalised images [B,C,S,S] under `noise` [B,N]."""

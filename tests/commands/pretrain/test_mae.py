@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from toy_data import toy_run
 
 from medfm_cli.commands.pretrain.objectives import Decoder, MaeOptions
+from medfm_cli.commands.pretrain.objectives.base import Setting
 from medfm_cli.commands.pretrain.objectives.mae import (
     Mae,
     choose_hidden,
@@ -39,8 +40,10 @@ def mae(*, channels: int = 1, name: str = "vit_xxs", **options: Any) -> Mae:
     return Mae(
         build_backbone(spec, seed=0),
         MaeOptions(decoder=small, **options),
-        preprocessing=Preprocessing(size=32, channels=channels),  # type: ignore[arg-type]
-        views=Augment(),
+        Setting(
+            preprocessing=Preprocessing(size=32, channels=channels),  # type: ignore[arg-type]
+            views=Augment(),
+        ),
     )
 
 

@@ -1,0 +1,1 @@
+"""The recipe block of each objective, one file each. Torch-free."""
