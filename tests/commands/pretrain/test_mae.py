@@ -213,7 +213,7 @@ def test_a_perfect_painting_gives_back_the_image(monkeypatch: pytest.MonkeyPatch
 
 
 def test_pixels_come_back_from_normalised_images() -> None:
-    grey, colour = batch_of(1).images, batch_of(1, 3).images
+    grey, colour = batch_of(1).values, batch_of(1, 3).values
     for images, shape in ((grey, (32, 32)), (colour, (32, 32, 3))):
         preprocessing = Preprocessing(size=32, channels=images.shape[1])  # type: ignore[arg-type]
         pixels = to_pixels(normalise(images, preprocessing)[0], preprocessing)
