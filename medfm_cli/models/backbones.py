@@ -35,6 +35,11 @@ class Backbone(nn.Module):
         return int(rows), int(columns)
 
     @property
+    def patch(self) -> tuple[int, ...]:
+        """Side of a patch along each axis (vision transformers only)."""
+        return self.patch_size, self.patch_size
+
+    @property
     def patch_size(self) -> int:
         """Side of a patch in pixels (vision transformers only)."""
         return int(self._vit.patch_embed.patch_size[0])
@@ -63,8 +68,26 @@ class Backbone(nn.Module):
         patches: torch.Tensor = vit.patch_embed.proj(images)
         rows, columns = patches.shape[-2:]
         tokens = vit.patch_embed.norm(patches.flatten(2).transpose(1, 2))
-        embedded: torch.Tensor = vit.pos_drop(tokens + self._positions((rows, columns)))
+        embedded: torch.Tensor = vit.pos_drop(tokens + self.positions((rows, columns)))
         return embedded
+
+    def positions(self, grid: tuple[int, ...]) -> torch.Tensor:
+        """Position embeddings of the patches, [1,N,D], for a grid: `embed` adds them.
+
+        What stands in the place of a patch (a mask token) needs them too.
+        """
+        vit = self._vit
+        positions: torch.Tensor = vit.pos_embed
+        if not vit.no_embed_class:
+            positions = positions[:, vit.num_prefix_tokens :]
+        if grid == self.grid:
+            return positions
+        from timm.layers.pos_embed import resample_abs_pos_embed
+
+        resized: torch.Tensor = resample_abs_pos_embed(
+            positions, new_size=list(grid), old_size=list(self.grid), num_prefix_tokens=0
+        )
+        return resized
 
     def encode(self, tokens: torch.Tensor) -> torch.Tensor:
         """Run the blocks over (some of) the embedded patches: [B,n,D] → [B,n,D]."""
@@ -109,21 +132,6 @@ class Backbone(nn.Module):
                 hint=f"choose one of {', '.join(PRESETS)} or a timm vit_…",
             )
         return self.net
-
-    def _positions(self, grid: tuple[int, int]) -> torch.Tensor:
-        """Position embeddings of the patches, [1,N,D], for a grid of rows and columns."""
-        vit = self._vit
-        positions: torch.Tensor = vit.pos_embed
-        if not vit.no_embed_class:
-            positions = positions[:, vit.num_prefix_tokens :]
-        if grid == self.grid:
-            return positions
-        from timm.layers.pos_embed import resample_abs_pos_embed
-
-        resized: torch.Tensor = resample_abs_pos_embed(
-            positions, new_size=list(grid), old_size=list(self.grid), num_prefix_tokens=0
-        )
-        return resized
 
     def _prefix(self, tokens: torch.Tensor) -> torch.Tensor | None:
         """Class and register tokens [B,P,D], with their positions where they have any."""
