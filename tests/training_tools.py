@@ -8,11 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from medfm_cli.console import Silence
 from medfm_cli.data.loader import Batch
 from medfm_cli.data.samplers import BatchPlan
 from medfm_cli.runs import Run
+from medfm_cli.training.gather import gather_rows
 from medfm_cli.training.options import FitOptions
 from medfm_cli.training.randomness import StepRandom
 from medfm_cli.training.task import Task
@@ -50,6 +52,30 @@ class Painter(Task):
     def forward(self, noisy: Tensor, clean: Tensor) -> dict[str, Tensor]:
         hidden = self.dropout(self.norm(self.first(noisy)).relu())
         return {"loss": (self.last(hidden) - clean).square().mean()}
+
+
+class Comparer(Task):
+    """Tells the samples of a batch apart by noisy copies: its loss needs the whole batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.encoder = nn.Linear(64, 32, bias=False)  # BatchNorm takes a bias away
+        self.head = nn.Sequential(nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 8))
+        self.gradients: dict[str, Tensor] = {}
+
+    def inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
+        clean = batch.values.flatten(1).float() / 255
+        return {"clean": clean, "noisy": clean + 0.1 * random.normal("noise", 64)}
+
+    def forward(self, clean: Tensor, noisy: Tensor) -> dict[str, Tensor]:
+        first, second = (self.head(gather_rows(self.encoder(x))) for x in (clean, noisy))
+        right = torch.arange(len(first), device=first.device)
+        return {"loss": functional.cross_entropy(first @ second.T, right)}
+
+    def before_step(self, step: int) -> None:
+        if step == 0:
+            self.gradients = {n: p.grad.clone() for n, p in self.named_parameters()}
 
 
 def images(count: int = 40) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the processes of test_distributed.py do: train the painter and leave the weights."""
+"""What the processes of test_distributed.py do: train a task and leave the weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 from torch import Tensor
-from training_tools import MemoryLoader, Painter, images, new_run, options
+from training_tools import Comparer, MemoryLoader, Painter, images, new_run, options
 
 from medfm_cli.data.loader import Batch
 from medfm_cli.errors import RunFailed, Stopped
@@ -42,16 +42,20 @@ class Signalled(Painter):
 
 def main(folder: Path, kind: str) -> int:
     follow_parent()
-    task = {"plain": Painter, "poisoned": Poisoned, "signalled": Signalled}[kind]()
+    kinds = {"plain": Painter, "poisoned": Poisoned, "signalled": Signalled, "comparing": Comparer}
+    task = kinds[kind]()
     run = new_run(folder, rank=RANK, world=WORLD)
     loader = MemoryLoader(images(), batch=8, rank=RANK, world=WORLD)
+    parts = 1 if kind == "comparing" else 2
     try:
-        fit(task, loader, options(accumulate=2, clip=0.5), run)  # type: ignore[arg-type]
+        fit(task, loader, options(accumulate=parts, clip=0.5), run)  # type: ignore[arg-type]
     except (RunFailed, Stopped) as error:
         (folder / f"error-{RANK}.json").write_text(json.dumps(error.message))
         return error.exit_code
     if RANK == 0:
         save_file(dict(task.state_dict()), folder / "weights.safetensors")
+    if isinstance(task, Comparer):
+        save_file(task.gradients, folder / f"gradients-{RANK}.safetensors")
     return 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from training_tools import MemoryLoader, Painter, images, new_run, options
+from training_tools import Comparer, MemoryLoader, Painter, images, new_run, options
 
 from medfm_cli.runs.run import read_jsonl
 from medfm_cli.training.launch import launch
@@ -45,6 +45,23 @@ def test_two_processes_have_the_losses_of_one_and_either_continues_the_other(
     report = fit(again, MemoryLoader(images(), batch=8), options(), new_run(tmp_path / "two"))  # type: ignore[arg-type]
     assert report.resumed_from == 12
     assert all(torch.equal(v, weights[k]) for k, v in again.state_dict().items())
+
+
+def test_a_loss_over_the_whole_batch_has_the_gradients_of_one_process(tmp_path: Path) -> None:
+    """BatchNorm and comparisons see gathered rows: as if there were one process."""
+    alone, run = Comparer(), new_run(tmp_path / "one")
+    fit(alone, MemoryLoader(images(), batch=8), options(clip=0.5), run)  # type: ignore[arg-type]
+    assert _launch(tmp_path / "two", "comparing") == 0
+    for rank in (0, 1):
+        found = load_file(tmp_path / "two" / f"gradients-{rank}.safetensors")
+        assert found.keys() == alone.gradients.keys()
+        for name, expected in alone.gradients.items():
+            scale = expected.abs().max()
+            assert (found[name] - expected).abs().max() < 1e-5 * scale + 1e-9, name
+    one, two = (read_jsonl(tmp_path / name / "metrics.jsonl") for name in ("one", "two"))
+    for key in ("loss", "gradient_norm"):
+        traces = [[record[key] for record in records] for records in (two, one)]
+        assert traces[0] == pytest.approx(traces[1], rel=1e-4)
 
 
 def test_nan_on_one_process_ends_both_at_the_same_step_and_names_its_samples(
