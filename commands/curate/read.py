@@ -25,6 +25,7 @@ from medfm_cli.commands.curate.reading import BlockSettings, Settings
 from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.commands.curate.reuse import adopt_units, know_entries
 from medfm_cli.commands.curate.spool import Spool, Unit
+from medfm_cli.commands.curate.text_scrub import engine
 from medfm_cli.data.card import Cutting
 from medfm_cli.data.machine import usable_cpus
 from medfm_cli.data.readers import ReadOptions, Unreadable, asked, sniff
@@ -184,7 +185,8 @@ def _settings(
     names: Pseudonyms,
 ) -> Settings:
     settled = tuple(_block(recipe, ledger, block) for block in blocks)
-    what = (__version__, settled, recipe.quality, recipe.deidentify, names.fingerprint)
+    texts = engine(recipe.deidentify)  # `auto` depends on what is installed
+    what = (__version__, settled, recipe.quality, recipe.deidentify, texts, names.fingerprint)
     mark = hashlib.sha256(repr(what).encode()).hexdigest()[:16]
     return Settings(str(folder), mark, settled, recipe.quality, recipe.deidentify, names)
 
