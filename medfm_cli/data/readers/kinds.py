@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from medfm_cli.data.delimited import delimiter
+
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"%PDF", "a PDF document"),
     (0, b"PK\x03\x04", "a ZIP archive or office document"),
@@ -48,4 +50,6 @@ def _text(head: bytes) -> str:
         return ""
     start = text.lstrip("\ufeff \t\r\n")[:1]
     kinds = {"<": "text (XML or HTML)", "{": "text (JSON)", "[": "text (JSON)"}
+    if start not in kinds and delimiter(head):
+        return "text (a table: 'readers: [table]' takes its rows as samples)"
     return kinds.get(start, "text")
