@@ -408,6 +408,11 @@ function __medfm_keys
                 'augment.flip=	Mirror half of the images' \
                 'augment.brightness=	Largest shift, as part of the range' \
                 'augment.contrast=	Largest change of contrast, as a part' \
+                'watch.every=	Epochs between looks' \
+                'watch.data=	Labelled dataset of the probes: a path, or `same` for the labels of…' \
+                'watch.neighbours=	Neighbours that vote (k of k-NN)' \
+                'watch.most=	Most images of the bank, and most that are asked' \
+                'watch.on_collapse=	What an alarm does: say so and go on, or end the run with exit code 1' \
                 'extends=	The recipe or recipes that this one starts from: a name or a file'
         case 'finetune'
             printf '%s\n' 'description=	What this recipe is for, in one sentence' \
@@ -694,6 +699,11 @@ function __medfm_values
         case 'pretrain augment.flip'
             printf '%s\n' 'true	' \
                 'false	'
+        case 'pretrain watch.every'
+            printf '%s\n' 'auto	'
+        case 'pretrain watch.on_collapse'
+            printf '%s\n' 'warn	' \
+                'stop	'
         case 'finetune batch'
             printf '%s\n' 'auto	'
         case 'finetune steps'

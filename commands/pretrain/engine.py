@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from medfm_cli.commands.pretrain.labelled import Verdict, compare, open_judge
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES
 from medfm_cli.commands.pretrain.objectives.base import Setting
+from medfm_cli.commands.pretrain.onlooker import Onlooker, choose_look_steps
 from medfm_cli.commands.pretrain.planning import Survey, settle_backbone, survey
 from medfm_cli.commands.pretrain.quality import Probe, Quality
 from medfm_cli.commands.pretrain.report import metrics, sections, summary
@@ -45,6 +47,7 @@ class Trained:
     probe: Probe
     before: Quality
     after: Quality
+    verdict: Verdict | None
 
 
 def run(recipe: PretrainRecipe, run: Run) -> Result:
@@ -60,10 +63,15 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
     found = survey(recipe, dataset)
     spec = settle_backbone(recipe.backbone, found, run.resolve)
     options = resolve_options(recipe, run, seed=recipe.seed, samples=len(found.rows))
+    every = choose_look_steps(recipe.watch, options, samples=len(found.rows))
+    options = replace(options, look_steps=every)
     told = setting(recipe, dataset, spec, options, samples=len(found.rows))
     task = build_task(recipe, spec, told)
     probe = Probe(dataset, found.rows, seed=recipe.seed)
     before = probe.measure(task)
+    judge = open_judge(recipe.watch, dataset, seed=recipe.seed)
+    told_before = judge.cases(task) if judge else {}
+    onlooker = Onlooker(recipe.watch, probe, judge, run, steps=options.steps)
     loader = Loader(
         dataset,
         found.rows,
@@ -77,13 +85,14 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
     for choice in loader.choices:
         run.resolve(choice.key, choice.value, choice.why)
     try:
-        report = fit(task, loader, options, run, sample_id=dataset.sample_id)
+        report = fit(task, loader, options, run, sample_id=dataset.sample_id, look=onlooker)
     finally:
         loader.close()
     if run.rank:
         return Result()
     after = probe.measure(task)
-    trained = Trained(recipe, dataset, found, task, options, report, probe, before, after)
+    verdict = compare(told_before, judge.cases(task)) if judge else None
+    trained = Trained(recipe, dataset, found, task, options, report, probe, before, after, verdict)
     config = save_model(run.path("model"), task.encoder, describe(trained, run))
     return Result(
         metrics=metrics(trained, run),

@@ -97,6 +97,19 @@ class Probe:
         spread = feature_spread(torch.cat(features))
         return Quality(self.split, torch.cat(losses).numpy(), self.subjects, spread)
 
+    @torch.no_grad()
+    def spread(self, task: Objective) -> Spread:
+        """Measure the spread of the features alone; the task is in evaluation mode."""
+        device = next(task.parameters()).device
+        return feature_spread(
+            torch.cat(
+                [
+                    task.encoder(normalise(batch.values, task.preprocessing))
+                    for batch in self._batches(task, self.rows, device)
+                ]
+            )
+        )
+
     def examples(self, task: Objective, count: int) -> tuple[Batch, list[str], StepRandom]:
         """Give a few images of as many modalities and subjects as there are, with captions."""
         rows = self._varied(count)

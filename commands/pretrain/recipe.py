@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES, MaeOptions
+from medfm_cli.commands.pretrain.watch import SAME, Watch
 from medfm_cli.data.card import read_card
 from medfm_cli.models.spec import BackboneSpec
 from medfm_cli.recipe import Auto, Plan, Recipe
@@ -58,10 +59,14 @@ class PretrainRecipe(TrainingKeys, Recipe):
     backbone: BackboneChoice = Field(BackboneChoice(), description="The encoder to train.")
     objective: Objective = Field(MaeOptions(), description="What the encoder learns from.")
     augment: Augment = Field(Augment(), description="Random views of the images.")
+    watch: Watch = Field(Watch(), description="What is looked at during the training.")
 
     def inputs(self) -> dict[str, str]:
-        """Give the version of the dataset."""
-        return {"data": read_card(find(self.data, "dataset")).version}
+        """Give the versions of the datasets."""
+        versions = {"data": read_card(find(self.data, "dataset")).version}
+        if self.watch.data not in (None, SAME):
+            versions["watch"] = read_card(find(str(self.watch.data), "dataset")).version
+        return versions
 
     def plan(self) -> Plan:
         """Say how long the training is and what it needs."""

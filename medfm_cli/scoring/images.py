@@ -90,14 +90,14 @@ class LabelledImages:
         )
 
 
-def labelled_images(dataset: Dataset) -> LabelledImages:
-    """Group the labelled samples of a dataset by image.
+def labelled_images(dataset: Dataset, *, kind: str | None = "image") -> LabelledImages:
+    """Group the labelled samples of a dataset by image (or by whatever `kind` they are of).
 
     Raises:
         DataError: the dataset has no single labels, or images of one class only.
     """
     check_labels(dataset)
-    rows = dataset.rows(labelled=True)
+    rows = dataset.rows(labelled=True, kind=kind)
     names = _picked(dataset.column("image_id"), rows)
     image = codes(names)
     _, first = np.unique(image, return_index=True)

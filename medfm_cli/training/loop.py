@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -58,6 +58,7 @@ def fit(
     *,
     sample_id: Callable[[int], str] = str,
     validate: Callable[[nn.Module], dict[str, float]] | None = None,
+    look: Callable[[Any, int, Mapping[str, float]], None] | None = None,
 ) -> FitReport:
     """Train `task` on the batches of `loader`; continue where an earlier call was interrupted.
 
@@ -72,6 +73,8 @@ def fit(
         sample_id: names a sample by its row (`Dataset.sample_id`), for error messages.
         validate: measures a model; its `loss` decides which weights are best. Called every
             `options.validate_steps` steps and after the last.
+        look: sees the task in evaluation mode, the steps done and the scalars of the last, every
+            `options.look_steps` steps; it changes nothing, and may raise.
 
     Raises:
         RunFailed: the loss or the gradient is no longer finite.
@@ -114,6 +117,9 @@ def fit(
                 meter.count(values, rate=rate)
                 if validate is not None and _validation_due(state.step, options):
                     _validate(validate, task, ema, state, run)
+                if look is not None and state.step % (options.look_steps or options.steps) == 0:
+                    with meter.aside():
+                        _look(look, task, state.step, values)
                 if stop or state.due():
                     state.save(loader.steps_per_epoch)
                 if stop:
@@ -203,6 +209,18 @@ def _validate(
         state.best.offer(values["loss"], state.step, task)
     task.train()
     run.metric(step=state.step, **{f"val_{name}": value for name, value in values.items()})
+
+
+def _look(
+    look: Callable[[Any, int, Mapping[str, float]], None],
+    task: Task,
+    step: int,
+    values: Mapping[str, float],
+) -> None:
+    task.eval()
+    with torch.no_grad():
+        look(task, step, values)
+    task.train()
 
 
 def _settle(task: Task, ema: Ema | None, state: TrainingState) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,6 +43,18 @@ class Meter:
             if batch is None:
                 return
             yield batch
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What happens meanwhile is no training: its time is left out of all speeds."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            seconds = time.perf_counter() - began
+            self._state.aside += seconds
+            clock, waited, step = self._mark
+            self._mark = (clock + seconds, waited, step)
 
     def count(self, values: dict[str, float], *, rate: float) -> None:
         """Take in the scalars of the step just done."""

@@ -135,6 +135,7 @@ class FitOptions:
     keep: int = 2
     log_steps: int = 1
     validate_steps: int | None = None
+    look_steps: int | None = None
 
 
 def resolve_options(

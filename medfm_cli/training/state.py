@@ -66,6 +66,7 @@ class TrainingState:
         self.resumed_from: int | None = None
         self.seconds_before = 0.0
         self.waited = 0.0
+        self.aside = 0.0
         self.window: dict[str, float] = {}
         self._options = options
         self._session = session
@@ -76,8 +77,8 @@ class TrainingState:
 
     @property
     def seconds(self) -> float:
-        """Seconds of training, those before an interruption included."""
-        return self.seconds_before + time.monotonic() - self._started
+        """Seconds of training without looks at it, those before an interruption included."""
+        return self.seconds_before + time.monotonic() - self._started - self.aside
 
     def due(self) -> bool:
         """Whether a checkpoint should be written after this step."""

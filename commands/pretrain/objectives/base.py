@@ -73,6 +73,11 @@ class Objective(Task):
         """The encoder that is measured and kept: the trained one, or its teacher."""
         return self.backbone
 
+    @property
+    def highest_entropy(self) -> float | None:
+        """Entropy of a teacher that prefers nothing, log K in nats; None without a teacher."""
+        return None
+
     def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
         """Give the loss that is trained: the mean over the samples."""
         return {"loss": self.losses(**inputs).mean()}

@@ -84,7 +84,7 @@ def test_the_result_has_numbers_a_figure_of_the_loss_and_paintings(
     json.dumps(result.to_json(), allow_nan=False)
     blocks = [block for section in result.sections for block in section.blocks]
     figures = [block for block in blocks if isinstance(block, Figure)]
-    assert len(figures) == 2
+    assert len(figures) == 3
     assert all((run.dir / figure.path).is_file() for figure in figures)
     assert all(figure.alt and figure.caption for figure in figures)
 
