@@ -15,6 +15,7 @@ from medfm_cli.commands.pretrain.onlooker import Onlooker, choose_look_steps
 from medfm_cli.commands.pretrain.planning import Survey, settle_backbone, survey
 from medfm_cli.commands.pretrain.quality import Probe, Quality
 from medfm_cli.commands.pretrain.report import metrics, sections, summary
+from medfm_cli.commands.pretrain.tasks import judge_tasks, open_exams, sit_all
 from medfm_cli.data import Dataset, Loader
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.models.backbones import build_backbone
@@ -48,6 +49,7 @@ class Trained:
     before: Quality
     after: Quality
     verdict: Verdict | None
+    tasks: Verdict | None
 
 
 def run(recipe: PretrainRecipe, run: Run) -> Result:
@@ -71,6 +73,8 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
     before = probe.measure(task)
     judge = open_judge(recipe.watch, dataset, seed=recipe.seed)
     told_before = judge.cases(task) if judge else {}
+    exams = open_exams(recipe, dataset, kind="image")
+    sat_before = sit_all(exams, task)
     onlooker = Onlooker(recipe.watch, probe, judge, run, steps=options.steps)
     loader = Loader(
         dataset,
@@ -92,7 +96,19 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
         return Result()
     after = probe.measure(task)
     verdict = compare(told_before, judge.cases(task)) if judge else None
-    trained = Trained(recipe, dataset, found, task, options, report, probe, before, after, verdict)
+    trained = Trained(
+        recipe=recipe,
+        dataset=dataset,
+        survey=found,
+        task=task,
+        options=options,
+        report=report,
+        probe=probe,
+        before=before,
+        after=after,
+        verdict=verdict,
+        tasks=judge_tasks(exams, sat_before, task, run),
+    )
     config = save_model(run.path("model"), task.encoder, describe(trained, run))
     return Result(
         metrics=metrics(trained, run),

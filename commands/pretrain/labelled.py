@@ -151,13 +151,16 @@ class Verdict:
         }
 
 
-def compare(before: Mapping[str, Cases], after: Mapping[str, Cases]) -> Verdict:
+def compare(
+    before: Mapping[str, Cases], after: Mapping[str, Cases], *, part: str = "val"
+) -> Verdict:
     """Set both encoders side by side on the same images."""
     return Verdict(
         {
             way: Comparison({BEFORE: before[way], AFTER: after[way]}, metrics=METRICS)
             for way in after
-        }
+        },
+        part,
     )
 
 

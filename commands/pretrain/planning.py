@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
+from medfm_cli.commands.pretrain.fraction import chosen_subjects
 from medfm_cli.data.dataset import Dataset
 from medfm_cli.errors import DataError
 from medfm_cli.models.spec import BackboneSpec
@@ -59,6 +61,10 @@ def survey(recipe: PretrainRecipe, dataset: Dataset) -> Survey:
             hint="set split=all, or curate with another split",
         )
     table = dataset.samples.take(rows)
+    if recipe.fraction < 1:
+        subjects = table.column("subject_id").to_pylist()
+        kept = chosen_subjects(subjects, recipe.fraction, seed=recipe.seed)
+        rows, table = rows[kept], table.filter(pa.array(kept))
     sides = np.maximum(table.column("height").to_numpy(), table.column("width").to_numpy())
     return Survey(
         rows=rows,

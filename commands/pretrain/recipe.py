@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES, MaeOptions
-from medfm_cli.commands.pretrain.watch import SAME, Watch
+from medfm_cli.commands.pretrain.watch import SAME, Task, Watch
 from medfm_cli.data.card import read_card
 from medfm_cli.models.spec import BackboneSpec
 from medfm_cli.recipe import Auto, Plan, Recipe
 from medfm_cli.runs.artefacts import find, holds
 from medfm_cli.training.options import Augment, TrainingKeys
+from medfm_cli.training.probing import ProbeKeys
 
 if TYPE_CHECKING:
     Objective = MaeOptions
@@ -59,13 +60,36 @@ class PretrainRecipe(TrainingKeys, Recipe):
     backbone: BackboneChoice = Field(BackboneChoice(), description="The encoder to train.")
     objective: Objective = Field(MaeOptions(), description="What the encoder learns from.")
     augment: Augment = Field(Augment(), description="Random views of the images.")
+    fraction: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Part of the subjects that is learnt from; smaller parts lie in larger ones.",
+    )
     watch: Watch = Field(Watch(), description="What is looked at during the training.")
+    tasks: list[Task] = Field(
+        [],
+        description="Labelled datasets on which the finished encoder is scored by a linear probe, "
+        "beside random weights.",
+    )
+    probe: ProbeKeys = Field(ProbeKeys(), description="How the probes of `tasks` are fitted.")
+
+    @field_validator("tasks")
+    @classmethod
+    def _distinct(cls, tasks: list[Task]) -> list[Task]:
+        names = [task.name for task in tasks]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two tasks are called {', '.join(twice)}")
+        return tasks
 
     def inputs(self) -> dict[str, str]:
         """Give the versions of the datasets."""
         versions = {"data": read_card(find(self.data, "dataset")).version}
         if self.watch.data not in (None, SAME):
             versions["watch"] = read_card(find(str(self.watch.data), "dataset")).version
+        for task in self.tasks:
+            if task.data != SAME:
+                versions[f"tasks.{task.name}"] = read_card(find(task.data, "dataset")).version
         return versions
 
     def plan(self) -> Plan:

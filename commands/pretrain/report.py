@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from medfm_cli.commands.pretrain.watch_report import watch_metrics, watch_section
+from medfm_cli.commands.pretrain.watch_report import tasks_section, watch_metrics, watch_section
 from medfm_cli.runs import Callout, Facts, Figure, Run, Section, Table, Text
 from medfm_cli.runs.figures import line_chart, save
 from medfm_cli.runs.run import read_jsonl
@@ -33,6 +33,7 @@ def metrics(trained: Trained, run: Run) -> dict[str, Any]:
         **before.spread.metrics("features_before"),
         "collapsed": after.spread.collapsed,
         **watch_metrics(run, trained.verdict),
+        "tasks": trained.tasks.metrics() if trained.tasks else {},
         "parameters_encoder": count_parameters(trained.task.encoder),
         "parameters_total": count_parameters(trained.task),
         "images_per_second": round(report.samples_per_second, 1),
@@ -65,6 +66,7 @@ def sections(trained: Trained, run: Run) -> list[Section]:
         Section("Pretraining", [_opening(trained), _facts(trained), *_curve(run)]),
         Section("What the encoder learnt", [*_pictures(trained, run), *_spread(trained)]),
         *watch_section(run, trained.verdict),
+        *tasks_section(trained.tasks),
     ]
 
 

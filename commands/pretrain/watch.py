@@ -11,6 +11,15 @@ from medfm_cli.recipe import Auto, Part
 SAME = "same"
 
 
+class Task(Part):
+    """A labelled dataset on which the finished encoder is scored."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Its name in reports.")
+    data: str = Field(
+        SAME, description="The dataset, with a test split: a path, or `same` for that of `data`."
+    )
+
+
 class Watch(Part):
     """Looks at the encoder during the training, and once before and after it.
 

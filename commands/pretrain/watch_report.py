@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from medfm_cli.commands.pretrain.alarms import ENTROPY
@@ -33,29 +34,43 @@ def watch_section(run: Run, verdict: Verdict | None) -> list[Section]:
     return [Section("Watched during the training", blocks)] if blocks else []
 
 
+def tasks_section(verdict: Verdict | None) -> list[Section]:
+    """The chapter on the tasks that the recipe names."""
+    if verdict is None:
+        return []
+    intro = (
+        "A linear probe on frozen features, by the protocol of BioVFM-21M: fitted on the training "
+        "split of each task, the epoch chosen on its validation split, scored on its test split."
+    )
+    return [Section("Scored on tasks", [Text(intro), *_compared(verdict, {})])]
+
+
 def _probes(verdict: Verdict | None) -> list[Block]:
     if verdict is None:
         return []
+    return _compared(verdict, WAYS)
+
+
+def _compared(verdict: Verdict, names: Mapping[str, str]) -> list[Block]:
+    """A table of scores for each way or task, and one of all differences."""
     blocks: list[Block] = []
     for way, compared in verdict.judged.items():
         scores = {
             name: {metric: compared.estimate(name, metric) for metric in METRICS}
             for name in (BEFORE, AFTER)
         }
-        caption = (
-            f"{WAYS[way].capitalize()} on the frozen features: the training split of the labelled "
-            f"data is the bank, these are images of its split {verdict.part}."
-        )
+        caption = f"{names.get(way, way).capitalize()}: scores on the split {verdict.part}."
         blocks.append(score_table(scores, METRICS, first="Encoder", caption=caption, strong=[1]))
-    differences = [verdict.difference(way, metric) for way in verdict.judged for metric in METRICS]
-    names = [WAYS[way] for way in verdict.judged for _ in METRICS]
-    table = difference_table(differences)
-    rows = [[name, *row[1:]] for name, row in zip(names, table.rows, strict=True)]
+    pairs = [(way, metric) for way in verdict.judged for metric in METRICS]
+    table = difference_table([verdict.difference(way, metric) for way, metric in pairs])
+    rows = [
+        [names.get(way, way), *row[2:]] for (way, _), row in zip(pairs, table.rows, strict=True)
+    ]
     caption = (
         "Pretrained less random weights of the same network, paired over the same images. "
-        "A gain is one whose interval lies above zero."
+        "A gain is a difference whose interval lies above zero."
     )
-    return [*blocks, Table(["Way", *table.columns[1:]], rows, caption)]
+    return [*blocks, Table(["Of", *table.columns[2:]], rows, caption)]
 
 
 def _alarms(run: Run) -> list[Block]:

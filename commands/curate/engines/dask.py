@@ -18,7 +18,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from medfm_cli.commands.curate.engines.cluster import connected
+from medfm_cli.cluster import connected
 from medfm_cli.commands.curate.engines.parcel import Answer, Parcel, Trouble, versions
 from medfm_cli.commands.curate.engines.task import work
 from medfm_cli.commands.curate.reading import Settings
