@@ -408,11 +408,19 @@ function __medfm_keys
                 'augment.flip=	Mirror half of the images' \
                 'augment.brightness=	Largest shift, as part of the range' \
                 'augment.contrast=	Largest change of contrast, as a part' \
+                'fraction=	Part of the subjects that is learnt from' \
                 'watch.every=	Epochs between looks' \
                 'watch.data=	Labelled dataset of the probes: a path, or `same` for the labels of…' \
                 'watch.neighbours=	Neighbours that vote (k of k-NN)' \
                 'watch.most=	Most images of the bank, and most that are asked' \
                 'watch.on_collapse=	What an alarm does: say so and go on, or end the run with exit code 1' \
+                'tasks=	Labelled datasets on which the finished encoder is scored by a…' \
+                'probe.rule=	biovfm: AdamW as in BioVFM-21M' \
+                'probe.learning_rate=	Peak rate of rule biovfm' \
+                'probe.weight_decay=	Decay of rule biovfm' \
+                'probe.batch=	Samples a step of rule biovfm' \
+                'probe.epochs=	Passes over the features of rule biovfm' \
+                'probe.inverse_l2=	C of rule logistic' \
                 'extends=	The recipe or recipes that this one starts from: a name or a file'
         case 'finetune'
             printf '%s\n' 'description=	What this recipe is for, in one sentence' \
@@ -704,6 +712,9 @@ function __medfm_values
         case 'pretrain watch.on_collapse'
             printf '%s\n' 'warn	' \
                 'stop	'
+        case 'pretrain probe.rule'
+            printf '%s\n' 'biovfm	' \
+                'logistic	'
         case 'finetune batch'
             printf '%s\n' 'auto	'
         case 'finetune steps'
