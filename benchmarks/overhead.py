@@ -33,9 +33,10 @@ from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.spec import BackboneSpec
 from medfm_cli.runs import Run
+from medfm_cli.training.augmentations import ImageViews
 from medfm_cli.training.loop import fit
 from medfm_cli.training.optimisers import build_optimiser
-from medfm_cli.training.options import Augment, FitOptions
+from medfm_cli.training.options import FitOptions
 from medfm_cli.training.randomness import StepRandom
 
 SEED = 0
@@ -104,7 +105,7 @@ def new_task(arguments: argparse.Namespace) -> Mae:
         name=arguments.model, image_size=arguments.size, patch_size=arguments.patch, channels=1
     )
     preprocessing = Preprocessing(size=arguments.size, channels=1)
-    setting = Setting(preprocessing=preprocessing, views=Augment())
+    setting = Setting(preprocessing=preprocessing, views=ImageViews())
     return Mae(build_backbone(spec), MaeOptions(), setting)
 
 

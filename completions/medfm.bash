@@ -369,11 +369,42 @@ _medfm_keys() {
         'objective.decoder.dim=	Width of the tokens, a multiple of 4 and of heads' \
         'objective.decoder.depth=	Number of blocks' \
         'objective.decoder.heads=	Attention heads' \
+        'augment.allow=	Operations to use although medfm holds them to be unsafe for these…' \
+        'augment.kind=	What the samples are' \
         'augment.crop=	Smallest and largest part of the area that is cropped and resized' \
         'augment.ratio=	Largest width : height (and height : width) of a crop' \
         'augment.flip=	Mirror half of the images' \
+        'augment.rotate=	Largest turn, in degrees' \
+        'augment.jitter=	Part of the images whose greys and colours are changed as follows' \
         'augment.brightness=	Largest shift, as part of the range' \
         'augment.contrast=	Largest change of contrast, as a part' \
+        'augment.saturation=	Largest change of the colours'"'"' saturation, as a part' \
+        'augment.hue=	Largest turn of the hue, as part of the colour circle' \
+        'augment.greyscale=	Part of the images that lose their colour' \
+        'augment.blur=	Part of the images that is blurred' \
+        'augment.blur_sigma=	Smallest and largest width of the blur, in pixels of the view' \
+        'augment.solarise=	Part of the images whose upper half of the greys is turned over' \
+        'augment.noise=	Largest standard deviation of noise, as part of the range' \
+        'augment.second.flip=	Mirror half of them' \
+        'augment.second.brightness=	Largest shift' \
+        'augment.second.contrast=	Largest change of contrast' \
+        'augment.second.saturation=	Largest change of saturation' \
+        'augment.second.hue=	Largest turn of the hue' \
+        'augment.second.jitter=	Part of them with other greys and colours' \
+        'augment.second.greyscale=	Part of them without colour' \
+        'augment.second.blur=	Part of them that is blurred' \
+        'augment.second.solarise=	Part of them that is solarised' \
+        'augment.second.noise=	Largest standard deviation of the noise' \
+        'augment.local.flip=	Mirror half of them' \
+        'augment.local.brightness=	Largest shift' \
+        'augment.local.contrast=	Largest change of contrast' \
+        'augment.local.saturation=	Largest change of saturation' \
+        'augment.local.hue=	Largest turn of the hue' \
+        'augment.local.jitter=	Part of them with other greys and colours' \
+        'augment.local.greyscale=	Part of them without colour' \
+        'augment.local.blur=	Part of them that is blurred' \
+        'augment.local.solarise=	Part of them that is solarised' \
+        'augment.local.noise=	Largest standard deviation of the noise' \
         'fraction=	Part of the subjects that is learnt from' \
         'watch.every=	Epochs between looks' \
         'watch.data=	Labelled dataset of the probes: a path, or `same` for the labels of…' \
@@ -431,11 +462,42 @@ _medfm_keys() {
         'probe.batch=	Samples a step of rule biovfm' \
         'probe.epochs=	Passes over the features of rule biovfm' \
         'probe.inverse_l2=	C of rule logistic' \
+        'augment.allow=	Operations to use although medfm holds them to be unsafe for these…' \
+        'augment.kind=	What the samples are' \
         'augment.crop=	Smallest and largest part of the area that is cropped and resized' \
         'augment.ratio=	Largest width : height (and height : width) of a crop' \
         'augment.flip=	Mirror half of the images' \
+        'augment.rotate=	Largest turn, in degrees' \
+        'augment.jitter=	Part of the images whose greys and colours are changed as follows' \
         'augment.brightness=	Largest shift, as part of the range' \
         'augment.contrast=	Largest change of contrast, as a part' \
+        'augment.saturation=	Largest change of the colours'"'"' saturation, as a part' \
+        'augment.hue=	Largest turn of the hue, as part of the colour circle' \
+        'augment.greyscale=	Part of the images that lose their colour' \
+        'augment.blur=	Part of the images that is blurred' \
+        'augment.blur_sigma=	Smallest and largest width of the blur, in pixels of the view' \
+        'augment.solarise=	Part of the images whose upper half of the greys is turned over' \
+        'augment.noise=	Largest standard deviation of noise, as part of the range' \
+        'augment.second.flip=	Mirror half of them' \
+        'augment.second.brightness=	Largest shift' \
+        'augment.second.contrast=	Largest change of contrast' \
+        'augment.second.saturation=	Largest change of saturation' \
+        'augment.second.hue=	Largest turn of the hue' \
+        'augment.second.jitter=	Part of them with other greys and colours' \
+        'augment.second.greyscale=	Part of them without colour' \
+        'augment.second.blur=	Part of them that is blurred' \
+        'augment.second.solarise=	Part of them that is solarised' \
+        'augment.second.noise=	Largest standard deviation of the noise' \
+        'augment.local.flip=	Mirror half of them' \
+        'augment.local.brightness=	Largest shift' \
+        'augment.local.contrast=	Largest change of contrast' \
+        'augment.local.saturation=	Largest change of saturation' \
+        'augment.local.hue=	Largest turn of the hue' \
+        'augment.local.jitter=	Part of them with other greys and colours' \
+        'augment.local.greyscale=	Part of them without colour' \
+        'augment.local.blur=	Part of them that is blurred' \
+        'augment.local.solarise=	Part of them that is solarised' \
+        'augment.local.noise=	Largest standard deviation of the noise' \
         'label_smoothing=	Part of the target spread over all classes, in mode full' \
         'layer_decay=	Factor on the learning rate from each block to the one below, in…' \
         'intended_use=	What the model is for, as its card will say' \
@@ -608,7 +670,12 @@ _medfm_values() {
     'pretrain objective.name') printf '%s\n' 'mae	' ;;
     'pretrain objective.norm_pix') printf '%s\n' 'true	' \
         'false	' ;;
+    'pretrain augment.kind') printf '%s\n' 'image	' ;;
     'pretrain augment.flip') printf '%s\n' 'true	' \
+        'false	' ;;
+    'pretrain augment.second.flip') printf '%s\n' 'true	' \
+        'false	' ;;
+    'pretrain augment.local.flip') printf '%s\n' 'true	' \
         'false	' ;;
     'pretrain watch.every') printf '%s\n' 'auto	' ;;
     'pretrain watch.on_collapse') printf '%s\n' 'warn	' \
@@ -640,7 +707,12 @@ _medfm_values() {
         'balanced	' ;;
     'finetune probe.rule') printf '%s\n' 'biovfm	' \
         'logistic	' ;;
+    'finetune augment.kind') printf '%s\n' 'image	' ;;
     'finetune augment.flip') printf '%s\n' 'true	' \
+        'false	' ;;
+    'finetune augment.second.flip') printf '%s\n' 'true	' \
+        'false	' ;;
+    'finetune augment.local.flip') printf '%s\n' 'true	' \
         'false	' ;;
     'eval protocol') printf '%s\n' 'holdout	' \
         'cross-validation	' \

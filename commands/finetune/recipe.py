@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from medfm_cli.models.spec import BackboneSpec
 from medfm_cli.recipe import Auto, Plan, Recipe
-from medfm_cli.training.options import Augment, Optimiser, TrainingKeys
+from medfm_cli.training.augmentations import ImageViews
+from medfm_cli.training.options import Optimiser, TrainingKeys
 from medfm_cli.training.probing import ClassWeights, ProbeKeys
 
 RANDOM = "random"
@@ -69,8 +70,8 @@ class FinetuneRecipe(TrainingKeys, Recipe):
     optimiser: FinetuneOptimiser = Field(
         FinetuneOptimiser(), description="How gradients become updates, in mode full."
     )
-    augment: Augment = Field(
-        Augment(crop=[0.6, 1.0], brightness=0.1, contrast=0.1),
+    augment: ImageViews = Field(
+        ImageViews(crop=[0.6, 1.0], brightness=0.1, contrast=0.1),
         description="Random views of the training images, in mode full.",
     )
     label_smoothing: float = Field(

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from medfm_cli.models.inputs import normalise
-from medfm_cli.training.augment import augment
 from medfm_cli.training.task import Task
+from medfm_cli.training.views import draw_view
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from medfm_cli.data.loader import Batch
     from medfm_cli.data.preprocess import Preprocessing
     from medfm_cli.models.classifier import Classifier
-    from medfm_cli.training.options import Augment
+    from medfm_cli.training.augmentations import ImageViews
     from medfm_cli.training.randomness import StepRandom
 
 
@@ -40,7 +39,7 @@ class ClassifyTask(Task):
         classifier: Classifier,
         *,
         preprocessing: Preprocessing,
-        augmentation: Augment,
+        augmentation: ImageViews,
         row_weights: NDArray[np.float32],
         label_smoothing: float = 0.0,
         layer_decay: float = 1.0,
@@ -55,9 +54,8 @@ class ClassifyTask(Task):
 
     def inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
         """Augment and normalise."""
-        views = augment(batch.values, self._augmentation, random)
         return {
-            "images": normalise(views, self._preprocessing),
+            "images": draw_view(batch.values, self._augmentation, self._preprocessing, random),
             "labels": batch.labels,
             "weights": self._row_weights[batch.rows.cpu()].to(batch.labels.device),
         }

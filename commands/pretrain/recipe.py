@@ -12,7 +12,8 @@ from medfm_cli.data.card import read_card
 from medfm_cli.models.spec import BackboneSpec
 from medfm_cli.recipe import Auto, Plan, Recipe
 from medfm_cli.runs.artefacts import find, holds
-from medfm_cli.training.options import Augment, TrainingKeys
+from medfm_cli.training.augmentations import ImageViews
+from medfm_cli.training.options import TrainingKeys
 from medfm_cli.training.probing import ProbeKeys
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class PretrainRecipe(TrainingKeys, Recipe):
     )
     backbone: BackboneChoice = Field(BackboneChoice(), description="The encoder to train.")
     objective: Objective = Field(MaeOptions(), description="What the encoder learns from.")
-    augment: Augment = Field(Augment(), description="Random views of the images.")
+    augment: ImageViews = Field(ImageViews(), description="Random views of the images.")
     fraction: float = Field(
         1.0,
         gt=0,

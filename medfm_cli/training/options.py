@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from medfm_cli.errors import DataError, UsageError
 from medfm_cli.recipe import Auto, Part
+from medfm_cli.training.augmentations import Augment as Augment
 
 if TYPE_CHECKING:
     from medfm_cli.runs import Run
@@ -55,32 +56,6 @@ class Checkpoints(Part):
     )
     every_minutes: float = Field(10.0, gt=0, description="Minutes between checkpoints.")
     keep: int = Field(2, ge=1, description="How many of the newest are kept.")
-
-
-class Augment(Part):
-    """Random views of the training images, drawn anew for every sample and step."""
-
-    crop: list[float] = Field(
-        [0.2, 1.0],
-        min_length=2,
-        max_length=2,
-        description="Smallest and largest part of the area that is cropped and resized.",
-    )
-    ratio: float = Field(
-        4 / 3, ge=1, description="Largest width : height (and height : width) of a crop."
-    )
-    flip: bool = Field(
-        False, description="Mirror half of the images; wrong where left and right differ."
-    )
-    brightness: float = Field(0.0, ge=0, lt=1, description="Largest shift, as part of the range.")
-    contrast: float = Field(0.0, ge=0, lt=1, description="Largest change of contrast, as a part.")
-
-    @field_validator("crop")
-    @classmethod
-    def _ordered(cls, value: list[float]) -> list[float]:
-        if not 0 < value[0] <= value[1] <= 1:
-            raise ValueError(f"must be 0 < smallest ≤ largest ≤ 1, not {value}")
-        return value
 
 
 class TrainingKeys(Part):

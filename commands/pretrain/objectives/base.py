@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from medfm_cli.recipe import Part
     from medfm_cli.runs import Run
     from medfm_cli.runs.blocks import Block
-    from medfm_cli.training.options import Augment
+    from medfm_cli.training.augmentations import ImageViews
     from medfm_cli.training.randomness import StepRandom
 
 
@@ -39,7 +39,7 @@ class Setting:
     """
 
     preprocessing: Preprocessing
-    views: Augment
+    views: ImageViews
     seed: int = 0
     steps: int = 1
     epoch_steps: int = 1

@@ -29,7 +29,7 @@ from medfm_cli.commands.pretrain.objectives.base import Objective, Setting
 from medfm_cli.models.inputs import normalise
 from medfm_cli.runs import Figure
 from medfm_cli.runs.figures import image_sheet, save
-from medfm_cli.training.augment import augment
+from medfm_cli.training.views import draw_view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,11 +88,12 @@ class Mae(Objective):
 
     def inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
         """Draw a view of every image [B,C,S,S] and the noise [B,N] that decides what is hidden."""
-        return self._inputs(augment(batch.values, self.setting.views, random), random)
+        images = draw_view(batch.values, self.setting.views, self.preprocessing, random)
+        return self._inputs(images, random)
 
     def plain_inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
         """Take the images as they are; the noise is drawn as in `inputs`."""
-        return self._inputs(batch.values, random)
+        return self._inputs(normalise(batch.values, self.preprocessing), random)
 
     def losses(self, images: Tensor, noise: Tensor) -> Tensor:  # type: ignore[override]
         """Give the loss [B] of normalised images [B,C,S,S] under `noise` [B,N]."""
@@ -147,9 +148,8 @@ class Mae(Objective):
         parts = (self._assemble(patches) for patches in (result.patches, seen, whole))
         return list(zip(*parts, strict=True))
 
-    def _inputs(self, values: Tensor, random: StepRandom) -> dict[str, Tensor]:
+    def _inputs(self, images: Tensor, random: StepRandom) -> dict[str, Tensor]:
         rows, columns = self.backbone.grid
-        images = normalise(values, self.preprocessing)
         return {"images": images, "noise": random.uniform("mask", rows * columns)}
 
     def _assemble(self, patches: Tensor) -> Tensor:

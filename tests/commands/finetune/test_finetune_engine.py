@@ -28,8 +28,8 @@ from medfm_cli.models.heads import linear
 from medfm_cli.models.lineage import extend
 from medfm_cli.models.spec import BackboneSpec
 from medfm_cli.runs import Callout, Figure, Result, Run
+from medfm_cli.training.augmentations import ImageViews
 from medfm_cli.training.features import class_probabilities
-from medfm_cli.training.options import Augment
 
 SPEC = BackboneSpec(name="vit_xxs", image_size=32)
 FULL: dict[str, Any] = {
@@ -295,7 +295,7 @@ def task(**values: Any) -> ClassifyTask:
     return ClassifyTask(
         Classifier(backbone, linear(backbone.dim, 2)),
         preprocessing=Preprocessing(size=32, channels=1),
-        augmentation=Augment(crop=[1.0, 1.0], ratio=1.0),
+        augmentation=ImageViews(crop=[1.0, 1.0], ratio=1.0),
         row_weights=np.ones(4, np.float32),
         **values,
     )

@@ -29,7 +29,7 @@ from medfm_cli.errors import UsageError
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.inputs import normalise
 from medfm_cli.models.spec import BackboneSpec
-from medfm_cli.training.options import Augment
+from medfm_cli.training.augmentations import ImageViews
 from medfm_cli.training.randomness import StepRandom
 
 
@@ -42,7 +42,7 @@ def mae(*, channels: int = 1, name: str = "vit_xxs", **options: Any) -> Mae:
         MaeOptions(decoder=small, **options),
         Setting(
             preprocessing=Preprocessing(size=32, channels=channels),  # type: ignore[arg-type]
-            views=Augment(),
+            views=ImageViews(),
         ),
     )
 
