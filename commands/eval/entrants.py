@@ -11,7 +11,7 @@ from medfm_cli.commands.eval.methods.majority import Majority
 from medfm_cli.commands.eval.methods.pixels import Pixels
 from medfm_cli.commands.eval.methods.probed import Probed
 from medfm_cli.models.backbones import build_backbone
-from medfm_cli.models.directory import LoadedModel, load_model
+from medfm_cli.models.directory import ImageModel, load_model
 from medfm_cli.runs.artefacts import find
 from medfm_cli.training.features import extract
 from medfm_cli.training.randomness import derive
@@ -33,7 +33,7 @@ class Entrant:
     """A model of the recipe, loaded."""
 
     name: str
-    loaded: LoadedModel
+    loaded: ImageModel
 
     @property
     def is_encoder(self) -> bool:
@@ -150,6 +150,6 @@ def open_entrants(recipe: EvalRecipe) -> list[Entrant]:
         DataError: one is not there, damaged or not complete.
     """
     return [
-        Entrant(name, load_model(find(reference, "model")))
+        Entrant(name, load_model(find(reference, "model"), takes="image"))
         for name, reference in recipe.models.items()
     ]

@@ -59,7 +59,7 @@ def run(recipe: ExportRecipe, run: Run) -> Result:
         RunFailed: it does not; no bundle is left then.
         DataError: the model, the data or the evaluation cannot be used.
     """
-    loaded = load_model(find(recipe.model, "model"))
+    loaded = load_model(find(recipe.model, "model"), takes="image")
     datasets = [Dataset.open(path) for path in (recipe.data, *recipe.datasets)]
     images = _images(recipe, run, datasets[0], loaded.config)
     multi_label = loaded.config.label_schema.kind == "multi"

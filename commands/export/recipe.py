@@ -81,7 +81,7 @@ class ExportRecipe(Recipe):
         from medfm_cli.runs.artefacts import find
 
         folder = find(self.model, "model")
-        config = read_config(folder)
+        config = read_config(folder, takes="image")
         weights = (folder / WEIGHTS_FILE).stat().st_size
         return Plan(
             [

@@ -74,7 +74,7 @@ def _loaded(recipe: FinetuneRecipe, dataset: Dataset, run: Run) -> Start:
 
 
 def _random(recipe: FinetuneRecipe, dataset: Dataset, run: Run) -> Start:
-    like = read_config(find(recipe.like, "model")) if recipe.like else None
+    like = read_config(find(recipe.like, "model"), takes="image") if recipe.like else None
     spec = like.backbone if like else recipe.backbone or _default_spec(dataset, run)
     if recipe.image_size != "auto":
         spec = spec.model_copy(update={"image_size": recipe.image_size})

@@ -90,7 +90,7 @@ def _facts(trained: Trained) -> Facts:
     rest = count_parameters(trained.task) - encoder
     return Facts(
         {
-            "Input": f"{spec.channels} × {spec.image_size}², patch {spec.patch or 'of timm'}",
+            "Input": f"{spec.input_text}, patch {spec.patch_text or 'of timm'}",
             "Encoder parameters": encoder,
             "Parameters not kept": rest,
             "Steps": f"{report.steps:,} of {trained.options.batch} images",

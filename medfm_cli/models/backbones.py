@@ -1,4 +1,8 @@
-"""Image encoders: our presets (timm's VisionTransformer) and any model of timm."""
+"""Encoders: our presets over 1 to 3 axes (timm's VisionTransformer), and any image model of timm.
+
+Volumes [B,C,D,H,W], signals [B,L,T], series [B,2F,T] and sounds [B,1,M,F] go through the same
+blocks as images [B,C,S,S]: only the convolution that cuts patches and the positions differ.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,9 @@ import torch
 from torch import nn
 
 from medfm_cli.errors import EnvironmentProblem, UsageError
-from medfm_cli.models.spec import PRESETS, BackboneSpec
+from medfm_cli.models.patches import PatchEmbedding
+from medfm_cli.models.positions import resize, sincos
+from medfm_cli.models.spec import PRESETS, BackboneSpec, PatchSpec, swiglu_width
 
 
 class Backbone(nn.Module):
@@ -20,7 +26,7 @@ class Backbone(nn.Module):
     objectives encode only the patches they keep; `maskable` says whether there are halves.
     """
 
-    def __init__(self, net: nn.Module, spec: BackboneSpec) -> None:
+    def __init__(self, net: nn.Module, spec: BackboneSpec | PatchSpec) -> None:
         super().__init__()
         self.net = net
         self.spec = spec
@@ -29,46 +35,58 @@ class Backbone(nn.Module):
         self._frozen = False
 
     @property
-    def grid(self) -> tuple[int, int]:
-        """Rows and columns of patches at the spec's image size (vision transformers only)."""
-        rows, columns = self._vit.patch_embed.grid_size
-        return int(rows), int(columns)
+    def grid(self) -> tuple[int, ...]:
+        """Patches along each axis at the spec's shape (vision transformers only)."""
+        return tuple(int(count) for count in self._vit.patch_embed.grid_size)
 
     @property
     def patch(self) -> tuple[int, ...]:
         """Side of a patch along each axis (vision transformers only)."""
-        return self.patch_size, self.patch_size
+        return tuple(int(side) for side in self._vit.patch_embed.patch_size)
 
     @property
     def patch_size(self) -> int:
-        """Side of a patch in pixels (vision transformers only)."""
-        return int(self._vit.patch_embed.patch_size[0])
+        """Side of a patch in pixels (vision transformers of images only)."""
+        if self.spec.kind != "image":
+            raise TypeError(f"patches of a {self.spec.kind} have sides, not one size")
+        return self.patch[0]
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Features [B,D] of normalised images [B,C,S,S]."""
-        return self.features(images)
+    def grid_of(self, values: torch.Tensor) -> tuple[int, ...]:
+        """Patches along each axis of values [B,C,*space], of the spec's shape or of another.
 
-    def features(self, images: torch.Tensor) -> torch.Tensor:
+        Raises:
+            ValueError: an axis is no multiple of the patch.
+        """
+        space, patch = tuple(values.shape[2:]), self.patch
+        if len(space) != len(patch) or any(s % p for s, p in zip(space, patch, strict=True)):
+            raise ValueError(f"{list(space)} cannot be cut into patches of {list(patch)}")
+        return tuple(side // part for side, part in zip(space, patch, strict=True))
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Features [B,D] of normalised values [B,C,*space]."""
+        return self.features(values)
+
+    def features(self, values: torch.Tensor) -> torch.Tensor:
         """Mean of the patch tokens, [B,D]."""
-        return self.tokens(images).mean(dim=1)
+        return self.tokens(values).mean(dim=1)
 
-    def tokens(self, images: torch.Tensor) -> torch.Tensor:
+    def tokens(self, values: torch.Tensor) -> torch.Tensor:
         """Patch tokens [B,N,D] after the last norm, without class or register tokens."""
         if self.maskable:
-            return self.encode(self.embed(images))
-        return self._as_tokens(self.net.forward_features(images))  # type: ignore[operator]
+            return self.encode(self.embed(values))
+        return self._as_tokens(self.net.forward_features(values))  # type: ignore[operator]
 
-    def embed(self, images: torch.Tensor) -> torch.Tensor:
+    def embed(self, values: torch.Tensor) -> torch.Tensor:
         """Patches with their positions, [B,N,D], before the first block.
 
-        Images of another size than the spec's (a multiple of the patch) get position embeddings
-        resized for them: small crops need no second network.
+        Values of another shape than the spec's (a multiple of the patch) get position embeddings
+        resized for them: small crops and volumes of another depth need no second network.
         """
         vit = self._vit
-        patches: torch.Tensor = vit.patch_embed.proj(images)
-        rows, columns = patches.shape[-2:]
+        grid = self.grid_of(values)
+        patches: torch.Tensor = vit.patch_embed.proj(values)
         tokens = vit.patch_embed.norm(patches.flatten(2).transpose(1, 2))
-        embedded: torch.Tensor = vit.pos_drop(tokens + self.positions((rows, columns)))
+        embedded: torch.Tensor = vit.pos_drop(tokens + self.positions(grid))
         return embedded
 
     def positions(self, grid: tuple[int, ...]) -> torch.Tensor:
@@ -80,14 +98,7 @@ class Backbone(nn.Module):
         positions: torch.Tensor = vit.pos_embed
         if not vit.no_embed_class:
             positions = positions[:, vit.num_prefix_tokens :]
-        if grid == self.grid:
-            return positions
-        from timm.layers.pos_embed import resample_abs_pos_embed
-
-        resized: torch.Tensor = resample_abs_pos_embed(
-            positions, new_size=list(grid), old_size=list(self.grid), num_prefix_tokens=0
-        )
-        return resized
+        return resize(positions, had=self.grid, wanted=grid)
 
     def encode(self, tokens: torch.Tensor) -> torch.Tensor:
         """Run the blocks over (some of) the embedded patches: [B,n,D] → [B,n,D]."""
@@ -154,7 +165,7 @@ class Backbone(nn.Module):
         return features.flatten(2).transpose(1, 2)
 
 
-def build_backbone(spec: BackboneSpec, *, seed: int | None = None) -> Backbone:
+def build_backbone(spec: BackboneSpec | PatchSpec, *, seed: int | None = None) -> Backbone:
     """Build the encoder of `spec`: random weights, or timm's where `spec.pretrained` asks.
 
     With a `seed` the random weights depend on it alone and torch's generator is left as it was.
@@ -170,22 +181,32 @@ def build_backbone(spec: BackboneSpec, *, seed: int | None = None) -> Backbone:
         return Backbone(_build_net(spec), spec)
 
 
-def _build_net(spec: BackboneSpec) -> nn.Module:
-    return _build_timm(spec) if spec.preset is None else _build_preset(spec)
+def _build_net(spec: BackboneSpec | PatchSpec) -> nn.Module:
+    if isinstance(spec, PatchSpec):
+        return _build_vit(
+            spec,
+            img_size=tuple(spec.shape),
+            patch_size=tuple(spec.patch),
+            embed_layer=PatchEmbedding,
+        )
+    if spec.preset is None:
+        return _build_timm(spec)
+    return _build_vit(spec, img_size=spec.image_size, patch_size=spec.patch)
 
 
-def _build_preset(spec: BackboneSpec) -> nn.Module:
+def _build_vit(spec: BackboneSpec | PatchSpec, **input_options: Any) -> nn.Module:
+    """Build a preset over the input that the options describe."""
     from timm.models.vision_transformer import VisionTransformer
 
-    assert spec.preset is not None and spec.patch is not None  # noqa: S101  (the spec checks it)
+    assert spec.preset is not None  # noqa: S101  (the specs check it)
     net: nn.Module = VisionTransformer(
-        img_size=spec.image_size,
-        patch_size=spec.patch,
+        **input_options,
+        **_feed_forward(spec),
         in_chans=spec.channels,
         num_classes=0,
         global_pool="avg",
         fc_norm=False,  # the norm stands before the mean, so that tokens are normed too
-        class_token=False,
+        class_token=spec.class_token,
         embed_dim=spec.preset.dim,
         depth=spec.preset.depth,
         num_heads=spec.preset.heads,
@@ -199,14 +220,22 @@ def _build_preset(spec: BackboneSpec) -> nn.Module:
     return net
 
 
-def _start_with_sincos(net: Any) -> None:
-    """Fill the position embedding with 2D sines and cosines, as MAE does."""
-    from timm.layers.pos_embed_sincos import build_sincos2d_pos_embed
+def _feed_forward(spec: BackboneSpec | PatchSpec) -> dict[str, Any]:
+    """Plain layers are timm's default; gated ones are as wide as DINOv2's: 8/3 D, in eights."""
+    if spec.mlp == "gelu" or spec.preset is None:
+        return {}
+    from timm.layers.mlp import SwiGLUPacked
 
+    dim = spec.preset.dim
+    wide = 2 * swiglu_width(dim)  # value and gate in one matrix
+    return {"mlp_ratio": (wide + 0.5) / dim, "mlp_layer": SwiGLUPacked, "act_layer": nn.SiLU}
+
+
+def _start_with_sincos(net: Any) -> None:
+    """Fill the position embedding with sines and cosines along the axes, as MAE does."""
     table = net.pos_embed
-    grid = list(net.patch_embed.grid_size)
     with torch.no_grad():
-        table.copy_(build_sincos2d_pos_embed(grid, dim=table.shape[-1]))
+        table.copy_(sincos(tuple(net.patch_embed.grid_size), table.shape[-1]))
 
 
 def _build_timm(spec: BackboneSpec) -> nn.Module:
@@ -253,7 +282,7 @@ def _is_plain_vit(net: nn.Module) -> bool:
 
     return (
         type(net) is VisionTransformer
-        and isinstance(net.patch_embed.proj, nn.Conv2d)
+        and isinstance(net.patch_embed.proj, nn.Conv1d | nn.Conv2d | nn.Conv3d)
         and net.pos_embed is not None
     )
 

@@ -125,8 +125,8 @@ def _model_lines(config: ModelConfig) -> list[str]:
     return _facts(
         {
             "architecture": config.backbone.name,
-            "input": f"{config.backbone.channels} × {config.backbone.image_size}²",
-            "patch size": config.backbone.patch,
+            "input": config.backbone.input_text,
+            "patch size": config.backbone.patch_text or None,
             "head": f"{head.kind}, {head.classes} outputs" if head else "none",
             "classes": ", ".join(config.label_schema.classes) if head else "none",
             "parameters": f"{config.parameters:,}" if config.parameters else None,

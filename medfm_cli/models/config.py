@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, overload
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -13,12 +13,19 @@ from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.errors import DataError
 from medfm_cli.models.card import CardFacts
 from medfm_cli.models.lineage import Lineage
-from medfm_cli.models.spec import BackboneSpec, HeadSpec
+from medfm_cli.models.spec import AnySpec, BackboneSpec, HeadSpec, PatchSpec
 from medfm_cli.recipe import Part
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "card.md"
+
+_ENCODERS = {
+    "volume": "a model of volumes",
+    "signal": "a model of signals",
+    "series": "a model of series",
+    "audio": "a model of sounds",
+}
 
 
 class OperatingPoint(Part):
@@ -39,7 +46,7 @@ class ModelConfig(Part):
 
     schema_version: Literal[1] = 1
     kind: Literal["encoder", "classifier"]
-    backbone: BackboneSpec
+    backbone: AnySpec
     head: HeadSpec | None = None
     preprocessing: Preprocessing
     label_schema: LabelSchema = LabelSchema()
@@ -57,6 +64,8 @@ class ModelConfig(Part):
         classes = self.label_schema.classes
         if self.head is not None and self.head.classes != len(classes):
             raise ValueError(f"the head has {self.head.classes} outputs for {len(classes)} classes")
+        if isinstance(self.backbone, PatchSpec):
+            return self
         if self.preprocessing.size != self.backbone.image_size:
             raise ValueError("preprocessing.size differs from backbone.image_size")
         if self.preprocessing.channels != self.backbone.channels:
@@ -64,15 +73,31 @@ class ModelConfig(Part):
         return self
 
 
-def read_config(directory: Path | str) -> ModelConfig:
+class ImageConfig(ModelConfig):
+    """The config of a model that looks at images: what most verbs need."""
+
+    backbone: BackboneSpec
+    preprocessing: Preprocessing
+
+
+@overload
+def read_config(directory: Path | str, *, takes: Literal["image"]) -> ImageConfig: ...
+@overload
+def read_config(directory: Path | str, *, takes: None = None) -> ModelConfig: ...
+def read_config(directory: Path | str, *, takes: Literal["image"] | None = None) -> ModelConfig:
     """Read and check the config.json of a model directory.
 
+    Args:
+        directory: a model directory.
+        takes: refuse a model that looks at anything else.
+
     Raises:
-        DataError: there is none, or it is no config that this version understands.
+        DataError: there is none, or it is no config that this version understands, or the model
+            takes something else.
     """
     path = Path(directory) / CONFIG_FILE
     try:
-        return ModelConfig.model_validate_json(path.read_bytes())
+        config = ModelConfig.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise DataError(
             f"{directory} is not a model directory: it has no {CONFIG_FILE}",
@@ -82,6 +107,18 @@ def read_config(directory: Path | str) -> ModelConfig:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise DataError(f"{path} is not a valid model config: {where}: {first['msg']}") from None
+    return config if takes is None else _of_images(config, directory)
+
+
+def _of_images(config: ModelConfig, directory: Path | str) -> ImageConfig:
+    """The config as one of images, or why it is none."""
+    kind = config.backbone.kind
+    if kind != "image":
+        raise DataError(
+            f"{directory} holds {_ENCODERS[kind]}; a model of images is needed here",
+            hint="give a model that was pretrained on images: input.kind=image",
+        )
+    return ImageConfig.model_validate(dict(config))
 
 
 def content_hash(directory: Path | str) -> str:

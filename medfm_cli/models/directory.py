@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar, overload
 
 from medfm_cli.errors import DataError
 from medfm_cli.models.backbones import Backbone, build_backbone
@@ -15,10 +15,12 @@ from medfm_cli.models.config import (
     CARD_FILE,
     CONFIG_FILE,
     WEIGHTS_FILE,
+    ImageConfig,
     ModelConfig,
     read_config,
 )
 from medfm_cli.models.heads import build_head
+from medfm_cli.models.spec import BackboneSpec
 from medfm_cli.models.weights import (
     LoadReport,
     Tensors,
@@ -33,18 +35,26 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+ModelKind = Literal["encoder", "classifier"]
+AnyConfig = TypeVar("AnyConfig", bound=ModelConfig)
+
+
 @dataclass(frozen=True, slots=True)
-class LoadedModel:
+class LoadedModel(Generic[AnyConfig]):
     """A model in evaluation mode, its config, and what was loaded."""
 
     module: Backbone | Classifier
-    config: ModelConfig
+    config: AnyConfig
     report: LoadReport
 
     @property
     def backbone(self) -> Backbone:
         """The encoder, with or without a head on it."""
         return self.module.backbone if isinstance(self.module, Classifier) else self.module
+
+
+ImageModel = LoadedModel[ImageConfig]
+"""A model that looks at images."""
 
 
 def save_model(directory: Path, module: Backbone | Classifier, config: ModelConfig) -> ModelConfig:
@@ -79,20 +89,32 @@ def save_model(directory: Path, module: Backbone | Classifier, config: ModelConf
     return complete
 
 
+@overload
 def load_model(
-    directory: Path | str, *, kind: Literal["encoder", "classifier"] | None = None
-) -> LoadedModel:
+    directory: Path | str, *, takes: Literal["image"], kind: ModelKind | None = None
+) -> ImageModel: ...
+@overload
+def load_model(
+    directory: Path | str, *, takes: None = None, kind: ModelKind | None = None
+) -> LoadedModel[ModelConfig]: ...
+def load_model(
+    directory: Path | str,
+    *,
+    takes: Literal["image"] | None = None,
+    kind: ModelKind | None = None,
+) -> ImageModel | LoadedModel[ModelConfig]:
     """Load a model directory: every tensor, checked against the hash in its config.
 
     Args:
         directory: a model directory.
+        takes: refuse a model that looks at anything else; the config is then one of images.
         kind: refuse any other kind.
 
     Raises:
         DataError: not a model directory, of another kind, damaged, or not complete.
     """
     directory = Path(directory)
-    config = read_config(directory)
+    config = read_config(directory, takes=takes)
     if kind is not None and config.kind != kind:
         raise DataError(f"{directory} holds {_article(config.kind)}, {_article(kind)} is needed")
     module = _empty_module(config)
@@ -102,8 +124,8 @@ def load_model(
     return LoadedModel(module, config, report)
 
 
-def load_encoder(directory: Path | str, *, image_size: int | None = None) -> LoadedModel:
-    """Load only the encoder, of an encoder's or a classifier's directory.
+def load_encoder(directory: Path | str, *, image_size: int | None = None) -> ImageModel:
+    """Load only the encoder of images, of an encoder's or a classifier's directory.
 
     With another `image_size` the position embeddings are resized by timm; the config returned
     then says so in its backbone and preprocessing.
@@ -111,7 +133,7 @@ def load_encoder(directory: Path | str, *, image_size: int | None = None) -> Loa
     Raises:
         DataError: as for `load_model`.
     """
-    loaded = load_model(directory)
+    loaded = load_model(directory, takes="image")
     config, backbone = loaded.config, loaded.backbone
     if image_size is not None and image_size != config.backbone.image_size:
         backbone, config, report = _resized(Path(directory), config, image_size)
@@ -120,8 +142,8 @@ def load_encoder(directory: Path | str, *, image_size: int | None = None) -> Loa
 
 
 def _resized(
-    directory: Path, config: ModelConfig, image_size: int
-) -> tuple[Backbone, ModelConfig, LoadReport]:
+    directory: Path, config: ImageConfig, image_size: int
+) -> tuple[Backbone, ImageConfig, LoadReport]:
     spec = config.backbone.model_copy(update={"image_size": image_size})
     preprocessing = config.preprocessing.model_copy(update={"size": image_size})
     backbone = build_backbone(spec.model_copy(update={"pretrained": False}))
@@ -132,7 +154,9 @@ def _resized(
 
 
 def _empty_module(config: ModelConfig) -> Backbone | Classifier:
-    spec = config.backbone.model_copy(update={"pretrained": False})
+    spec = config.backbone
+    if isinstance(spec, BackboneSpec):
+        spec = spec.model_copy(update={"pretrained": False})
     backbone = build_backbone(spec, seed=0)
     if config.head is None:
         return backbone

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from medfm_cli.recipe import Part
 
@@ -31,18 +31,25 @@ PRESETS: dict[str, Preset] = {
     "vit_large": Preset(1024, 24, 16, 16),
     "vit_huge": Preset(1280, 32, 16, 14),
 }
-"""Vision transformers without a class token; their features are the mean of the patch tokens."""
+"""Vision transformers without a class token; their features are the mean of the patch tokens.
+
+BioVFM's H/14 has SwiGLU where its encoder is DINOv2's, and plain layers where it is MAE's: a preset
+has plain ones, and `mlp: swiglu` asks for the others.
+"""
+
+AXES = {"image": 2, "volume": 3, "signal": 1, "series": 1, "audio": 2}
+"""Axes of each kind of input, the channels apart."""
 
 
-class BackboneSpec(Part):
-    """An image encoder: one of the presets, or any model that timm knows by name."""
+def swiglu_width(dim: int) -> int:
+    """Width of gated feed-forward layers, DINOv2's: two thirds of 4 D, rounded up to eights."""
+    return (int(4 * dim * 2 / 3) + 7) // 8 * 8
+
+
+class Transformer(Part):
+    """What can be said of a preset whatever it looks at."""
 
     name: str = Field("vit_xs", description="a preset (vit_xxs … vit_huge) or any timm name")
-    image_size: int = Field(64, ge=8, le=4096, description="side of the square input in pixels")
-    patch_size: int | None = Field(
-        None, ge=1, description="side of a patch in pixels; the preset's own when left out"
-    )
-    channels: Literal[1, 3] = Field(1, description="1 for grey images, 3 for colour")
     position: Literal["sincos", "learned"] = Field(
         "sincos", description="how a preset's position embedding starts; it is trained either way"
     )
@@ -50,11 +57,16 @@ class BackboneSpec(Part):
         0.0, ge=0, lt=1, description="stochastic depth while training; always off in evaluation"
     )
     registers: int = Field(0, ge=0, le=64, description="register tokens of a preset (DINOv2)")
+    class_token: bool = Field(
+        False,
+        description="give a preset a class token, to go on from published weights that have one; "
+        "features are the mean of the patch tokens either way",
+    )
     layer_scale: float | None = Field(
         None, gt=0, description="LayerScale's initial value for a preset (DINOv2: 1e-5)"
     )
-    pretrained: bool = Field(
-        False, description="start from timm's published weights (timm names only; may download)"
+    mlp: Literal["gelu", "swiglu"] = Field(
+        "gelu", description="a preset's feed-forward layers; swiglu: gated, of 8/3 of the width"
     )
 
     @property
@@ -62,10 +74,35 @@ class BackboneSpec(Part):
         """The preset of that name, or None for a timm name."""
         return PRESETS.get(self.name)
 
+
+class BackboneSpec(Transformer):
+    """An image encoder: one of the presets, or any model that timm knows by name."""
+
+    kind: ClassVar[Literal["image"]] = "image"
+
+    image_size: int = Field(64, ge=8, le=4096, description="side of the square input in pixels")
+    patch_size: int | None = Field(
+        None, ge=1, description="side of a patch in pixels; the preset's own when left out"
+    )
+    channels: Literal[1, 3] = Field(1, description="1 for grey images, 3 for colour")
+    pretrained: bool = Field(
+        False, description="start from timm's published weights (timm names only; may download)"
+    )
+
     @property
     def patch(self) -> int | None:
         """The patch size in pixels, or None where timm decides."""
         return self.patch_size or (self.preset.patch_size if self.preset else None)
+
+    @property
+    def input_text(self) -> str:
+        """What goes in, for people: channels and sides."""
+        return f"{self.channels} × {self.image_size}²"
+
+    @property
+    def patch_text(self) -> str:
+        """The sides of a patch, for people; empty where timm decides."""
+        return str(self.patch or "")
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -90,7 +127,9 @@ class BackboneSpec(Part):
         given = {
             "patch_size": self.patch_size is not None,
             "registers": self.registers > 0,
+            "class_token": self.class_token,
             "layer_scale": self.layer_scale is not None,
+            "mlp": self.mlp != "gelu",
             "position": "position" in self.model_fields_set and self.position != "sincos",
         }
         if wrong := [name for name, is_set in given.items() if is_set]:
@@ -98,6 +137,64 @@ class BackboneSpec(Part):
                 f"{', '.join(wrong)} can be set for the presets only "
                 f"({', '.join(PRESETS)}), not for the timm model {self.name}"
             )
+
+
+class PatchSpec(Transformer):
+    """An encoder of volumes, signals, series or sounds: a preset over patches of 1 to 3 axes.
+
+    The shape is what the position embedding is made at. Other shapes may come (a volume of
+    another depth): their positions are resized, so that one encoder serves all of them.
+    """
+
+    kind: Literal["volume", "signal", "series", "audio"] = Field(
+        description="what it looks at; also how many axes there are: 3, 1, 1, 2"
+    )
+    shape: list[int] = Field(
+        description="sides of the input: depth, height, width; time; or mels, frames"
+    )
+    patch: list[int] = Field(description="sides of a patch along the same axes")
+    channels: int = Field(1, ge=1, description="leads, variables and their flags, or colours")
+
+    @property
+    def input_text(self) -> str:
+        """What goes in, for people: channels and sides."""
+        return " × ".join(map(str, (self.channels, *self.shape)))
+
+    @property
+    def patch_text(self) -> str:
+        """The sides of a patch, for people."""
+        return " × ".join(map(str, self.patch))
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if self.preset is None:
+            raise ValueError(
+                f"{self.name} is no preset: an encoder of a {self.kind} is one of "
+                f"{', '.join(PRESETS)}"
+            )
+        axes = AXES[self.kind]
+        for name, sides in (("shape", self.shape), ("patch", self.patch)):
+            if len(sides) != axes or min(sides) < 1:
+                raise ValueError(
+                    f"{name} {sides} does not fit a {self.kind}: it has {axes} "
+                    f"side{'s' if axes > 1 else ''} of at least 1"
+                )
+        if any(side % part for side, part in zip(self.shape, self.patch, strict=True)):
+            raise ValueError(f"shape {self.shape} is no multiple of the patch {self.patch}")
+        return self
+
+
+def _kind_of(value: Any) -> str:
+    """Tell specs apart: one with a kind (as a key, or as a field) is a PatchSpec."""
+    kind = value.get("kind", "image") if isinstance(value, dict) else value.kind
+    return "image" if kind == "image" else "patches"
+
+
+AnySpec = Annotated[
+    Annotated[BackboneSpec, Tag("image")] | Annotated[PatchSpec, Tag("patches")],
+    Discriminator(_kind_of),
+]
+"""The spec of any encoder. Those of images say no kind: they are older than the others."""
 
 
 class HeadSpec(Part):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from medfm_cli.commands.eval.protocol import Split
     from medfm_cli.data import Dataset
-    from medfm_cli.models.directory import LoadedModel
+    from medfm_cli.models.directory import ImageModel
     from medfm_cli.runs import Run
     from medfm_cli.scoring.images import LabelledImages
 
@@ -30,7 +30,7 @@ class Finished(Method):
     role = "model"
 
     def __init__(
-        self, name: str, loaded: LoadedModel, dataset: Dataset, images: LabelledImages, run: Run
+        self, name: str, loaded: ImageModel, dataset: Dataset, images: LabelledImages, run: Run
     ) -> None:
         self.name = name
         self._loaded, self._dataset, self._images, self._run = loaded, dataset, images, run

@@ -153,7 +153,8 @@ class Mae(Objective):
         return {"images": images, "noise": random.uniform("mask", rows * columns)}
 
     def _assemble(self, patches: Tensor) -> Tensor:
-        return unpatchify(patches, self.backbone.patch_size, self.backbone.grid)
+        rows, columns = self.backbone.grid
+        return unpatchify(patches, self.backbone.patch_size, (rows, columns))
 
 
 class Decoder(nn.Module):
