@@ -355,13 +355,15 @@ _medfm_keys() {
         'data=	The dataset: a folder, a run directory or an earlier stage' \
         'split=	Which samples are learnt from' \
         'backbone.name=	a preset (vit_xxs … vit_huge) or any timm name' \
-        'backbone.image_size=	side of the square input in pixels' \
-        'backbone.patch_size=	side of a patch in pixels' \
-        'backbone.channels=	1 for grey images, 3 for colour' \
         'backbone.position=	how a preset'"'"'s position embedding starts' \
         'backbone.drop_path=	stochastic depth while training' \
         'backbone.registers=	register tokens of a preset (DINOv2)' \
+        'backbone.class_token=	give a preset a class token, to go on from published weights that…' \
         'backbone.layer_scale=	LayerScale'"'"'s initial value for a preset (DINOv2: 1e-5)' \
+        'backbone.mlp=	a preset'"'"'s feed-forward layers' \
+        'backbone.image_size=	side of the square input in pixels' \
+        'backbone.patch_size=	side of a patch in pixels' \
+        'backbone.channels=	1 for grey images, 3 for colour' \
         'backbone.pretrained=	start from timm'"'"'s published weights (timm names only' \
         'objective.name=	' \
         'objective.mask_ratio=	Part of the patches that is hidden' \
@@ -445,13 +447,15 @@ _medfm_keys() {
         'like=	With model random: the model whose architecture and input are taken' \
         'backbone=	With model random: the architecture, where no `like` gives it' \
         'backbone.name=	a preset (vit_xxs … vit_huge) or any timm name' \
-        'backbone.image_size=	side of the square input in pixels' \
-        'backbone.patch_size=	side of a patch in pixels' \
-        'backbone.channels=	1 for grey images, 3 for colour' \
         'backbone.position=	how a preset'"'"'s position embedding starts' \
         'backbone.drop_path=	stochastic depth while training' \
         'backbone.registers=	register tokens of a preset (DINOv2)' \
+        'backbone.class_token=	give a preset a class token, to go on from published weights that…' \
         'backbone.layer_scale=	LayerScale'"'"'s initial value for a preset (DINOv2: 1e-5)' \
+        'backbone.mlp=	a preset'"'"'s feed-forward layers' \
+        'backbone.image_size=	side of the square input in pixels' \
+        'backbone.patch_size=	side of a patch in pixels' \
+        'backbone.channels=	1 for grey images, 3 for colour' \
         'backbone.pretrained=	start from timm'"'"'s published weights (timm names only' \
         'mode=	probe: a linear head on frozen features' \
         'image_size=	Side of the input in pixels' \
@@ -659,12 +663,16 @@ _medfm_values() {
     'pretrain checkpoints.every_steps') printf '%s\n' 'auto	' ;;
     'pretrain split') printf '%s\n' 'train	' \
         'all	' ;;
+    'pretrain backbone.position') printf '%s\n' 'sincos	' \
+        'learned	' ;;
+    'pretrain backbone.class_token') printf '%s\n' 'true	' \
+        'false	' ;;
+    'pretrain backbone.mlp') printf '%s\n' 'gelu	' \
+        'swiglu	' ;;
     'pretrain backbone.image_size') printf '%s\n' 'auto	' ;;
     'pretrain backbone.channels') printf '%s\n' '1	' \
         '3	' \
         'auto	' ;;
-    'pretrain backbone.position') printf '%s\n' 'sincos	' \
-        'learned	' ;;
     'pretrain backbone.pretrained') printf '%s\n' 'true	' \
         'false	' ;;
     'pretrain objective.name') printf '%s\n' 'mae	' ;;
@@ -693,10 +701,14 @@ _medfm_values() {
         'auto	' ;;
     'finetune workers') printf '%s\n' 'auto	' ;;
     'finetune checkpoints.every_steps') printf '%s\n' 'auto	' ;;
-    'finetune backbone.channels') printf '%s\n' '1	' \
-        '3	' ;;
     'finetune backbone.position') printf '%s\n' 'sincos	' \
         'learned	' ;;
+    'finetune backbone.class_token') printf '%s\n' 'true	' \
+        'false	' ;;
+    'finetune backbone.mlp') printf '%s\n' 'gelu	' \
+        'swiglu	' ;;
+    'finetune backbone.channels') printf '%s\n' '1	' \
+        '3	' ;;
     'finetune backbone.pretrained') printf '%s\n' 'true	' \
         'false	' ;;
     'finetune mode') printf '%s\n' 'probe	' \
