@@ -46,7 +46,8 @@ def undisturbed(medfm: Executable, home: Path) -> Path:
 
 
 def losses(folder: Path) -> dict[int, float]:
-    return {record["step"]: record["loss"] for record in read_jsonl(folder / "metrics.jsonl")}
+    records = read_jsonl(folder / "metrics.jsonl")  # looks at the encoder have no loss
+    return {record["step"]: record["loss"] for record in records if "loss" in record}
 
 
 def killed(
