@@ -15,7 +15,7 @@ from medfm_cli.commands.export.parity import Parity, measure_parity
 from medfm_cli.commands.export.sources import Sources, list_sources
 from medfm_cli.commands.export.write import write_bundle
 from medfm_cli.data import Dataset
-from medfm_cli.data.fitted import FittedImages
+from medfm_cli.data.fitted import Fitted
 from medfm_cli.errors import DataError
 from medfm_cli.inference.bundle import CARD_FILE, MODEL_FILE, file_sha256
 from medfm_cli.inference.session import Session
@@ -106,12 +106,7 @@ def _images(
     rows = _rows(recipe, run, dataset)
     count = min(recipe.parity.samples, len(rows))
     chosen = rows[np.linspace(0, len(rows) - 1, count).round().astype(np.int64)]
-    fitted = FittedImages(
-        store=dataset.images,
-        rows=chosen,
-        size=config.preprocessing.size,
-        channels=config.preprocessing.channels,
-    )
+    fitted = Fitted.of(dataset, chosen, config.preprocessing)
     return fitted.read(np.arange(count, dtype=np.int64))
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from medfm_cli.data.card import DatasetCard, read_card
 from medfm_cli.data.content import Content
+from medfm_cli.data.contents import ContentStore
 from medfm_cli.data.images import DAMAGED_HINT, ImageStore
 from medfm_cli.data.manifest import (
     MANIFEST_FILE,
@@ -25,7 +26,7 @@ from medfm_cli.data.manifest import (
     SPLITS,
     content_version,
 )
-from medfm_cli.data.payload import decode, decode_mask
+from medfm_cli.data.payload import decode_mask
 from medfm_cli.errors import DataError
 from medfm_cli.runs.artefacts import find
 
@@ -120,11 +121,7 @@ class Dataset:
         Raises:
             DataError: the shard or the payload is damaged; the sample is named.
         """
-        kind, meta = (self.samples.column(name)[row].as_py() for name in ("kind", "meta"))
-        try:
-            return decode(kind, self.images.payload(row), json.loads(meta))
-        except DataError as error:
-            raise self._unreadable(row, error) from None
+        return self.contents.content(row)
 
     def mask(self, row: int) -> NDArray[Any] | None:
         """The segmentation of a row's picture `[H, W]` or volume `[D, H, W]`, None without one."""
@@ -132,7 +129,8 @@ class Dataset:
             try:
                 return decode_mask(name, data)
             except Exception as error:  # a damaged file makes the decoder say almost anything
-                raise self._unreadable(row, DataError(f"its mask is damaged ({error})")) from None
+                damaged = DataError(f"its mask is damaged ({error})")
+                raise self.contents.unreadable(row, damaged) from None
         return None
 
     def members(self, row: int, names: Iterable[str] | None = None) -> dict[str, bytes]:
@@ -178,10 +176,10 @@ class Dataset:
             )
         return pc.equal(self.samples.column("kind"), kind).to_numpy()  # type: ignore[no-any-return]
 
-    def _unreadable(self, row: int, error: DataError) -> DataError:
-        return DataError(
-            f"cannot read sample {self.sample_id(row)}: {error.message}", hint=DAMAGED_HINT
-        )
+    @cached_property
+    def contents(self) -> ContentStore:
+        """The samples of every kind by row, without the rest of the manifest."""
+        return ContentStore(self.images, self.samples.column("kind"), self.samples.column("meta"))
 
     @cached_property
     def images(self) -> ImageStore:

@@ -1,4 +1,4 @@
-"""Batches of images for training: in an exact order, resumed exactly, alike for any world size."""
+"""Batches for training: in an exact order, resumed exactly, alike for any world size."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from medfm_cli.data.choices import choose_cache, choose_workers
 from medfm_cli.data.dataset import Dataset
-from medfm_cli.data.fitted import CachedImages, FittedImages
+from medfm_cli.data.fitted import Cached, Fitted
+from medfm_cli.data.inputs import AnyInput
 from medfm_cli.data.machine import usable_cpus
-from medfm_cli.data.preprocess import Preprocessing
-from medfm_cli.data.samplers import BatchPlan, fitting_batch
+from medfm_cli.data.mixture import GroupsInOrder, MixturePlan, Strata
+from medfm_cli.data.samplers import BatchPlan, Plan, fitting_batch
 from medfm_cli.data.workers import StartMethod, WorkerPool
 from medfm_cli.errors import DataError
 from medfm_cli.recipe import Auto
@@ -24,9 +25,9 @@ from medfm_cli.recipe import Auto
 class Batch(NamedTuple):
     """One process's part of a global batch.
 
-    `values` `[b, C, …]` as the preprocessing fits them (images: uint8 `[b, C, S, S]`), `labels`
-    int64 `[b]` (−1: none), `rows` int64 `[b]`: the rows of the manifest, by which
-    `Dataset.sample_id` names the samples.
+    `values` `[b, C, *space]` as the preprocessing fits them (images: uint8 `[b, C, S, S]`; see
+    `data.inputs`), `labels` int64 `[b]` (−1: none), `rows` int64 `[b]`: the rows of the manifest,
+    by which `Dataset.sample_id` names the samples.
     """
 
     values: torch.Tensor
@@ -37,11 +38,12 @@ class Batch(NamedTuple):
 class Loader:
     """Load the given rows of a dataset, each fitted to the input of a network.
 
-    The order depends only on (seed, epoch). A global batch larger than the number of rows is
-    shrunk (`samplers.fitting_batch`; see `global_batch`). With `cache` the fitted images are kept
-    in memory once decoded, and no worker is needed; `auto` does so when they fit in a tenth of
-    the available memory. `choices` tells what each `auto` became. `wait_seconds` adds up the time
-    that the consumer waited for batches.
+    The order depends only on (seed, epoch). With `strata` they are mixed by temperature (see
+    `mixture`); inputs of several shapes never share a batch. A global batch larger than the number
+    of rows is shrunk (`samplers.fitting_batch`; see `global_batch`). With `cache` the fitted
+    samples are kept in memory once decoded, and no worker is needed; `auto` does so when they fit
+    in a tenth of the available memory. `choices` tells what each `auto` became. `wait_seconds`
+    adds up the time that the consumer waited for batches.
 
     Raises:
         DataError: there are no rows, or fewer than processes.
@@ -52,7 +54,7 @@ class Loader:
         dataset: Dataset,
         rows: NDArray[np.int64],
         *,
-        preprocessing: Preprocessing,
+        preprocessing: AnyInput,
         global_batch: int,
         seed: int,
         rank: int = 0,
@@ -61,6 +63,7 @@ class Loader:
         shuffle: bool = True,
         drop_last: bool = True,
         cache: bool | Auto = "auto",
+        strata: Strata | None = None,
         start_method: StartMethod | None = None,
     ) -> None:
         world = max(1, world)
@@ -69,33 +72,44 @@ class Loader:
                 f"there are {len(rows)} samples to load for {world} processes",
                 hint="check the split and the labels, or use fewer processes",
             )
-        self.plan = BatchPlan(
-            count=len(rows),
-            global_batch=fitting_batch(global_batch, len(rows)),
-            seed=seed,
-            rank=rank,
-            world=world,
-            shuffle=shuffle,
-            drop_last=drop_last,
-        )
         self.rows = np.ascontiguousarray(rows, dtype=np.int64)
         self.labels = dataset.labels()[self.rows]
         self.wait_seconds = 0.0
-        images = FittedImages(
-            store=dataset.images,
-            rows=self.rows,
-            size=preprocessing.size,
-            channels=preprocessing.channels,
-        )
-        cached = choose_cache(cache, nbytes=images.nbytes, world=world)
+        samples = Fitted.of(dataset, self.rows, preprocessing)
+        batch = fitting_batch(global_batch, len(rows))
+        self.plan: Plan
+        if len(samples.shapes) == 1 and (not shuffle or _natural(strata)):
+            self.plan = BatchPlan(
+                count=len(rows),
+                global_batch=batch,
+                seed=seed,
+                rank=rank,
+                world=world,
+                shuffle=shuffle,
+                drop_last=drop_last,
+            )
+        elif shuffle:
+            self.plan = MixturePlan(
+                groups=samples.groups,
+                strata=strata or _one_stratum(len(rows)),
+                global_batch=batch,
+                seed=seed,
+                rank=rank,
+                world=world,
+            )
+        else:
+            self.plan = GroupsInOrder(
+                groups=samples.groups, global_batch=batch, rank=rank, world=world
+            )
+        cached = choose_cache(cache, nbytes=samples.nbytes, world=world)
         self.cached = bool(cached.value)
-        batch_bytes = images.nbytes // len(rows) * self.plan.global_batch // world
+        batch_bytes = samples.largest * batch // world
         count = choose_workers(workers, cached=self.cached, batch_bytes=batch_bytes, world=world)
         self.workers = int(count.value)
         asked = {"cache": cache, "workers": workers}
         self.choices = [choice for choice in (cached, count) if asked[choice.key] == "auto"]
-        self._images = CachedImages(images, threads=usable_cpus()) if self.cached else images
-        self._pool = WorkerPool(images, self.workers, start_method) if self.workers else None
+        self._samples = Cached(samples, threads=usable_cpus()) if self.cached else samples
+        self._pool = WorkerPool(samples, self.workers, start_method) if self.workers else None
 
     @property
     def global_batch(self) -> int:
@@ -118,12 +132,12 @@ class Loader:
         Workers serve one such iterator at a time.
 
         Raises:
-            DataError: an image cannot be read; the sample is named.
+            DataError: a sample cannot be read; it is named.
         """
-        images = self._read(start, stop)
+        values = self._read(start, stop)
         for positions in self.plan.steps(start, stop):
             began = time.perf_counter()
-            tensor = next(images)
+            tensor = next(values)
             self.wait_seconds += time.perf_counter() - began
             labels, rows = self.labels[positions], self.rows[positions]
             yield Batch(tensor, torch.from_numpy(labels), torch.from_numpy(rows))
@@ -133,9 +147,18 @@ class Loader:
             yield from self._pool.read(self.plan, start, stop)
             return
         for positions in self.plan.steps(start, stop):
-            yield torch.from_numpy(self._images.read(positions))
+            yield torch.from_numpy(self._samples.read(positions))
 
     def close(self) -> None:
         """End the workers now instead of when the loader is forgotten."""
         if self._pool is not None:
             self._pool.close()
+
+
+def _natural(strata: Strata | None) -> bool:
+    """Whether the samples come as often as they are there."""
+    return strata is None or strata.temperature == 1
+
+
+def _one_stratum(count: int) -> Strata:
+    return Strata(np.zeros(count, dtype=np.int64), ("all",))

@@ -5,7 +5,8 @@ numpy and Pillow only, so that a bundle can be used where no torch is installed.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from PIL import Image
 from pydantic import Field, model_validator
 
 from medfm_cli.data.card import Cutting
+from medfm_cli.data.content import Content, Picture
+from medfm_cli.errors import DataError
 
 BLANK_STD = 2.0
 """A tile whose grey values (0–255) vary less than this shows background only."""
@@ -25,8 +28,12 @@ class Preprocessing(Cutting):
     """How a file becomes inputs of a network; part of every model and bundle.
 
     `mean` and `std` are per channel, for values scaled to 0–1. The rest says how images were cut
-    in the dataset that the model learnt from: each part is an input of its own.
+    in the dataset that the model learnt from: each part is an input of its own. What networks take
+    that see no images is in `medfm_cli.data.inputs`.
     """
+
+    kind: Literal["image"] = "image"
+    takes: ClassVar[tuple[str, ...]] = ("image",)
 
     size: int = Field(ge=1, description="edge of the square input in pixels")
     channels: Literal[1, 3] = 1
@@ -51,6 +58,31 @@ class Preprocessing(Cutting):
         if min(self.std) <= 0:
             raise ValueError("std must be above 0")
         return self
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(C, size, size)` of an input."""
+        return self.channels, self.size, self.size
+
+    @property
+    def dtype(self) -> str:
+        """NumPy's name for the numbers of an input."""
+        return "uint8"
+
+    def shape_of(self, kind: str, stored: Sequence[int]) -> tuple[int, ...]:
+        """`(C, size, size)`, whatever the image's own shape."""
+        del kind, stored
+        return self.shape
+
+    def fit(self, content: Content) -> NDArray[np.uint8]:
+        """A picture as a whole, uint8 `[channels, size, size]`.
+
+        Raises:
+            DataError: it is no picture.
+        """
+        if not isinstance(content, Picture):
+            raise DataError(f"it is of kind {content.kind}, and the network takes images")
+        return fit(content.pixels, self.size, self.channels)
 
     def inputs(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """All inputs of one image, uint8 `[n, channels, size, size]`: its tiles, or the whole."""
@@ -89,8 +121,11 @@ def fit(image: NDArray[np.uint8], size: int, channels: int) -> NDArray[np.uint8]
     return np.ascontiguousarray(pixels[None] if channels == 1 else pixels.transpose(2, 0, 1))
 
 
-def resize(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Resize to (height, width), bilinear, with antialiasing when it shrinks."""
+def resize(image: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+    """Resize to (height, width), bilinear, with antialiasing when it shrinks.
+
+    uint8 `[H, W]` or `[H, W, 3]`, or float32 `[H, W]`.
+    """
     if image.shape[:2] == shape:
         return image
     height, width = shape

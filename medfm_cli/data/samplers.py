@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,27 @@ def fitting_batch(wanted: int, count: int) -> int:
     if wanted <= count:
         return wanted
     return count - count % EVEN if count >= EVEN else count
+
+
+class Plan(Protocol):
+    """What samples, as positions, make the batches of one process."""
+
+    @property
+    def global_batch(self) -> int:
+        """Samples of a global batch."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch."""
+
+    def steps(self, start: int, stop: int) -> Iterator[NDArray[np.int64]]:
+        """This rank's positions for the steps `start` … `stop`−1, counted through all epochs."""
+
+
+def share(batch: NDArray[np.int64], *, rank: int, world: int) -> NDArray[np.int64]:
+    """The part of a global batch that is a process's: the rank-th contiguous slice."""
+    first, last = (len(batch) * number // world for number in (rank, rank + 1))
+    return batch[first:last]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,5 +93,4 @@ class BatchPlan:
 
     def _slice(self, order: NDArray[np.int64], step: int) -> NDArray[np.int64]:
         batch = order[step * self.global_batch : (step + 1) * self.global_batch]
-        first, last = (len(batch) * rank // self.world for rank in (self.rank, self.rank + 1))
-        return batch[first:last]
+        return share(batch, rank=self.rank, world=self.world)

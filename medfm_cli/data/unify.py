@@ -52,6 +52,11 @@ def unified(content: Picture | Volume, how: Unify, *, mask: NDArray[Any] | None 
     return _volume(content, how, mask)
 
 
+def in_shape(volume: Volume, how: Unify) -> NDArray[Any]:
+    """A volume's own values in the common shape: uint8 `[D, H, W(, 3)]` or float32 `[D, H, W]`."""
+    return _shaped(volume.voxels, spacing_of(volume), how)[0]
+
+
 def nearest_depth(depth: int, depths: list[int]) -> int:
     """The depth in use that is nearest, of two the smaller."""
     return min(depths, key=lambda known: (abs(known - depth), known))
@@ -107,21 +112,15 @@ def _picture(pixels: NDArray[np.uint8], how: Unify, mask: NDArray[Any] | None) -
 
 def _volume(volume: Volume, how: Unify, mask: NDArray[Any] | None) -> Unified:
     voxels, greys = greys_of(volume)
-    before, height, width = voxels.shape[:3]
     known = spacing_of(volume)
-    deep, down, across = known or (1.0, 1.0, 1.0)
-    shape, offset = _place(height * down, width * across, how.size)
-    depth = nearest_depth(before, how.depths)
-    planes = np.stack([resize(plane, shape) for plane in voxels])
-    planes = _deepened(planes, depth)
-    canvas = np.empty((depth, how.size, how.size, *planes.shape[3:]), dtype=np.uint8)
-    canvas[:] = np.median(voxels[:, [0, 0, -1, -1], [0, -1, 0, -1]], axis=(0, 1))
-    top, left = offset
-    canvas[:, top : top + shape[0], left : left + shape[1]] = planes
+    canvas, shape, offset = _shaped(voxels, known, how)
+    before, height, width = voxels.shape[:3]
+    depth = len(canvas)
     if mask is not None:
         mask = _masked(mask[_nearest(before, depth)], shape, offset, how.size)
     spacing = None
     if known:
+        deep, down, across = known
         sides = ((deep, before, depth), (down, height, shape[0]), (across, width, shape[1]))
         first, second, third = (mm * old / new for mm, old, new in sides)
         spacing = (first, second, third)
@@ -134,6 +133,22 @@ def _volume(volume: Volume, how: Unify, mask: NDArray[Any] | None) -> Unified:
     )
 
 
+def _shaped(
+    voxels: NDArray[Any], spacing: tuple[float, float, float] | None, how: Unify
+) -> tuple[NDArray[Any], tuple[int, int], tuple[int, int]]:
+    """Voxels in the common shape; the shape of the planes in the square, and where they begin."""
+    height, width = voxels.shape[1:3]
+    _, down, across = spacing or (1.0, 1.0, 1.0)
+    shape, offset = _place(height * down, width * across, how.size)
+    depth = nearest_depth(len(voxels), how.depths)
+    planes = _deepened(np.stack([resize(plane, shape) for plane in voxels]), depth)
+    canvas = np.empty((depth, how.size, how.size, *planes.shape[3:]), dtype=planes.dtype)
+    canvas[:] = np.median(voxels[:, [0, 0, -1, -1], [0, -1, 0, -1]], axis=(0, 1))
+    top, left = offset
+    canvas[:, top : top + shape[0], left : left + shape[1]] = planes
+    return canvas, shape, offset
+
+
 def _place(height: float, width: float, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """The shape of a plane that fits into the square, and where in it it begins (as `fit`)."""
     factor = size / max(height, width)
@@ -141,7 +156,7 @@ def _place(height: float, width: float, size: int) -> tuple[tuple[int, int], tup
     return shape, ((size - shape[0]) // 2, (size - shape[1]) // 2)
 
 
-def _deepened(planes: NDArray[np.uint8], depth: int) -> NDArray[np.uint8]:
+def _deepened(planes: NDArray[Any], depth: int) -> NDArray[Any]:
     """Resample along the depth, bilinear, with antialiasing when it shrinks."""
     if len(planes) == depth:
         return planes

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from medfm_cli.data.fitted import FittedImages
-from medfm_cli.data.samplers import BatchPlan
+from medfm_cli.data.fitted import Fitted
+from medfm_cli.data.samplers import Plan
 from medfm_cli.errors import DataError, EnvironmentProblem
 
 PREFETCH = 2
@@ -35,12 +35,12 @@ class WorkerPool:
     """Worker processes that decode whole batches, kept from one pass to the next."""
 
     def __init__(
-        self, images: FittedImages, workers: int, start_method: StartMethod | None
+        self, samples: Fitted, workers: int, start_method: StartMethod | None
     ) -> None:
         self._steps = _Steps()
         self._pass: Any = None
         self._loader: DataLoader[torch.Tensor | DataError] | None = DataLoader(
-            _WorkerImages(images),
+            _WorkerSamples(samples),
             batch_size=None,
             sampler=self._steps,
             num_workers=workers,
@@ -53,11 +53,11 @@ class WorkerPool:
         )
         _open_pools.add(self)
 
-    def read(self, plan: BatchPlan, start: int, stop: int) -> Iterator[torch.Tensor]:
-        """The images of this rank's batches, uint8 `[b, C, S, S]`, in order.
+    def read(self, plan: Plan, start: int, stop: int) -> Iterator[torch.Tensor]:
+        """The fitted samples of this rank's batches, `[b, C, …]`, in order.
 
         Raises:
-            DataError: an image cannot be read.
+            DataError: a sample cannot be read.
             EnvironmentProblem: the system killed a worker.
         """
         if self._loader is None:
@@ -65,10 +65,10 @@ class WorkerPool:
         self._steps.now = (plan, start, stop)
         with _worker_deaths_explained():
             self._pass = _start(self._loader)
-            for images in self._pass:
-                if isinstance(images, DataError):
-                    raise images
-                yield images
+            for values in self._pass:
+                if isinstance(values, DataError):
+                    raise values
+                yield values
 
     def close(self) -> None:
         """End the workers, even while someone still holds on to a pass."""
@@ -90,35 +90,37 @@ def _close_all() -> None:
 class _Steps:
     """What the workers shall do: torch asks for an iterator at the start of every pass."""
 
-    now: tuple[BatchPlan, int, int]
+    now: tuple[Plan, int, int]
 
     def __iter__(self) -> Iterator[NDArray[np.int64]]:
         plan, start, stop = self.now
         return plan.steps(start, stop)
 
 
-class _WorkerImages(TorchDataset[Any]):
+class _WorkerSamples(TorchDataset[Any]):
     """A batch as one item. Errors travel as values: torch would bury them in a traceback."""
 
-    def __init__(self, images: FittedImages) -> None:
-        self._images = images
+    def __init__(self, samples: Fitted) -> None:
+        self._samples = samples
 
     def __getitem__(self, positions: NDArray[np.int64]) -> torch.Tensor | DataError:
-        images = _shared(self._images.shape(len(positions)))
+        values = _shared(self._samples.shape(positions), self._samples.dtype)
         try:
-            self._images.read_into(images.numpy(), positions)
+            self._samples.read_into(values.numpy(), positions)
         except DataError as error:
             return error
-        return images
+        return values
 
 
-def _shared(shape: tuple[int, ...]) -> torch.Tensor:
-    """An empty uint8 tensor in shared memory, so that handing it over copies nothing.
+def _shared(shape: tuple[int, ...], dtype: np.dtype[Any]) -> torch.Tensor:
+    """An empty tensor in shared memory, so that handing it over copies nothing.
 
     torch's own collation does the same; it has no public name for it.
     """
-    storage = torch.UntypedStorage._new_shared(math.prod(shape))  # type: ignore[no-untyped-call]
-    return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
+    empty = torch.from_numpy(np.empty(0, dtype=dtype))
+    nbytes = math.prod(shape) * dtype.itemsize
+    storage = torch.UntypedStorage._new_shared(nbytes)  # type: ignore[no-untyped-call]
+    return empty.set_(storage).view(shape)
 
 
 def _start(loader: DataLoader[Any]) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""From stored pixels to network input: the one place where normalisation happens."""
+"""From fitted samples to network input: the one place where normalisation happens."""
 
 from __future__ import annotations
 
@@ -7,23 +7,33 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from medfm_cli.data.preprocess import Preprocessing
+    from medfm_cli.data.inputs import AnyInput
 
 
 def normalise(
-    images: torch.Tensor, preprocessing: Preprocessing, *, device: torch.device | str | None = None
+    values: torch.Tensor, preprocessing: AnyInput, *, device: torch.device | str | None = None
 ) -> torch.Tensor:
-    """Scale uint8 [B,C,S,S] to [0,1], subtract the mean, divide by the standard deviation.
+    """What `preprocessing.fit` gave (or random views of it, as floats) as the network takes it.
 
-    The bytes travel to `device` before they become floats: a quarter of the transfer.
+    Images `[B,C,S,S]` and volumes `[B,C,D,H,W]` are scaled to [0,1] (greys from 0…255, CT from
+    its window in HU, cut at its ends), less the mean, divided by the standard deviation. Signals,
+    series and sound are standardised already, when they are fitted.
+
+    The numbers travel to `device` before they become floats: a quarter of the transfer for bytes.
     The exported ONNX graph holds this same function.
 
     Returns:
-        float32 [B,C,S,S] on `device` (where the images are, when not given).
+        float32 of the same shape on `device` (where the values are, when not given).
     """
     if device is not None:
-        images = images.to(device, non_blocking=True)
-    mean = torch.tensor(preprocessing.mean, dtype=torch.float32, device=images.device)
-    std = torch.tensor(preprocessing.std, dtype=torch.float32, device=images.device)
-    scaled = images.to(torch.float32) / 255.0
-    return (scaled - mean.view(1, -1, 1, 1)) / std.view(1, -1, 1, 1)
+        values = values.to(device, non_blocking=True)
+    if preprocessing.kind == "image":
+        mean = torch.tensor(preprocessing.mean, dtype=torch.float32, device=values.device)
+        std = torch.tensor(preprocessing.std, dtype=torch.float32, device=values.device)
+        scaled = values.to(torch.float32) / 255.0
+        return (scaled - mean.view(1, -1, 1, 1)) / std.view(1, -1, 1, 1)
+    if preprocessing.kind == "volume":
+        low, high = preprocessing.range
+        scaled = ((values.to(torch.float32) - low) / (high - low)).clamp(0.0, 1.0)
+        return (scaled - preprocessing.mean) / preprocessing.std
+    return values.to(torch.float32)

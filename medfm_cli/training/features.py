@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medfm_cli.data import Dataset
-    from medfm_cli.data.preprocess import Preprocessing
+    from medfm_cli.data.inputs import AnyInput
     from medfm_cli.models.backbones import Backbone
     from medfm_cli.recipe import Auto
     from medfm_cli.runs import Run
@@ -32,7 +32,7 @@ def extract(
     dataset: Dataset,
     rows: NDArray[np.int64],
     *,
-    preprocessing: Preprocessing,
+    preprocessing: AnyInput,
     run: Run,
     key: str = "",
 ) -> NDArray[np.float32]:
@@ -43,7 +43,7 @@ def extract(
     the run directory and read again when the run is continued.
 
     Raises:
-        DataError: an image cannot be read.
+        DataError: a sample cannot be read.
         Stopped: a signal came.
     """
     path = run.path("features", f"{_name(key, dataset, rows, preprocessing)}.npy") if key else None
@@ -68,7 +68,7 @@ def class_probabilities(
     dataset: Dataset,
     rows: NDArray[np.int64],
     *,
-    preprocessing: Preprocessing,
+    preprocessing: AnyInput,
     run: Run,
 ) -> NDArray[np.float64]:
     """Softmax of a classifier's logits for `rows`, float64 [N,K], in evaluation mode."""
@@ -91,7 +91,7 @@ def in_order(
     dataset: Dataset,
     rows: NDArray[np.int64],
     *,
-    preprocessing: Preprocessing,
+    preprocessing: AnyInput,
     cache: bool | Auto = False,
 ) -> Loader:
     """A loader that gives every row once, in order; with `cache` they stay in memory."""
@@ -109,11 +109,12 @@ def in_order(
 
 
 def forward(
-    module: nn.Module, loader: Loader, preprocessing: Preprocessing, *, run: Run | None = None
+    module: nn.Module, loader: Loader, preprocessing: AnyInput, *, run: Run | None = None
 ) -> NDArray[np.float32]:
     """The module's outputs for one pass of the loader, float32 [N,…], without gradients.
 
-    With a `run`, a signal ends the pass early.
+    They are in the order of the loader's rows, also where inputs of several shapes made it visit
+    them in another. With a `run`, a signal ends the pass early.
 
     Raises:
         Stopped: a signal came.
@@ -126,10 +127,14 @@ def forward(
                 run.check_stop()
             output = module(normalise(batch.values, preprocessing, device=device))
             parts.append(output.float().cpu().numpy())
-    return np.concatenate(parts)
+    outputs = np.concatenate(parts)
+    visited = np.concatenate(list(loader.plan.steps(0, loader.steps_per_epoch)))
+    ordered = np.empty_like(outputs)
+    ordered[visited] = outputs
+    return ordered
 
 
-def _name(key: str, dataset: Dataset, rows: NDArray[np.int64], preprocessing: Preprocessing) -> str:
+def _name(key: str, dataset: Dataset, rows: NDArray[np.int64], preprocessing: AnyInput) -> str:
     """A file name that changes with anything the features depend on."""
     parts = (key, dataset.version, preprocessing.model_dump_json(), rows.tobytes().hex())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]

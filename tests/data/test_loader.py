@@ -193,13 +193,13 @@ def test_an_epoch_left_early_does_not_spill_into_the_next(dataset: Dataset) -> N
 
 def test_waiting_is_counted(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     loader = load(dataset, cache=False)
-    read = loader._images.read
+    read = loader._samples.read
 
     def slow(positions: np.ndarray) -> np.ndarray:
         time.sleep(0.02)
         return read(positions)
 
-    monkeypatch.setattr(type(loader._images), "read", lambda _, positions: slow(positions))
+    monkeypatch.setattr(type(loader._samples), "read", lambda _, positions: slow(positions))
     for _ in loader.batches(0):
         time.sleep(0.05)  # the consumer's own time does not count
     assert 0.08 <= loader.wait_seconds < 0.2

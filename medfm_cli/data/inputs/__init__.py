@@ -1,0 +1,37 @@
+"""What networks take, by kind: images, volumes, signals, series and sound. Torch-free.
+
+Each kind is a block of a model's `config.json` and knows how a sample is fitted to the network:
+`fit` gives an array of `dtype`, `[C, *space]`, and depends on nothing but the sample and the block.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Tag
+
+from medfm_cli.data.inputs.audio import AudioInput
+from medfm_cli.data.inputs.series import SeriesInput
+from medfm_cli.data.inputs.signal import SignalInput
+from medfm_cli.data.inputs.volume import VolumeInput
+from medfm_cli.data.preprocess import Preprocessing
+
+__all__ = ["AnyInput", "AudioInput", "Preprocessing", "SeriesInput", "SignalInput", "VolumeInput"]
+
+
+def _kind(value: Any) -> str:
+    """The kind of a block; models of before there were kinds are of images."""
+    if isinstance(value, dict):
+        return str(value.get("kind", "image"))
+    return str(getattr(value, "kind", "image"))
+
+
+AnyInput = Annotated[
+    Annotated[Preprocessing, Tag("image")]
+    | Annotated[VolumeInput, Tag("volume")]
+    | Annotated[SignalInput, Tag("signal")]
+    | Annotated[SeriesInput, Tag("series")]
+    | Annotated[AudioInput, Tag("audio")],
+    Discriminator(_kind),
+]
+"""What a network takes, of whatever kind. All have `kind`, `shape`, `dtype`, `takes` and `fit`."""
