@@ -45,9 +45,7 @@ class Fitted:
     def of(cls, dataset: Dataset, rows: NDArray[np.int64], wanted: AnyInput) -> Fitted:
         """The rows of a dataset as inputs of a network."""
         shapes, groups = _shapes(dataset, rows, wanted)
-        return cls(
-            contents=dataset.contents, rows=rows, input=wanted, shapes=shapes, groups=groups
-        )
+        return cls(contents=dataset.contents, rows=rows, input=wanted, shapes=shapes, groups=groups)
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -93,7 +93,7 @@ class MixturePlan:
     @cached_property
     def batches(self) -> tuple[int, ...]:
         """Batches of each group in an epoch."""
-        shares = np.bincount(self.groups, weights=self._weights)
+        shares = np.bincount(self.groups, weights=self._weights).astype(np.float64)
         count = max(len(shares), len(self.groups) // self.global_batch)
         return tuple(apportion(count, shares, least=1).tolist())
 
@@ -122,7 +122,7 @@ class MixturePlan:
         inside = np.flatnonzero(self.groups == group)
         codes = self.strata.codes[inside]
         there = np.unique(codes)
-        weights = np.bincount(codes, weights=self._weights[inside])[there]
+        weights = np.bincount(codes, weights=self._weights[inside])[there].astype(np.float64)
         quotas = apportion(batches * self.global_batch, weights, least=1).tolist()
         return tuple(
             Cell(inside[codes == code], quota) for code, quota in zip(there, quotas, strict=True)

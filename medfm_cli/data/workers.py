@@ -34,9 +34,7 @@ StartMethod = Literal["fork", "spawn", "forkserver"]
 class WorkerPool:
     """Worker processes that decode whole batches, kept from one pass to the next."""
 
-    def __init__(
-        self, samples: Fitted, workers: int, start_method: StartMethod | None
-    ) -> None:
+    def __init__(self, samples: Fitted, workers: int, start_method: StartMethod | None) -> None:
         self._steps = _Steps()
         self._pass: Any = None
         self._loader: DataLoader[torch.Tensor | DataError] | None = DataLoader(

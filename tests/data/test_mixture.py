@@ -20,9 +20,9 @@ def plans(draw: st.DrawFn, **fixed: Any) -> MixturePlan:
     code = st.integers(0, draw(st.integers(0, 3)))
     codes = np.unique(draw(st.lists(code, min_size=count, max_size=count)), return_inverse=True)[1]
     group = st.integers(0, draw(st.integers(0, 2)))
-    groups = np.unique(
-        draw(st.lists(group, min_size=count, max_size=count)), return_inverse=True
-    )[1]
+    groups = np.unique(draw(st.lists(group, min_size=count, max_size=count)), return_inverse=True)[
+        1
+    ]
     values = {
         "groups": groups.astype(np.int64),
         "strata": Strata(
@@ -97,9 +97,7 @@ def test_nothing_is_skipped_at_temperature_one(plan: MixturePlan) -> None:
     left_out = len(plan.groups) % plan.global_batch + plan.global_batch * len(plan.batches)
     quotas = [cell.quota for cell in itertools.chain(*plan.cells)]
     assume(min(quotas) > 0)
-    epochs = max(
-        -(-len(cell.members) // cell.quota) for cell in itertools.chain(*plan.cells)
-    )
+    epochs = max(-(-len(cell.members) // cell.quota) for cell in itertools.chain(*plan.cells))
     assert draws(plan, epochs).min() >= 1
     assert (draws(plan, 1) == 0).sum() <= left_out + len(quotas)
 

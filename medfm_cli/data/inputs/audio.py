@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import ClassVar, Literal, Self
 
@@ -42,7 +43,9 @@ class AudioInput(NetworkInput):
     hop: int = Field(160, ge=1, description="samples from a window to the next")
     fmin: float = Field(20.0, ge=0, description="lowest frequency in Hz")
     fmax: float | None = Field(None, gt=0, description="highest in Hz; null: half the rate")
-    range_db: float = Field(80.0, gt=0, description="what is this much below the loudest is silence")
+    range_db: float = Field(
+        80.0, gt=0, description="what is this much below the loudest is silence"
+    )
     mean: float = Field(-40.0, description="of the decibels, over the training samples")
     std: float = Field(20.0, gt=0, description="of the decibels, over the training samples")
 
@@ -113,8 +116,8 @@ def mel_filters(rate: int, n_fft: int, mels: int, fmin: float, fmax: float) -> N
     HTK's scale, m = 2595 log₁₀(1 + f / 700), and no normalisation by width: the defaults of
     torchaudio.
     """
-    ends = 2595 * np.log10(1 + np.asarray([fmin, fmax]) / 700)
-    corners = 700 * (10 ** (np.linspace(*ends, mels + 2) / 2595) - 1)
+    low, high = (2595 * math.log10(1 + frequency / 700) for frequency in (fmin, fmax))
+    corners = 700 * (10 ** (np.linspace(low, high, mels + 2) / 2595) - 1)
     left, peak, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]
     at = np.fft.rfftfreq(n_fft, 1 / rate)
     triangles = np.minimum((at - left) / (peak - left), (right - at) / (right - peak))

@@ -83,7 +83,8 @@ class SignalInput(NetworkInput):
             )
         numbers = [number for _, number in found]
         units = content.units or ("",) * len(content.values)
-        factors = np.float32([MILLIVOLTS.get(units[n].strip().lower(), 1.0) for n in numbers])
+        scales = [MILLIVOLTS.get(units[number].strip().lower(), 1.0) for number in numbers]
+        factors = np.asarray(scales, dtype=np.float32)
         return [place for place, _ in found], content.values[numbers] * factors[:, None]
 
     def _standardised(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
