@@ -160,6 +160,8 @@ _medfm_recipes() {
         'curate/wfdb-ecg	ECG records in WFDB, with a table of statements and patients' \
         'pretrain/mae	Pretrain a ViT-B/16 with the settings of the MAE paper' \
         'pretrain/mae-tiny	Pretrain a tiny vision transformer by painting hidden patches (MAE)' \
+        'pretrain/simmim	Pretrain a ViT-B/16 with the settings of the SimMIM paper' \
+        'pretrain/simmim-tiny	Pretrain a tiny vision transformer by painting hidden blocks with…' \
         'finetune/full	Train all weights, from the encoder on' \
         'finetune/probe	A linear probe on the frozen encoder: the rule of BioVFM-21M' \
         'finetune/scratch	The same architecture and budget from random weights: what is…' \
@@ -184,7 +186,9 @@ _medfm_recipes() {
         'vqa	Images with questions and answers' \
         'wfdb-ecg	ECG records in WFDB, with a table of statements and patients' ;;
     pretrain) printf '%s\n' 'mae	Pretrain a ViT-B/16 with the settings of the MAE paper' \
-        'mae-tiny	Pretrain a tiny vision transformer by painting hidden patches (MAE)' ;;
+        'mae-tiny	Pretrain a tiny vision transformer by painting hidden patches (MAE)' \
+        'simmim	Pretrain a ViT-B/16 with the settings of the SimMIM paper' \
+        'simmim-tiny	Pretrain a tiny vision transformer by painting hidden blocks with…' ;;
     finetune) printf '%s\n' 'full	Train all weights, from the encoder on' \
         'probe	A linear probe on the frozen encoder: the rule of BioVFM-21M' \
         'scratch	The same architecture and budget from random weights: what is…' ;;
@@ -366,11 +370,12 @@ _medfm_keys() {
         'backbone.channels=	1 for grey images, 3 for colour' \
         'backbone.pretrained=	start from timm'"'"'s published weights (timm names only' \
         'objective.name=	' \
-        'objective.mask_ratio=	Part of the patches that is hidden' \
+        'objective.mask_ratio=	Part of the blocks that is hidden' \
         'objective.norm_pix=	Compare with patches normalised one by one, not with grey values' \
         'objective.decoder.dim=	Width of the tokens, a multiple of 4 and of heads' \
         'objective.decoder.depth=	Number of blocks' \
         'objective.decoder.heads=	Attention heads' \
+        'objective.mask_patch=	Side of a block that is hidden together, one for all axes or one…' \
         'augment.allow=	Operations to use although medfm holds them to be unsafe for these…' \
         'augment.kind=	What the samples are' \
         'augment.crop=	Smallest and largest part of the area that is cropped and resized' \
@@ -675,9 +680,11 @@ _medfm_values() {
         'auto	' ;;
     'pretrain backbone.pretrained') printf '%s\n' 'true	' \
         'false	' ;;
-    'pretrain objective.name') printf '%s\n' 'mae	' ;;
+    'pretrain objective.name') printf '%s\n' 'mae	' \
+        'simmim	' ;;
     'pretrain objective.norm_pix') printf '%s\n' 'true	' \
         'false	' ;;
+    'pretrain objective.mask_patch') printf '%s\n' 'auto	' ;;
     'pretrain augment.kind') printf '%s\n' 'image	' ;;
     'pretrain augment.flip') printf '%s\n' 'true	' \
         'false	' ;;

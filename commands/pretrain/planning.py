@@ -156,6 +156,5 @@ def activation_bytes(recipe: PretrainRecipe, spec: BackboneSpec, *, batch: int) 
     if preset is None or patch is None:
         return 0
     tokens = (spec.image_size // patch) ** 2
-    decoder = recipe.objective.decoder
-    seen = (1 - recipe.objective.mask_ratio) * preset.dim * preset.depth
-    return int(4 * _FLOATS * batch * tokens * (seen + decoder.dim * decoder.depth))
+    kept = recipe.objective.kept(preset.dim * preset.depth)
+    return int(4 * _FLOATS * batch * tokens * kept)

@@ -17,7 +17,7 @@ from medfm_cli.training.options import TrainingKeys
 from medfm_cli.training.probing import ProbeKeys
 
 if TYPE_CHECKING:
-    Objective = MaeOptions
+    from medfm_cli.commands.pretrain.objectives.options.base import ObjectiveOptions as Objective
 else:
     Objective = OBJECTIVES.union()
 

@@ -6,8 +6,16 @@ Torch-free.
 from __future__ import annotations
 
 from medfm_cli.commands.pretrain.objectives.options.mae import Decoder, MaeOptions
+from medfm_cli.commands.pretrain.objectives.options.simmim import SimMimOptions
 from medfm_cli.recipe import Registry
 
-__all__ = ["OBJECTIVES", "Decoder", "MaeOptions"]
+__all__ = ["OBJECTIVES", "Decoder", "MaeOptions", "SimMimOptions"]
 
-OBJECTIVES = Registry("objective", [MaeOptions], entry_point_group="medfm.objectives")
+OBJECTIVES = Registry(
+    "objective",
+    [
+        MaeOptions,
+        SimMimOptions,
+    ],
+    entry_point_group="medfm.objectives",
+)

@@ -19,7 +19,7 @@ from medfm_cli.runs.blocks import Callout, Figure
 
 SMALL: dict[str, Any] = {
     "backbone": {"name": "vit_xxs"},
-    "objective": {"decoder": {"dim": 16, "depth": 1, "heads": 2}},
+    "objective": {"name": "mae", "decoder": {"dim": 16, "depth": 1, "heads": 2}},
     "batch": 8,
     "steps": 6,
 }

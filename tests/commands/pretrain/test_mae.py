@@ -8,21 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from toy_data import toy_run
 
 from medfm_cli.commands.pretrain.objectives import Decoder, MaeOptions
 from medfm_cli.commands.pretrain.objectives.base import Setting
-from medfm_cli.commands.pretrain.objectives.mae import (
-    Mae,
+from medfm_cli.commands.pretrain.objectives.mae import Mae, Painting
+from medfm_cli.commands.pretrain.objectives.masked import Target
+from medfm_cli.commands.pretrain.objectives.patches import (
     choose_hidden,
     normalise_patches,
     patchify,
     take,
-    to_pixels,
     unpatchify,
 )
+from medfm_cli.commands.pretrain.objectives.pictures.images import to_pixels
 from medfm_cli.data.loader import Batch
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.errors import UsageError
@@ -58,70 +57,6 @@ def random_of(count: int, step: int = 0) -> StepRandom:
     return StepRandom(seed=0, step=step, batch=count, device=torch.device("cpu"))
 
 
-@given(
-    st.integers(1, 3), st.integers(1, 3), st.integers(1, 4), st.integers(1, 4), st.integers(1, 5)
-)
-def test_patches_put_together_again_are_the_image(
-    batch: int, channels: int, rows: int, columns: int, size: int
-) -> None:
-    images = torch.rand(batch, channels, rows * size, columns * size)
-    patches = patchify(images, size)
-    assert patches.shape == (batch, rows * columns, size * size * channels)
-    assert torch.equal(unpatchify(patches, size, (rows, columns)), images)
-
-
-def test_patches_are_in_the_order_of_the_encoders_tokens() -> None:
-    """Patch 1 is right of patch 0, as in the convolution that embeds patches."""
-    image = torch.arange(16.0).reshape(1, 1, 4, 4)
-    assert patchify(image, 2)[0].tolist() == [
-        [0, 1, 4, 5],
-        [2, 3, 6, 7],
-        [8, 9, 12, 13],
-        [10, 11, 14, 15],
-    ]
-    convolution = torch.nn.Conv2d(3, 5, 8, 8)
-    images = torch.rand(2, 3, 32, 32)
-    tokens = convolution(images).flatten(2).transpose(1, 2)
-    weight = convolution.weight.permute(0, 2, 3, 1).flatten(1)
-    assert torch.allclose(patchify(images, 8) @ weight.T + convolution.bias, tokens, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("patches", "ratio", "visible"),
-    [(64, 0.75, 16), (49, 0.6, 19), (196, 0.75, 49), (100, 0.9, 10), (4, 0.99, 1)],
-)
-def test_exactly_the_asked_part_is_hidden_in_every_image(
-    patches: int, ratio: float, visible: int
-) -> None:
-    noise = torch.rand(5, patches)
-    split = choose_hidden(noise, ratio)
-    assert split.visible.shape == (5, visible)
-    both = torch.cat([split.visible, split.hidden], dim=1).sort(dim=1).values
-    assert torch.equal(both, torch.arange(patches).expand(5, -1))
-    assert (
-        take_noise(noise, split.visible).amax(1) <= take_noise(noise, split.hidden).amin(1)
-    ).all()
-
-
-def take_noise(noise: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    return noise.gather(1, index)
-
-
-def test_every_patch_is_hidden_about_equally_often() -> None:
-    hidden = choose_hidden(random_of(4000).uniform("mask", 16), 0.75).hidden
-    share = torch.bincount(hidden.flatten(), minlength=16) / 4000
-    assert (share - 0.75).abs().max() < 0.04
-
-
-def test_patches_are_normalised_one_by_one() -> None:
-    """By hand: (1, 2, 3, 6) has mean 3 and variance (4 + 1 + 0 + 9) / 3."""
-    patch = torch.tensor([[[1.0, 2.0, 3.0, 6.0], [5.0, 5.0, 5.0, 5.0]]])
-    found = normalise_patches(patch)
-    expected = torch.tensor([-2.0, -1.0, 0.0, 3.0]) / (14 / 3 + 1e-6) ** 0.5
-    assert torch.allclose(found[0, 0], expected)
-    assert found[0, 1].tolist() == [0.0, 0.0, 0.0, 0.0]
-
-
 @pytest.mark.parametrize("norm_pix", [True, False])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_loss_is_the_mean_square_over_hidden_patches_only(
@@ -129,8 +64,8 @@ def test_the_loss_is_the_mean_square_over_hidden_patches_only(
 ) -> None:
     task = mae(channels=channels, norm_pix=norm_pix)
     inputs = task.plain_inputs(batch_of(3, channels), random_of(3))
-    images, noise = inputs["images"], inputs["noise"]
-    loss = task(images=images, noise=noise)["loss"].item()
+    images, noise = inputs["values"], inputs["noise"]
+    loss = task(values=images, noise=noise)["loss"].item()
     painted = task.paint(images, noise)
     total, count = 0.0, 0
     for image in range(3):
@@ -149,19 +84,73 @@ def test_the_loss_is_the_mean_square_over_hidden_patches_only(
 def test_hidden_pixels_reach_the_target_only_and_visible_ones_the_encoder_only() -> None:
     task = mae(norm_pix=False)
     inputs = task.plain_inputs(batch_of(2), random_of(2))
-    images = inputs["images"].requires_grad_()
+    images = inputs["values"].requires_grad_()
     result = task.paint(images, inputs["noise"])
     by_encoder = torch.autograd.grad(result.painted.square().sum(), images, retain_graph=True)[0]
-    target = take(result.patches, result.split.hidden)
+    target = take(result.target.patches, result.split.hidden)
     by_target = torch.autograd.grad((target - result.painted.detach()).square().mean(), images)[0]
     seen, painted = (
         torch.zeros(2, 16, dtype=torch.bool).scatter(1, index, True)
         for index in (result.split.visible, result.split.hidden)
     )
-    used = patchify(by_encoder, 8).abs().sum(-1) > 0
-    aimed_at = patchify(by_target, 8).abs().sum(-1) > 0
+    used = patchify(by_encoder, (8, 8)).abs().sum(-1) > 0
+    aimed_at = patchify(by_target, (8, 8)).abs().sum(-1) > 0
     assert torch.equal(used, seen)
     assert torch.equal(aimed_at, painted)
+
+
+def test_what_is_under_a_hidden_patch_does_not_change_what_the_encoder_gives() -> None:
+    task = mae()
+    inputs = task.plain_inputs(batch_of(2), random_of(2))
+    images, split = inputs["values"], choose_hidden(inputs["noise"], 0.75)
+    covered = torch.zeros(2, 16, 64).scatter(1, split.hidden.unsqueeze(-1).expand(-1, -1, 64), 1.0)
+    other = torch.where(unpatchify(covered, (8, 8), (4, 4)).bool(), 100.0, images)
+    assert not torch.equal(other, images)
+    tokens, changed = (
+        task.backbone.encode(take(task.backbone.embed(x), split.visible)) for x in (images, other)
+    )
+    assert torch.equal(tokens, changed)
+    painted, repainted = (task.paint(x, inputs["noise"]).painted for x in (images, other))
+    assert torch.equal(painted, repainted)
+
+
+@pytest.mark.parametrize("norm_pix", [True, False])
+def test_visible_patches_are_no_target(monkeypatch: pytest.MonkeyPatch, norm_pix: bool) -> None:
+    task = mae(norm_pix=norm_pix)
+    inputs = task.plain_inputs(batch_of(2), random_of(2))
+    split = choose_hidden(inputs["noise"], 0.75)
+    loss = task.losses(**inputs)
+    wanted = task.target(inputs["values"]).patches.requires_grad_()
+    monkeypatch.setattr(task, "target", lambda _: Target(wanted, None))
+    (gradient,) = torch.autograd.grad(task.losses(**inputs).sum(), wanted)
+    aimed_at = torch.zeros(2, 16, dtype=torch.bool).scatter(1, split.hidden, True)
+    assert torch.equal(gradient.abs().sum(-1) > 0, aimed_at)
+    nonsense = torch.where(aimed_at.unsqueeze(-1), wanted, -7.0).detach()
+    monkeypatch.setattr(task, "target", lambda _: Target(nonsense, None))
+    assert torch.equal(task.losses(**inputs), loss)
+
+
+@pytest.mark.parametrize("norm_pix", [True, False])
+def test_what_is_hidden_and_the_loss_are_those_of_transformers(
+    monkeypatch: pytest.MonkeyPatch, norm_pix: bool
+) -> None:
+    """Their small network paints; of that our loss must be theirs."""
+    from transformers import ViTMAEConfig, ViTMAEForPreTraining
+
+    config = ViTMAEConfig(
+        image_size=32, patch_size=8, norm_pix_loss=norm_pix, hidden_size=8, num_hidden_layers=1,
+        num_attention_heads=1, intermediate_size=8, decoder_hidden_size=8,
+        decoder_num_hidden_layers=1, decoder_num_attention_heads=1, decoder_intermediate_size=8,
+    )  # fmt: skip
+    theirs = ViTMAEForPreTraining(config).eval()
+    task = mae(channels=3, norm_pix=norm_pix)
+    inputs = task.plain_inputs(batch_of(3, 3), random_of(3))
+    found = theirs(inputs["values"], noise=inputs["noise"])
+    split = choose_hidden(inputs["noise"], 0.75)
+    assert torch.equal(torch.zeros(3, 16).scatter(1, split.hidden, 1.0), found.mask)
+    painting = Painting(split, take(found.logits, split.hidden), task.target(inputs["values"]))
+    monkeypatch.setattr(task, "paint", lambda *_: painting)
+    assert task(**inputs)["loss"].item() == pytest.approx(found.loss.item(), rel=1e-6)
 
 
 def test_the_encoder_runs_over_visible_patches_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,10 +168,10 @@ def test_the_decoder_knows_where_patches_are_and_not_in_which_order_they_come() 
     task = mae()
     inputs = task.plain_inputs(batch_of(1), random_of(1))
     split = choose_hidden(inputs["noise"], 0.75)
-    tokens = task.backbone.encode(take(task.backbone.embed(inputs["images"]), split.visible))
-    painted = task.decoder(tokens, split)
+    tokens = task.backbone.encode(take(task.backbone.embed(inputs["values"]), split.visible))
+    painted = task.decoder(tokens, split, (4, 4))
     turned = split._replace(hidden=split.hidden.flip(1))
-    assert torch.allclose(task.decoder(tokens, turned), painted.flip(1), atol=1e-6)
+    assert torch.allclose(task.decoder(tokens, turned, (4, 4)), painted.flip(1), atol=1e-6)
     assert not torch.allclose(painted[:, 0], painted[:, 1], atol=1e-4)
 
 
@@ -200,16 +189,16 @@ def test_a_perfect_painting_gives_back_the_image(monkeypatch: pytest.MonkeyPatch
 
     def perfect(images: torch.Tensor, noise: torch.Tensor) -> Any:
         result = paint(images, noise)
-        return result._replace(painted=normalise_patches(take(result.patches, result.split.hidden)))
+        hidden = take(result.target.patches, result.split.hidden)
+        return result._replace(painted=normalise_patches(hidden))
 
     monkeypatch.setattr(task, "paint", perfect)
-    for image, (whole, seen, painted) in zip(
-        inputs["images"], task.reconstruct(**inputs), strict=True
-    ):
-        assert torch.allclose(whole, image)
-        assert torch.allclose(painted, image, atol=1e-5)
-        assert ((seen == image) | (seen == 0)).all()
-        assert 0.2 < (seen != 0).float().mean() <= 0.25
+    images, found = inputs["values"], task.reconstruct(**inputs)
+    assert torch.equal(found.values, images)
+    assert torch.allclose(found.painted, images, atol=1e-5)
+    assert ((found.seen == images) | (found.seen == 0)).all()
+    assert (found.hidden.float().mean(dim=(1, 2, 3)) == 0.75).all()
+    assert found.known.all()
 
 
 def test_pixels_come_back_from_normalised_images() -> None:

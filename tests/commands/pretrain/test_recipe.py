@@ -91,8 +91,8 @@ def test_given_sizes_are_kept() -> None:
 @pytest.mark.parametrize(
     ("keys", "where"),
     [
-        ({"objective": {"mask_ratio": 1.0}}, "mask_ratio"),
-        ({"objective": {"decoder": {"dim": 30, "heads": 4}}}, "decoder"),
+        ({"objective": {"name": "mae", "mask_ratio": 1.0}}, "mask_ratio"),
+        ({"objective": {"name": "mae", "decoder": {"dim": 30, "heads": 4}}}, "decoder"),
         ({"augment": {"crop": [0.8, 0.2]}}, "crop"),
         ({"backbone": {"image_size": 65}}, "multiple of the patch"),
         ({"optimiser": {"learning_rate": 0}}, "learning_rate"),

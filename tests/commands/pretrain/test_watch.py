@@ -23,7 +23,7 @@ from medfm_cli.training.guards import Spread, feature_spread
 
 SMALL: dict[str, Any] = {
     "backbone": {"name": "vit_xxs"},
-    "objective": {"decoder": {"dim": 16, "depth": 1, "heads": 2}},
+    "objective": {"name": "mae", "decoder": {"dim": 16, "depth": 1, "heads": 2}},
     "batch": 8,
     "steps": 6,
 }

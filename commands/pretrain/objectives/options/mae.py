@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from medfm_cli.commands.pretrain.objectives.options.base import ObjectiveOptions
 from medfm_cli.recipe import Part
 
 
@@ -26,7 +27,7 @@ class Decoder(Part):
         return self
 
 
-class MaeOptions(Part):
+class MaeOptions(ObjectiveOptions):
     """Masked autoencoder (He et al. 2022): hide patches, encode the rest, paint what is hidden."""
 
     name: Literal["mae"] = "mae"
@@ -36,3 +37,7 @@ class MaeOptions(Part):
         True, description="Compare with patches normalised one by one, not with grey values."
     )
     decoder: Decoder = Field(Decoder(), description="The part that is thrown away.")
+
+    def kept(self, width: int) -> float:
+        """The visible part in the encoder, every patch in the decoder."""
+        return (1 - self.mask_ratio) * width + self.decoder.dim * self.decoder.depth
