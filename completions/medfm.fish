@@ -410,6 +410,14 @@ function __medfm_keys
                 'objective.decoder.depth=	Number of blocks' \
                 'objective.decoder.heads=	Attention heads' \
                 'objective.mask_patch=	Side of a block that is hidden together, one for all axes or one…' \
+                'objective.subject_aware=	Samples of one person are not told apart: they are no negatives' \
+                'objective.same_subject=	What other samples of the same person are: left out of the…' \
+                'objective.temperature=	Divides the cosines: small values attend to the hardest negatives' \
+                'objective.head.hidden=	Width of the hidden layers' \
+                'objective.head.out=	Numbers that are compared' \
+                'objective.head.layers=	Linear layers of the projection' \
+                'objective.momentum=	How slowly the teacher follows at first' \
+                'objective.freeze_patches=	Keep the random patch projection of a transformer: stable training' \
                 'augment.allow=	Operations to use although medfm holds them to be unsafe for these…' \
                 'augment.kind=	What the samples are' \
                 'augment.crop=	Smallest and largest part of the area that is cropped and resized' \
@@ -778,12 +786,23 @@ function __medfm_values
                 'false	'
         case 'pretrain objective.name'
             printf '%s\n' 'mae	' \
-                'simmim	'
+                'simmim	' \
+                'simclr	' \
+                'mocov3	'
         case 'pretrain objective.norm_pix'
             printf '%s\n' 'true	' \
                 'false	'
         case 'pretrain objective.mask_patch'
             printf '%s\n' 'auto	'
+        case 'pretrain objective.subject_aware'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'pretrain objective.same_subject'
+            printf '%s\n' 'ignore	' \
+                'positive	'
+        case 'pretrain objective.freeze_patches'
+            printf '%s\n' 'true	' \
+                'false	'
         case 'pretrain augment.kind'
             printf '%s\n' 'image	'
         case 'pretrain augment.flip'

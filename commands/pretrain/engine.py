@@ -142,6 +142,7 @@ def setting(
         steps=options.steps,
         epoch_steps=max(1, samples // options.batch),
         batch=options.batch,
+        accumulate=options.accumulate,
         subjects=np.unique(subjects, return_inverse=True)[1].tolist(),
         texts=dataset.column("text") if "texts" in asks else (),
     )

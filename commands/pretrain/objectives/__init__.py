@@ -6,16 +6,27 @@ Torch-free.
 from __future__ import annotations
 
 from medfm_cli.commands.pretrain.objectives.options.mae import Decoder, MaeOptions
+from medfm_cli.commands.pretrain.objectives.options.mocov3 import Mocov3Options
+from medfm_cli.commands.pretrain.objectives.options.simclr import SimclrOptions
 from medfm_cli.commands.pretrain.objectives.options.simmim import SimMimOptions
 from medfm_cli.recipe import Registry
 
-__all__ = ["OBJECTIVES", "Decoder", "MaeOptions", "SimMimOptions"]
+__all__ = [
+    "OBJECTIVES",
+    "Decoder",
+    "MaeOptions",
+    "Mocov3Options",
+    "SimMimOptions",
+    "SimclrOptions",
+]
 
 OBJECTIVES = Registry(
     "objective",
     [
         MaeOptions,
         SimMimOptions,
+        SimclrOptions,
+        Mocov3Options,
     ],
     entry_point_group="medfm.objectives",
 )

@@ -12,10 +12,10 @@ from medfm_cli.training.task import Task
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from medfm_cli.commands.pretrain.objectives.options.base import ObjectiveOptions
     from medfm_cli.data.loader import Batch
     from medfm_cli.data.preprocess import Preprocessing
     from medfm_cli.models.backbones import Backbone
-    from medfm_cli.recipe import Part
     from medfm_cli.runs import Run
     from medfm_cli.runs.blocks import Block
     from medfm_cli.training.augmentations import ImageViews
@@ -33,6 +33,8 @@ class Setting:
         steps: optimiser steps of the whole run.
         epoch_steps: optimiser steps of an epoch.
         batch: samples of a global batch.
+        accumulate: parts that a batch is worked through in; samples of different parts do not
+            meet.
         subjects: a number for the person of every row of the manifest, int64 [rows]; of different
             people where it is empty.
         texts: the text that belongs to every row of the manifest, empty where there is none.
@@ -44,6 +46,7 @@ class Setting:
     steps: int = 1
     epoch_steps: int = 1
     batch: int = 1
+    accumulate: int = 1
     subjects: Sequence[int] = ()
     texts: Sequence[str] = ()
 
@@ -60,7 +63,7 @@ class Objective(Task):
         self.setting = setting
 
     @classmethod
-    def check(cls, options: Part, setting: Setting) -> None:
+    def check(cls, options: ObjectiveOptions, setting: Setting) -> None:
         """Refuse what cannot work before anything is built. Raises UsageError."""
 
     @property

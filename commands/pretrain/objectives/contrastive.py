@@ -1,0 +1,91 @@
+"""What objectives that compare two views of every sample have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from medfm_cli.commands.pretrain.objectives.base import Objective, Setting
+from medfm_cli.errors import UsageError
+from medfm_cli.training.gather import gather_rows
+from medfm_cli.training.views import draw_view
+
+if TYPE_CHECKING:
+    from medfm_cli.commands.pretrain.objectives.options.base import ObjectiveOptions
+    from medfm_cli.commands.pretrain.objectives.options.contrastive import ContrastiveOptions
+    from medfm_cli.commands.pretrain.objectives.similarity import Contrast
+    from medfm_cli.data.loader import Batch
+    from medfm_cli.models.backbones import Backbone
+    from medfm_cli.training.randomness import StepRandom
+
+
+class Contrastive(Objective):
+    """Two random views of every sample, and who the samples come from.
+
+    The batch that is compared is the global one: the features of all processes are gathered.
+    Where a batch is worked through in parts (`accumulate`), it is a part.
+    """
+
+    def __init__(self, backbone: Backbone, options: ContrastiveOptions, setting: Setting) -> None:
+        super().__init__(backbone, setting)
+        self.groups = Groups(setting.subjects if options.subject_aware else ())
+
+    @classmethod
+    def check(cls, options: ObjectiveOptions, setting: Setting) -> None:
+        """Refuse batches without negatives."""
+        part = setting.batch // setting.accumulate
+        if part < 2:
+            raise UsageError(
+                f"{options.name} compares the samples of a batch with each other, "
+                f"and there is {part} in it",
+                hint="set batch to 2 × accumulate at least; hundreds are better",
+            )
+
+    def inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
+        """Draw two views [b,C,…] of every sample; name its group [b]."""
+        views, fitted = self.setting.views, self.preprocessing
+        first = draw_view(batch.values, views, fitted, random, name="first")
+        second = draw_view(batch.values, views.version("second"), fitted, random, name="second")
+        return {"first": first, "second": second, "groups": self.groups.of(batch.rows)}
+
+    def plain_inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
+        """Draw the views as in `inputs`: a sample as it is has nothing to be compared with."""
+        return self.inputs(batch, random)
+
+    def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
+        """Give the mean loss, and the part of the samples whose other view is the most similar."""
+        result = self.contrast(**inputs)
+        return {"loss": result.losses.mean(), "matched": result.matched.mean()}
+
+    def losses(self, **inputs: Tensor) -> Tensor:
+        """Give the loss [B] of the samples of all processes."""
+        return self.contrast(**inputs).losses
+
+    def contrast(self, **inputs: Tensor) -> Contrast:
+        """Compare the views."""
+        raise NotImplementedError
+
+    def whole(self, rows: Tensor) -> Tensor:
+        """Join the rows of all processes while training; a measurement is one process's own."""
+        return gather_rows(rows) if self.training else rows
+
+
+class Groups:
+    """Which rows of the manifest are never negatives of each other: those of one person.
+
+    Without subjects every row is its own group: a sample that was drawn twice for a batch is still
+    no negative of itself.
+    """
+
+    def __init__(self, subjects: Sequence[int]) -> None:
+        self._codes = torch.as_tensor(subjects, dtype=torch.int64) if len(subjects) else None
+
+    def of(self, rows: Tensor) -> Tensor:
+        """Give the group of each row, int64 [b]."""
+        if self._codes is None:
+            return rows
+        self._codes = self._codes.to(rows.device)
+        return self._codes[rows]

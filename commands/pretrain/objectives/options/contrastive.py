@@ -1,0 +1,36 @@
+"""Options that the objectives with negatives share. Torch-free."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from medfm_cli.commands.pretrain.objectives.options.base import ObjectiveOptions
+from medfm_cli.recipe import Part
+
+
+class ContrastiveOptions(ObjectiveOptions):
+    """Who is compared with whom."""
+
+    asks: ClassVar[frozenset[str]] = frozenset({"subjects"})
+    subject_aware: bool = Field(
+        True, description="Samples of one person are not told apart: they are no negatives."
+    )
+    same_subject: Literal["ignore", "positive"] = Field(
+        "ignore",
+        description="What other samples of the same person are: left out of the comparison, or "
+        "to be found like the sample's own other view.",
+    )
+
+    def kept(self, width: int) -> float:
+        """Every patch of two views in the encoder."""
+        return 2.0 * width
+
+
+class ContrastiveHead(Part):
+    """The MLP with BatchNorm between encoder and comparison; thrown away after pretraining."""
+
+    hidden: int = Field(2048, ge=1, description="Width of the hidden layers.")
+    out: int = Field(128, ge=2, description="Numbers that are compared.")
+    layers: int = Field(2, ge=1, description="Linear layers of the projection.")

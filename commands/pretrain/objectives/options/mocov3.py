@@ -1,0 +1,31 @@
+"""Options of MoCo v3. Torch-free."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from medfm_cli.commands.pretrain.objectives.options.contrastive import (
+    ContrastiveHead,
+    ContrastiveOptions,
+)
+
+
+class Mocov3Options(ContrastiveOptions):
+    """MoCo v3 (Chen et al. 2021): find a slow teacher's embedding of a sample's other view."""
+
+    name: Literal["mocov3"] = "mocov3"
+    implementation: ClassVar[str] = "medfm_cli.commands.pretrain.objectives.mocov3:Mocov3"
+    temperature: float = Field(
+        0.2, gt=0, description="Divides the cosines: small values attend to the hardest negatives."
+    )
+    momentum: float = Field(
+        0.99, ge=0, le=1, description="How slowly the teacher follows at first; 1 at the end."
+    )
+    freeze_patches: bool = Field(
+        True, description="Keep the random patch projection of a transformer: stable training."
+    )
+    head: ContrastiveHead = Field(
+        ContrastiveHead(hidden=4096, out=256, layers=3), description="The part thrown away."
+    )
