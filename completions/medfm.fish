@@ -377,9 +377,12 @@ function __medfm_keys
                 'steps=	Optimiser steps' \
                 'optimiser.name=	' \
                 'optimiser.learning_rate=	Peak learning rate' \
-                'optimiser.base_learning_rate=	Learning rate for a batch of 256 (linear scaling rule)' \
+                'optimiser.base_learning_rate=	Learning rate for a batch of base_batch' \
+                'optimiser.base_batch=	Batch that base_learning_rate is meant for' \
+                'optimiser.scaling=	How the rate grows with the batch: × batch / base_batch, or × its root' \
                 'optimiser.betas=	Decay of the two moments' \
                 'optimiser.weight_decay=	Decay of matrices' \
+                'optimiser.weight_decay_end=	Decay at the end, reached by half a cosine' \
                 'optimiser.clip=	Largest norm of the gradient' \
                 'schedule.name=	' \
                 'schedule.warmup=	Part of the steps spent warming up' \
@@ -404,7 +407,7 @@ function __medfm_keys
                 'backbone.channels=	1 for grey images, 3 for colour' \
                 'backbone.pretrained=	start from timm\'s published weights (timm names only' \
                 'objective.name=	' \
-                'objective.mask_ratio=	Part of the blocks that is hidden' \
+                'objective.mask_ratio=	Smallest and largest part of the patches that is hidden in one of…' \
                 'objective.norm_pix=	Compare with patches normalised one by one, not with grey values' \
                 'objective.decoder.dim=	Width of the tokens, a multiple of 4 and of heads' \
                 'objective.decoder.depth=	Number of blocks' \
@@ -413,11 +416,27 @@ function __medfm_keys
                 'objective.subject_aware=	Samples of one person are not told apart: they are no negatives' \
                 'objective.same_subject=	What other samples of the same person are: left out of the…' \
                 'objective.temperature=	Divides the cosines: small values attend to the hardest negatives' \
-                'objective.head.hidden=	Width of the hidden layers' \
+                'objective.head.hidden=	Width of the layers between' \
                 'objective.head.out=	Numbers that are compared' \
-                'objective.head.layers=	Linear layers of the projection' \
+                'objective.head.layers=	Linear layers before the prototypes' \
                 'objective.momentum=	How slowly the teacher follows at first' \
                 'objective.freeze_patches=	Keep the random patch projection of a transformer: stable training' \
+                'objective.crops.global_area=	Smallest and largest part of the area in the two large crops' \
+                'objective.crops.local_area=	Smallest and largest part of the area in the small crops' \
+                'objective.crops.local_count=	Small crops of every image' \
+                'objective.crops.local_size=	Side of the small crops in pixels, whole patches' \
+                'objective.head.bottleneck=	Width of the last layer, on the sphere' \
+                'objective.head.prototypes=	Directions that the loss compares' \
+                'objective.student_temperature=	Temperature of the student' \
+                'objective.teacher_temperature=	Temperature of the teacher, before and after its warm-up' \
+                'objective.temperature_warmup=	Part of the steps in which that temperature changes' \
+                'objective.centre_momentum=	How slowly the centre of the teacher\'s logits moves' \
+                'objective.freeze_epochs=	Epochs in which the prototypes stay as they were drawn' \
+                'objective.patch_weight=	Weight of the loss at hidden patches' \
+                'objective.shared_head=	One head for images and patches, as in iBOT' \
+                'objective.koleo_weight=	Weight of spreading the features' \
+                'objective.balance=	What keeps the teacher from choosing one prototype for all' \
+                'objective.sinkhorn_rounds=	Rounds of Sinkhorn-Knopp' \
                 'augment.allow=	Operations to use although medfm holds them to be unsafe for these…' \
                 'augment.kind=	What the samples are' \
                 'augment.crop=	Smallest and largest part of the area that is cropped and resized' \
@@ -478,8 +497,11 @@ function __medfm_keys
                 'optimiser.name=	' \
                 'optimiser.learning_rate=	Peak learning rate' \
                 'optimiser.base_learning_rate=	Learning rate for a batch of 256, where learning_rate is auto' \
+                'optimiser.base_batch=	Batch that base_learning_rate is meant for' \
+                'optimiser.scaling=	How the rate grows with the batch: × batch / base_batch, or × its root' \
                 'optimiser.betas=	Decay of the two moments' \
                 'optimiser.weight_decay=	Decay of matrices' \
+                'optimiser.weight_decay_end=	Decay at the end, reached by half a cosine' \
                 'optimiser.clip=	Largest norm of the gradient' \
                 'schedule.name=	' \
                 'schedule.warmup=	Part of the steps spent warming up' \
@@ -752,6 +774,9 @@ function __medfm_values
             printf '%s\n' 'adamw	'
         case 'pretrain optimiser.learning_rate'
             printf '%s\n' 'auto	'
+        case 'pretrain optimiser.scaling'
+            printf '%s\n' 'linear	' \
+                'sqrt	'
         case 'pretrain schedule.name'
             printf '%s\n' 'cosine	'
         case 'pretrain precision'
@@ -788,7 +813,9 @@ function __medfm_values
             printf '%s\n' 'mae	' \
                 'simmim	' \
                 'simclr	' \
-                'mocov3	'
+                'mocov3	' \
+                'dino	' \
+                'dinov2	'
         case 'pretrain objective.norm_pix'
             printf '%s\n' 'true	' \
                 'false	'
@@ -803,6 +830,14 @@ function __medfm_values
         case 'pretrain objective.freeze_patches'
             printf '%s\n' 'true	' \
                 'false	'
+        case 'pretrain objective.crops.local_size'
+            printf '%s\n' 'auto	'
+        case 'pretrain objective.shared_head'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'pretrain objective.balance'
+            printf '%s\n' 'sinkhorn	' \
+                'centering	'
         case 'pretrain augment.kind'
             printf '%s\n' 'image	'
         case 'pretrain augment.flip'
@@ -830,6 +865,9 @@ function __medfm_values
             printf '%s\n' 'adamw	'
         case 'finetune optimiser.learning_rate'
             printf '%s\n' 'auto	'
+        case 'finetune optimiser.scaling'
+            printf '%s\n' 'linear	' \
+                'sqrt	'
         case 'finetune schedule.name'
             printf '%s\n' 'cosine	'
         case 'finetune precision'

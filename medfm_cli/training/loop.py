@@ -15,7 +15,7 @@ from medfm_cli.errors import Stopped
 from medfm_cli.training.ema import Ema
 from medfm_cli.training.guards import FiniteGuard
 from medfm_cli.training.meter import Meter
-from medfm_cli.training.optimisers import build_optimiser, set_learning_rate
+from medfm_cli.training.optimisers import build_optimiser, set_learning_rate, set_weight_decay
 from medfm_cli.training.randomness import StepRandom, seed_model_noise
 from medfm_cli.training.schedules import cosine
 from medfm_cli.training.session import Session, open_session
@@ -102,6 +102,7 @@ def fit(
                     final=options.final,
                 )
                 set_learning_rate(optimiser, rate)
+                set_weight_decay(optimiser, options, state.step)
                 seed_model_noise(options.seed, state.step, session.rank)
                 outputs = _gradients(task, model, batch, options, session, step=state.step)
                 task.before_step(state.step)

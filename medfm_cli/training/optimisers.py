@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from medfm_cli.training.schedules import cosine_between
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -15,13 +17,18 @@ if TYPE_CHECKING:
 def build_optimiser(module: nn.Module, options: FitOptions) -> torch.optim.AdamW:
     """Build AdamW (Loshchilov & Hutter 2019) over the trainable parameters of `module`.
 
-    Every group carries `scale`, the factor on the run's learning rate: what the task's
-    `rate_scale` says of its parameters. On the CPU and on CUDA the fused implementation is used:
-    the same equations in one pass over memory.
+    Every group carries whether it `decays` and `scale`, the factor on the run's learning rate:
+    what the task's `rate_scale` says of its parameters. On the CPU and on CUDA the fused
+    implementation is used: the same equations in one pass over memory.
     """
     groups = [
-        {"params": together, "weight_decay": decay, "scale": scale}
-        for parameters, decay in zip(decay_groups(module), (options.weight_decay, 0.0), strict=True)
+        {
+            "params": together,
+            "weight_decay": options.weight_decay if decays else 0.0,
+            "decays": decays,
+            "scale": scale,
+        }
+        for parameters, decays in zip(decay_groups(module), (True, False), strict=True)
         for scale, together in _by_scale(module, parameters).items()
     ]
     return torch.optim.AdamW(
@@ -61,6 +68,18 @@ def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     """Set the rate of every group, times the group's own `scale`."""
     for group in optimiser.param_groups:
         group["lr"] = rate * group["scale"]
+
+
+def set_weight_decay(optimiser: torch.optim.Optimizer, options: FitOptions, step: int) -> None:
+    """Set the decay of the 0-based `step` in the groups that decay, where it changes at all."""
+    if options.weight_decay_end is None:
+        return
+    decay = cosine_between(
+        step, steps=options.steps, start=options.weight_decay, final=options.weight_decay_end
+    )
+    for group in optimiser.param_groups:
+        if group["decays"]:
+            group["weight_decay"] = decay
 
 
 def _spared_names(module: nn.Module) -> set[str]:

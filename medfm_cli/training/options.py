@@ -24,16 +24,24 @@ class Optimiser(Part):
 
     name: Literal["adamw"] = "adamw"
     learning_rate: Annotated[float, Field(gt=0)] | Auto = Field(
-        "auto", description="Peak learning rate; auto: base_learning_rate × batch / 256."
+        "auto", description="Peak learning rate; auto: base_learning_rate scaled to the batch."
     )
     base_learning_rate: float = Field(
-        1.5e-4, gt=0, description="Learning rate for a batch of 256 (linear scaling rule)."
+        1.5e-4, gt=0, description="Learning rate for a batch of base_batch."
+    )
+    base_batch: int = Field(256, ge=1, description="Batch that base_learning_rate is meant for.")
+    scaling: Literal["linear", "sqrt"] = Field(
+        "linear",
+        description="How the rate grows with the batch: × batch / base_batch, or × its root.",
     )
     betas: list[float] = Field(
         [0.9, 0.95], min_length=2, max_length=2, description="Decay of the two moments."
     )
     weight_decay: float = Field(
         0.05, ge=0, description="Decay of matrices; biases, norms and positions are spared."
+    )
+    weight_decay_end: float | None = Field(
+        None, ge=0, description="Decay at the end, reached by half a cosine; none: it stays."
     )
     clip: float | None = Field(
         None, gt=0, description="Largest norm of the gradient; longer ones are shortened to it."
@@ -100,6 +108,7 @@ class FitOptions:
     learning_rate: float
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 0.05
+    weight_decay_end: float | None = None
     clip: float | None = None
     warmup_steps: int = 0
     final: float = 0.0
@@ -138,8 +147,7 @@ def resolve_options(
     if keys.steps == "auto":
         run.resolve("steps", steps, f"{keys.epochs:g} epochs of {samples // batch} batches")
     if keys.optimiser.learning_rate == "auto":
-        base = keys.optimiser.base_learning_rate
-        run.resolve("optimiser.learning_rate", rate, f"{base:g} × {batch} / 256")
+        run.resolve("optimiser.learning_rate", rate, _scaling_rule(keys.optimiser, batch=batch))
     if keys.checkpoints.every_steps == "auto":
         run.resolve("checkpoints.every_steps", every, "a tenth of the run")
     return FitOptions(
@@ -150,6 +158,7 @@ def resolve_options(
         learning_rate=rate,
         betas=(keys.optimiser.betas[0], keys.optimiser.betas[1]),
         weight_decay=keys.optimiser.weight_decay,
+        weight_decay_end=keys.optimiser.weight_decay_end,
         clip=keys.optimiser.clip,
         warmup_steps=round(keys.schedule.warmup * steps),
         final=keys.schedule.final,
@@ -199,10 +208,27 @@ def choose_steps(keys: TrainingKeys, *, samples: int, batch: int) -> int:
 
 
 def choose_learning_rate(keys: TrainingKeys, *, batch: int) -> float:
-    """Settle the peak learning rate: the linear scaling rule of Goyal et al. 2017, base 256."""
-    if keys.optimiser.learning_rate != "auto":
-        return keys.optimiser.learning_rate
-    return keys.optimiser.base_learning_rate * batch / 256
+    """Settle the peak learning rate for the global batch B, with b = `base_batch`.
+
+    ```
+    linear:  base · B / b          Goyal et al. 2017, §2.1
+    sqrt:    base · √(B / b)       Krizhevsky 2014, §5; DINOv2 (Oquab et al. 2023)
+    ```
+    """
+    optimiser = keys.optimiser
+    if optimiser.learning_rate != "auto":
+        return optimiser.learning_rate
+    factor = batch / optimiser.base_batch
+    return optimiser.base_learning_rate * (
+        factor if optimiser.scaling == "linear" else math.sqrt(factor)
+    )
+
+
+def _scaling_rule(optimiser: Optimiser, *, batch: int) -> str:
+    factor = f"{batch} / {optimiser.base_batch}"
+    if optimiser.scaling == "sqrt":
+        factor = f"√({factor})"
+    return f"{optimiser.base_learning_rate:g} × {factor}"
 
 
 def choose_checkpoint_steps(keys: TrainingKeys, *, steps: int) -> int:

@@ -1,4 +1,4 @@
-"""Learning rate over the steps of a run. Torch-free."""
+"""Learning rate and weight decay over the steps of a run. Torch-free."""
 
 from __future__ import annotations
 
@@ -21,3 +21,15 @@ def cosine(step: int, *, steps: int, warmup: int, final: float = 0.0) -> float:
         return (step + 1) / warmup
     progress = min(1.0, (step - warmup) / max(1, steps - warmup))
     return final + (1.0 - final) * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def cosine_between(step: int, *, steps: int, start: float, final: float) -> float:
+    """Value at `step` (0-based) on half a cosine from `start` to `final`, without warm-up.
+
+    ```
+    f + (a − f) · ½ (1 + cos(π s / S))
+    ```
+
+    a = `start`, f = `final`, S = `steps`. DINO and DINOv2 raise the weight decay so.
+    """
+    return final + (start - final) * cosine(step, steps=steps, warmup=0)

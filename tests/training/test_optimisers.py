@@ -8,7 +8,12 @@ from training_tools import options
 
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.spec import BackboneSpec
-from medfm_cli.training.optimisers import build_optimiser, decay_groups, set_learning_rate
+from medfm_cli.training.optimisers import (
+    build_optimiser,
+    decay_groups,
+    set_learning_rate,
+    set_weight_decay,
+)
 
 
 class _Named(nn.Module):
@@ -64,3 +69,17 @@ def test_a_task_may_let_parts_learn_more_slowly() -> None:
     decays = {p: g["weight_decay"] for g in optimiser.param_groups for p in g["params"]}
     assert [rates[p] for p in module.parameters()] == [0.1, 0.1, 0.2, 0.2]
     assert [decays[p] for p in module.parameters()] == [0.3, 0.0, 0.3, 0.0]
+
+
+def test_weight_decay_rises_where_there_is_decay_and_stays_where_no_end_is_given() -> None:
+    rising = options(weight_decay=0.04, weight_decay_end=0.4, steps=10)
+    optimiser = build_optimiser(nn.Linear(2, 2), rising)
+    found = []
+    for step in (0, 5, 10):
+        set_weight_decay(optimiser, rising, step)
+        found.append([round(group["weight_decay"], 12) for group in optimiser.param_groups])
+    assert found == [[0.04, 0.0], [0.22, 0.0], [0.4, 0.0]]
+    constant = options(weight_decay=0.3)
+    optimiser = build_optimiser(nn.Linear(2, 2), constant)
+    set_weight_decay(optimiser, constant, 5)
+    assert [group["weight_decay"] for group in optimiser.param_groups] == [0.3, 0.0]

@@ -73,6 +73,25 @@ def test_every_auto_is_recorded_with_its_reason(tmp_path: Path) -> None:
     assert all(entry["why"] for entry in run.resolved.values())
 
 
+@pytest.mark.parametrize(
+    ("keys", "rate", "why"),
+    [
+        ({}, 1e-3 * 64 / 256, "0.001 × 64 / 256"),
+        ({"base_batch": 1024}, 1e-3 * 64 / 1024, "0.001 × 64 / 1024"),
+        ({"base_batch": 1024, "scaling": "sqrt"}, 1e-3 / 4, "0.001 × √(64 / 1024)"),
+    ],
+)
+def test_the_rate_grows_with_the_batch_by_the_chosen_rule(
+    keys: dict[str, Any], rate: float, why: str, tmp_path: Path
+) -> None:
+    run = new_run(tmp_path)
+    own = TrainingKeys.model_validate(
+        {"batch": 64, "optimiser": {"base_learning_rate": 1e-3} | keys}
+    )
+    assert resolve_options(own, run, seed=0, samples=1000).learning_rate == pytest.approx(rate)
+    assert run.resolved["optimiser.learning_rate"]["why"] == why
+
+
 def test_given_values_are_kept(tmp_path: Path) -> None:
     run = new_run(tmp_path)
     keys = TrainingKeys.model_validate(

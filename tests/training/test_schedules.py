@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medfm_cli.training.schedules import cosine
+from medfm_cli.training.schedules import cosine, cosine_between
 
 
 def test_warms_up_in_a_straight_line_to_the_peak() -> None:
@@ -39,3 +39,10 @@ def test_stays_between_zero_and_the_peak_and_only_falls_after_warm_up(
     assert all(0 < rate <= 1 + 1e-12 or final == 0 for rate in rates)
     after = rates[warmup:]
     assert all(a >= b - 1e-12 for a, b in itertools.pairwise(after))
+
+
+def test_between_two_values_along_half_a_cosine() -> None:
+    values = [cosine_between(step, steps=4, start=0.04, final=0.4) for step in range(6)]
+    root = math.cos(math.pi / 4)
+    expected = [0.04, 0.22 - 0.18 * root, 0.22, 0.22 + 0.18 * root, 0.4, 0.4]
+    assert values == pytest.approx(expected)

@@ -5,6 +5,8 @@ Torch-free.
 
 from __future__ import annotations
 
+from medfm_cli.commands.pretrain.objectives.options.dino import DinoOptions
+from medfm_cli.commands.pretrain.objectives.options.dinov2 import Dinov2Options
 from medfm_cli.commands.pretrain.objectives.options.mae import Decoder, MaeOptions
 from medfm_cli.commands.pretrain.objectives.options.mocov3 import Mocov3Options
 from medfm_cli.commands.pretrain.objectives.options.simclr import SimclrOptions
@@ -14,6 +16,8 @@ from medfm_cli.recipe import Registry
 __all__ = [
     "OBJECTIVES",
     "Decoder",
+    "DinoOptions",
+    "Dinov2Options",
     "MaeOptions",
     "Mocov3Options",
     "SimMimOptions",
@@ -27,6 +31,8 @@ OBJECTIVES = Registry(
         SimMimOptions,
         SimclrOptions,
         Mocov3Options,
+        DinoOptions,
+        Dinov2Options,
     ],
     entry_point_group="medfm.objectives",
 )

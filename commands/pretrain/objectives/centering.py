@@ -1,0 +1,53 @@
+"""Centering: what keeps one prototype from winning everywhere.
+
+```
+p = softmax((t − c) / τ)                                   t: the teacher's logits
+c ← m c + (1 − m) · mean of t over the global batch
+```
+
+Subtracting the mean works against one dominant prototype, the low temperature τ against equal
+shares for all; together they keep the teacher from both ways to collapse. Source: DINO (Caron et
+al. 2021, arXiv 2104.14294), eq. 4 and §5.3.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from medfm_cli.training.gather import gather_rows
+
+
+class Centre(nn.Module):
+    """The moving mean c of a teacher's logits, [K]; a buffer, so that checkpoints hold it."""
+
+    value: Tensor
+
+    def __init__(self, prototypes: int, *, momentum: float = 0.9) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("value", torch.zeros(prototypes))
+        # Of the step that is under way: kept out of the state, which is saved between steps.
+        self._sum: Tensor | None = None
+        self._count = 0
+
+    def targets(self, logits: Tensor, temperature: Tensor) -> Tensor:
+        """Give p [n, K] of the teacher's logits [n, K]."""
+        return ((logits - self.value) / temperature).softmax(dim=-1)
+
+    @torch.no_grad()
+    def see(self, logits: Tensor) -> None:
+        """Take logits [n, K] of a part of the batch into the next `update`."""
+        total = logits.sum(dim=0, dtype=torch.float32)
+        self._sum = total if self._sum is None else self._sum + total
+        self._count += len(logits)
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move c towards the mean of all logits seen since the last update, on all processes."""
+        if self._sum is None:
+            return
+        count = self._sum.new_tensor([float(self._count)])
+        total = gather_rows(torch.cat([self._sum, count]).unsqueeze(0)).sum(dim=0)
+        self.value.lerp_(total[:-1] / total[-1], 1.0 - self.momentum)
+        self._sum, self._count = None, 0

@@ -1,0 +1,39 @@
+"""Options of DINOv2. Torch-free."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from medfm_cli.commands.pretrain.objectives.options.distillation import (
+    Crops,
+    Distillation,
+    Shares,
+)
+
+
+class Dinov2Options(Distillation):
+    """Self-distillation (Oquab et al. 2023): DINO, hidden patches (iBOT), features spread out."""
+
+    name: Literal["dinov2"] = "dinov2"
+    implementation: ClassVar[str] = "medfm_cli.commands.pretrain.objectives.dinov2:Dinov2"
+    crops: Crops = Field(
+        Crops(global_area=[0.32, 1.0], local_area=[0.05, 0.32]),
+        description="The views of every image.",
+    )
+    momentum: float = Field(
+        0.992, ge=0, le=1, description="How slowly the teacher follows at first; 1 at the end."
+    )
+    mask_ratio: Shares = Field(
+        [0.1, 0.5],
+        description="Smallest and largest part of the patches that is hidden in one of the two "
+        "large crops.",
+    )
+    patch_weight: float = Field(1.0, ge=0, description="Weight of the loss at hidden patches.")
+    shared_head: bool = Field(False, description="One head for images and patches, as in iBOT.")
+    koleo_weight: float = Field(0.1, ge=0, description="Weight of spreading the features.")
+    balance: Literal["sinkhorn", "centering"] = Field(
+        "sinkhorn", description="What keeps the teacher from choosing one prototype for all."
+    )
+    sinkhorn_rounds: int = Field(3, ge=1, description="Rounds of Sinkhorn-Knopp.")
