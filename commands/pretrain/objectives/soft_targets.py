@@ -20,12 +20,14 @@ def cross_entropy(logits: Tensor, targets: Tensor, temperature: float) -> Tensor
     """
     scaled = logits.float() / temperature
     agreement: Tensor = torch.einsum("...k,...k->...", targets, scaled)
-    return torch.logsumexp(scaled, dim=-1) - agreement
+    result: Tensor = scaled.logsumexp(dim=-1) - agreement
+    return result
 
 
 def entropy(targets: Tensor) -> Tensor:
     """Give H(p) = −Σ_k p_k log p_k of distributions [..., K], as [...], in nats."""
-    return torch.special.entr(targets).sum(dim=-1)
+    result: Tensor = torch.special.entr(targets).sum(dim=-1)
+    return result
 
 
 def usage(targets: Tensor) -> Tensor:
