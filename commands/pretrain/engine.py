@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from medfm_cli.commands.pretrain.beginning import Beginning, begin
 from medfm_cli.commands.pretrain.labelled import Verdict, compare, open_judge
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES
 from medfm_cli.commands.pretrain.objectives.base import Setting
@@ -18,7 +19,6 @@ from medfm_cli.commands.pretrain.report import metrics, sections, summary
 from medfm_cli.commands.pretrain.tasks import judge_tasks, open_exams, sit_all
 from medfm_cli.data import Dataset, Loader
 from medfm_cli.data.preprocess import Preprocessing
-from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.card import CardFacts, TrainingFacts, data_facts
 from medfm_cli.models.config import ModelConfig
 from medfm_cli.models.directory import save_model
@@ -31,6 +31,7 @@ from medfm_cli.training.randomness import derive
 if TYPE_CHECKING:
     from medfm_cli.commands.pretrain.objectives.base import Objective
     from medfm_cli.commands.pretrain.recipe import PretrainRecipe
+    from medfm_cli.models.backbones import Backbone
     from medfm_cli.models.spec import BackboneSpec
     from medfm_cli.runs import Run
 
@@ -42,6 +43,7 @@ class Trained:
     recipe: PretrainRecipe
     dataset: Dataset
     survey: Survey
+    beginning: Beginning
     task: Objective
     options: FitOptions
     report: FitReport
@@ -68,7 +70,8 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
     every = choose_look_steps(recipe.watch, options, samples=len(found.rows))
     options = replace(options, look_steps=every)
     told = setting(recipe, dataset, spec, options, samples=len(found.rows))
-    task = build_task(recipe, spec, told)
+    beginning = begin(recipe, spec, run)
+    task = build_task(recipe, beginning.backbone, told)
     probe = Probe(dataset, found.rows, seed=recipe.seed)
     before = probe.measure(task)
     judge = open_judge(recipe.watch, dataset, seed=recipe.seed)
@@ -100,6 +103,7 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
         recipe=recipe,
         dataset=dataset,
         survey=found,
+        beginning=beginning,
         task=task,
         options=options,
         report=report,
@@ -148,11 +152,9 @@ def setting(
     )
 
 
-def build_task(recipe: PretrainRecipe, spec: BackboneSpec, setting: Setting) -> Objective:
-    """Build encoder and objective; their random weights depend on the recipe's seed alone."""
+def build_task(recipe: PretrainRecipe, backbone: Backbone, setting: Setting) -> Objective:
+    """Build the objective; its random weights depend on the recipe's seed alone."""
     implementation = OBJECTIVES.load(recipe.objective)
-    implementation.check(recipe.objective, setting)
-    backbone = build_backbone(spec, seed=derive(recipe.seed, "backbone"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(recipe.seed, "objective"))
         task: Objective = implementation(backbone, recipe.objective, setting)
@@ -162,6 +164,7 @@ def build_task(recipe: PretrainRecipe, spec: BackboneSpec, setting: Setting) -> 
 def describe(trained: Trained, run: Run) -> ModelConfig:
     """Write down what the model is and where it comes from: nothing that a rerun would change."""
     recipe, options, card = trained.recipe, trained.options, trained.dataset.card
+    before = trained.beginning.card
     facts: dict[str, str | int | float] = {
         "objective": recipe.objective.name,
         "samples": len(trained.survey.rows),
@@ -171,17 +174,21 @@ def describe(trained: Trained, run: Run) -> ModelConfig:
         "learning rate": options.learning_rate,
         "precision": trained.report.precision,
         "seed": recipe.seed,
+        **trained.beginning.facts(),
     }
     return ModelConfig(
         kind="encoder",
         backbone=trained.task.encoder.spec,
         preprocessing=trained.task.preprocessing,
-        lineage=extend(run, inputs=recipe.inputs(), datasets=[card]),
+        lineage=extend(
+            run, inputs=recipe.inputs(), datasets=[card], parents=trained.beginning.parents
+        ),
         card=CardFacts(
             intended_use="A starting point for training on few labels; it makes no predictions.",
-            data=[data_facts(card, use="pretrain")],
+            data=[*before.data, data_facts(card, use="pretrain")],
             training=[
-                TrainingFacts(verb="pretrain", recipe=run.name, recipe_hash=run.hash, facts=facts)
+                *before.training,
+                TrainingFacts(verb="pretrain", recipe=run.name, recipe_hash=run.hash, facts=facts),
             ],
         ),
     )

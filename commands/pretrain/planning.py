@@ -76,7 +76,7 @@ def survey(recipe: PretrainRecipe, dataset: Dataset) -> Survey:
 
 def settle_backbone(choice: BackboneChoice, found: Survey, resolve: Resolve) -> BackboneSpec:
     """Settle what the recipe leaves to the data: image size, patch size, channels."""
-    values = choice.model_dump()
+    values = choice.model_dump(exclude={"weights", "coverage", "download"})
     if choice.channels == "auto":
         values["channels"] = 3 if found.colour else 1
         why = "some images have colour" if found.colour else "all images are grey"

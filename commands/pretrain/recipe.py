@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES, MaeOptions
 from medfm_cli.commands.pretrain.watch import SAME, Task, Watch
 from medfm_cli.data.card import read_card
+from medfm_cli.models.origin import HUB, find_weights
 from medfm_cli.models.spec import BackboneSpec
 from medfm_cli.recipe import Auto, Plan, Recipe
 from medfm_cli.runs.artefacts import find, holds
@@ -38,6 +39,17 @@ class BackboneChoice(BackboneSpec):
         description="side of a patch in pixels; left out: the preset's own, halved until there "
         "are 36 patches",
     )
+    weights: str | None = Field(
+        None,
+        description="Weights to go on from: a .safetensors or .pth file, a model directory or run, "
+        "or hf:OWNER/NAME (ViT, ViTMAE, DINOv2) from the local Hugging Face cache.",
+    )
+    coverage: float = Field(
+        0.95, ge=0, le=1, description="Part of the encoder that `weights` must fill, or an error."
+    )
+    download: bool = Field(
+        False, description="Allow the network: fetch hf:OWNER/NAME where it is not in the cache."
+    )
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -45,6 +57,10 @@ class BackboneChoice(BackboneSpec):
             self._check_timm_options()
         elif self.image_size != "auto":
             self._check_preset_options()
+        if self.weights is not None and self.pretrained:
+            raise ValueError("weights and pretrained are two starts: give one of them")
+        if self.download and not (self.weights or "").startswith(HUB):
+            raise ValueError(f"download is for weights of the Hugging Face hub ({HUB}OWNER/NAME)")
         return self
 
 
@@ -84,13 +100,16 @@ class PretrainRecipe(TrainingKeys, Recipe):
         return tasks
 
     def inputs(self) -> dict[str, str]:
-        """Give the versions of the datasets."""
+        """Give the versions of the datasets, and the sha256 of the starting weights."""
         versions = {"data": read_card(find(self.data, "dataset")).version}
         if self.watch.data not in (None, SAME):
             versions["watch"] = read_card(find(str(self.watch.data), "dataset")).version
         for task in self.tasks:
             if task.data != SAME:
                 versions[f"tasks.{task.name}"] = read_card(find(task.data, "dataset")).version
+        if (weights := self.backbone.weights) is not None:
+            origin = find_weights(weights, download=self.backbone.download)
+            versions["backbone.weights"] = origin.sha256()
         return versions
 
     def plan(self) -> Plan:

@@ -41,19 +41,21 @@ def metrics(trained: Trained, run: Run) -> dict[str, Any]:
         "training_seconds": round(report.seconds, 1),
         "precision": report.precision,
         "device": report.device,
+        **trained.beginning.metrics(),
     }
 
 
 def summary(trained: Trained) -> Table:
     """Give the table shown at the end of the command."""
     report, before, after = trained.report, trained.before, trained.after
+    start = trained.beginning.label
     loss = f"Loss on {after.split} (n={after.loss.n}, {after.loss.subjects} subjects)"
     name, images = trained.task.encoder.spec.name, len(trained.survey.rows)
     speed = round(report.samples_per_second)
     return Table(
         ["Encoder", "Images", "Steps", "Images/s", loss, "Effective rank"],
         [
-            ["random weights", None, 0, None, before.loss.text(), before.spread.effective_rank],
+            [start, None, 0, None, before.loss.text(), before.spread.effective_rank],
             [name, images, report.steps, speed, after.loss.text(), after.spread.effective_rank],
         ],
         strong=[1],
@@ -63,7 +65,10 @@ def summary(trained: Trained) -> Table:
 def sections(trained: Trained, run: Run) -> list[Section]:
     """Tell the pretraining from facts to pictures."""
     return [
-        Section("Pretraining", [_opening(trained), _facts(trained), *_curve(run)]),
+        Section(
+            "Pretraining",
+            [_opening(trained), _facts(trained), *trained.beginning.blocks(), *_curve(run)],
+        ),
         Section("What the encoder learnt", [*_pictures(trained, run), *_spread(trained)]),
         *watch_section(run, trained.verdict),
         *tasks_section(trained.tasks),
@@ -130,7 +135,7 @@ def _spread(trained: Trained) -> list[Block]:
     before, after = trained.before, trained.after
     rows: list[list[Cell]] = [
         [name, quality.loss.text(), quality.spread.effective_rank, quality.spread.std]
-        for name, quality in (("random weights", before), ("pretrained", after))
+        for name, quality in ((trained.beginning.label, before), ("pretrained", after))
     ]
     spread, loss = after.spread, after.loss
     table = Table(

@@ -118,7 +118,7 @@ def load_model(
     if kind is not None and config.kind != kind:
         raise DataError(f"{directory} holds {_article(config.kind)}, {_article(kind)} is needed")
     module = _empty_module(config)
-    tensors = read_tensors(_verified(directory, config))
+    tensors = read_tensors(verified_weights(directory, config))
     report = load_exactly(_carrier(module), tensors, source=str(directory))
     module.eval()
     return LoadedModel(module, config, report)
@@ -173,7 +173,7 @@ def _to_tensors(module: Backbone | Classifier) -> Tensors:
     return {name: value.detach().cpu().contiguous() for name, value in state.items()}
 
 
-def _verified(directory: Path, config: ModelConfig) -> Path:
+def verified_weights(directory: Path, config: ModelConfig) -> Path:
     """The weights file, after its bytes were compared with the hash in the config."""
     path = directory / WEIGHTS_FILE
     if not path.is_file():

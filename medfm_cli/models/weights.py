@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import pickle
+import re
 import warnings
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from medfm_cli.errors import DataError
+from medfm_cli.models.fitting import fit_shapes
+from medfm_cli.models.naming import to_timm
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,22 +25,34 @@ if TYPE_CHECKING:
 Tensors = dict[str, torch.Tensor]
 
 _NESTS = ("model", "state_dict", "teacher", "model_state_dict", "module")
-_PREFIXES = ("module.", "backbone.", "encoder.", "model.", "net.", "trunk.")
+_TORN = "the network would not be the one that was trained"
+_HINT = "choose the architecture of the weights: name the same size, and {what} layer_scale or mlp"
 
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What a weights file gave: parameter names, and the share of parameters filled."""
+    """What a weights file gave: names of tensors, and the share of the numbers that are filled.
+
+    Attributes:
+        coverage: numbers of the network that come from the file, 0…1.
+        loaded: filled, by the network's names.
+        missing: left as they were, by the network's names.
+        unexpected: not used, by the file's names.
+        resized: of those loaded, brought to another shape.
+        renamed: of those loaded, the file's name → the network's.
+    """
 
     coverage: float
     loaded: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
     resized: list[str] = field(default_factory=list)
+    renamed: dict[str, str] = field(default_factory=dict)
 
     def sentence(self) -> str:
         """One line for logs and reports."""
-        extra = f", {len(self.resized)} resized" if self.resized else ""
+        extra = f", {len(self.renamed)} renamed" if self.renamed else ""
+        extra += f", {len(self.resized)} resized" if self.resized else ""
         return (
             f"{self.coverage:.1%} of the parameters loaded ({len(self.loaded)} tensors{extra}; "
             f"{len(self.missing)} missing, {len(self.unexpected)} not used)"
@@ -59,26 +74,34 @@ def read_tensors(path: Path | str) -> Tensors:
 
 
 def load_backbone_weights(
-    backbone: Backbone, path: Path | str, *, coverage: float = 1.0
+    backbone: Backbone,
+    path: Path | str,
+    *,
+    coverage: float = 1.0,
+    grid: tuple[int, ...] | None = None,
 ) -> LoadReport:
-    """Fill `backbone` from a file written by medfm, timm, MAE, DINOv2 and the like.
+    """Fill `backbone` from a file written by medfm, timm, MAE, DINOv2, Hugging Face and the like.
 
-    Wrapping dictionaries and prefixes are taken off; position embeddings are resized by timm
-    when the grid differs, input filters summed or repeated when the channels do.
+    Wrapping dictionaries are opened, names translated (`naming`), position embeddings and input
+    filters brought to the backbone's shapes (`fitting`).
 
     Args:
         backbone: filled in place.
-        path: `.safetensors`, `.pt` or `.pth`.
+        path: `.safetensors`, `.pt`, `.pth` or `.bin`.
         coverage: share of the parameters (0…1) that must come from the file.
+        grid: patches along each axis in the network the file is from; None: guessed.
 
     Raises:
-        DataError: the file gives less than `coverage`; the backbone is then left as it was.
+        DataError: the file gives less than `coverage`, or a part of a block only, or has parts of
+            blocks that the backbone lacks; the backbone is then left as it was.
     """
     expected = backbone.net.state_dict()
-    given = _strip_prefixes(read_tensors(path), expected)
-    fitting, resized = _fit_shapes(given, backbone)
+    given, names = to_timm(read_tensors(path), expected)
+    fitting = fit_shapes(given, backbone, grid=grid)
+    resized = [name for name, value in fitting.items() if value is not given[name]]
     filled = {name: value for name, value in fitting.items() if _same_shape(name, value, expected)}
-    report = _report(expected, given, filled, resized)
+    report = _report(expected, names, filled, resized)
+    _refuse_torn_blocks(Path(path), report, names)
     if report.coverage < coverage:
         raise _too_little(Path(path), report, coverage)
     backbone.net.load_state_dict({**expected, **filled})
@@ -93,7 +116,7 @@ def load_exactly(module: nn.Module, tensors: Tensors, *, source: str) -> LoadRep
     """
     expected = module.state_dict()
     filled = {name: value for name, value in tensors.items() if _same_shape(name, value, expected)}
-    report = _report(expected, tensors, filled, [])
+    report = _report(expected, {name: name for name in tensors}, filled, [])
     if report.missing or report.unexpected:
         raise DataError(
             f"the weights in {source} do not belong to this architecture: {report.sentence()}"
@@ -150,94 +173,15 @@ def _flatten(content: object, path: Path) -> Tensors:
     return tensors
 
 
-def _strip_prefixes(tensors: Tensors, expected: Mapping[str, Any]) -> Tensors:
-    """Take off `module.`, `backbone.` … while that makes more names fit."""
-    while True:
-        fitting = sum(name in expected for name in tensors)
-        best = None
-        for prefix in _PREFIXES:
-            inner = {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
-            found = sum(name in expected for name in inner)
-            nested = any(n.startswith(p) for n in inner for p in _PREFIXES)
-            if found > fitting or (inner and not fitting and nested):
-                best, fitting = inner, found
-        if best is None:
-            return tensors
-        tensors = best
-
-
-def _fit_shapes(given: Tensors, backbone: Backbone) -> tuple[Tensors, list[str]]:
-    """Resize position embeddings and input filters to what the backbone has."""
-    fitting = dict(given)
-    expected = backbone.net.state_dict()
-    if backbone.maskable:
-        _fit_positions(fitting, backbone)
-    _fit_input_filters(fitting, expected)
-    resized = [
-        name for name, value in fitting.items() if name in given and value is not given[name]
-    ]
-    return fitting, resized
-
-
-def _fit_positions(tensors: Tensors, backbone: Backbone) -> None:
-    """Bring `pos_embed` [1,P+N,D] to the prefix tokens and the grid of the backbone."""
-    from timm.layers.pos_embed import resample_abs_pos_embed
-
-    vit: Any = backbone.net
-    table = tensors.get("pos_embed")
-    if table is None or table.ndim != 3 or table.shape[-1] != vit.pos_embed.shape[-1]:
-        return
-    wanted_prefix = vit.pos_embed.shape[1] - backbone.grid[0] * backbone.grid[1]
-    had_prefix = _prefix_length(table.shape[1], tensors)
-    if had_prefix is None or wanted_prefix > had_prefix:
-        return
-    side = round((table.shape[1] - had_prefix) ** 0.5)
-    prefix, patches = table[:, :had_prefix], table[:, had_prefix:]
-    if (side, side) != backbone.grid:
-        patches = resample_abs_pos_embed(
-            patches, new_size=list(backbone.grid), old_size=[side, side], num_prefix_tokens=0
-        )
-    if patches is not table or wanted_prefix != had_prefix:
-        fitted = torch.cat([prefix[:, :wanted_prefix], patches], dim=1)
-        if fitted.shape != table.shape or not torch.equal(fitted, table):
-            tensors["pos_embed"] = fitted
-
-
-def _prefix_length(length: int, tensors: Tensors) -> int | None:
-    """How many of a table's rows belong to class and register tokens: the rest is a square."""
-    most = sum(tensors[name].shape[1] for name in ("cls_token", "reg_token") if name in tensors)
-    for prefix in dict.fromkeys((0, most, 1)):
-        patches = length - prefix
-        if patches > 0 and round(patches**0.5) ** 2 == patches:
-            return prefix
-    return None
-
-
-def _fit_input_filters(tensors: Tensors, expected: Mapping[str, torch.Tensor]) -> None:
-    """Bring the first convolution from 3 input channels to 1, or back, by timm's rule."""
-    from timm.models import adapt_input_conv
-
-    for name in ("patch_embed.proj.weight", "conv1.weight", "conv_stem.weight", "stem_0.weight"):
-        if name not in tensors or name not in expected:
-            continue
-        had, wanted = tensors[name].shape[1:2], expected[name].shape[1:2]
-        if had != wanted and {*had, *wanted} == {1, 3}:
-            tensors[name] = _adapt(adapt_input_conv, tensors[name], channels=int(wanted[0]))
-
-
-def _adapt(adapt: Any, weight: torch.Tensor, *, channels: int) -> torch.Tensor:
-    if channels == 1:
-        adapted: torch.Tensor = adapt(1, weight)
-        return adapted
-    return weight.repeat(1, channels, 1, 1) / channels
-
-
 def _same_shape(name: str, value: torch.Tensor, expected: Mapping[str, torch.Tensor]) -> bool:
     return name in expected and expected[name].shape == value.shape
 
 
 def _report(
-    expected: Mapping[str, torch.Tensor], given: Tensors, filled: Tensors, resized: list[str]
+    expected: Mapping[str, torch.Tensor],
+    names: Mapping[str, str],
+    filled: Tensors,
+    resized: list[str],
 ) -> LoadReport:
     total = sum(value.numel() for value in expected.values())
     reached = sum(value.numel() for value in filled.values())
@@ -245,9 +189,35 @@ def _report(
         coverage=reached / total if total else 1.0,
         loaded=sorted(filled),
         missing=sorted(set(expected) - set(filled)),
-        unexpected=sorted(set(given) - set(filled)),
+        unexpected=sorted(old for old, new in names.items() if new not in filled),
         resized=sorted(set(resized) & set(filled)),
+        renamed={old: new for old, new in sorted(names.items()) if new in filled and old != new},
     )
+
+
+def _refuse_torn_blocks(path: Path, report: LoadReport, names: Mapping[str, str]) -> None:
+    """A transformer block is loaded whole or not at all: a part of it is another function.
+
+    LayerScale that only one side has would pass any demand for coverage, for it is small.
+    """
+    begun = {_block(name) for name in report.loaded} - {None}
+    torn = next((name for name in report.missing if _block(name) in begun), None)
+    if torn is not None:
+        raise DataError(
+            f"{path} has no {torn}, but other parts of that block: {_TORN}",
+            hint=_HINT.format(what="leave out" if ".ls" in torn else "change"),
+        )
+    over = next((old for old in report.unexpected if begun and _block(names[old])), None)
+    if over is not None:
+        raise DataError(
+            f"{path} has {over}, for which this backbone has no place: {_TORN}",
+            hint=_HINT.format(what="set" if ".ls" in names[over] else "change"),
+        )
+
+
+def _block(name: str) -> str | None:
+    found = re.match(r"blocks\.\d+\.(?=attn|mlp|ls|norm)", name)
+    return found.group() if found else None
 
 
 def _too_little(path: Path, report: LoadReport, coverage: float) -> DataError:
