@@ -372,6 +372,9 @@ _medfm_keys() {
         'backbone.patch_size=	side of a patch in pixels' \
         'backbone.channels=	1 for grey images, 3 for colour' \
         'backbone.pretrained=	start from timm'"'"'s published weights (timm names only' \
+        'backbone.weights=	Weights to go on from: a .safetensors or .pth file, a model…' \
+        'backbone.coverage=	Part of the encoder that `weights` must fill, or an error' \
+        'backbone.download=	Allow the network: fetch hf:OWNER/NAME where it is not in the cache' \
         'objective.name=	' \
         'objective.mask_ratio=	Smallest and largest part of the patches that is hidden in one of…' \
         'objective.norm_pix=	Compare with patches normalised one by one, not with grey values' \
@@ -711,6 +714,8 @@ _medfm_values() {
         '3	' \
         'auto	' ;;
     'pretrain backbone.pretrained') printf '%s\n' 'true	' \
+        'false	' ;;
+    'pretrain backbone.download') printf '%s\n' 'true	' \
         'false	' ;;
     'pretrain objective.name') printf '%s\n' 'mae	' \
         'simmim	' \

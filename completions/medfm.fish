@@ -406,6 +406,9 @@ function __medfm_keys
                 'backbone.patch_size=	side of a patch in pixels' \
                 'backbone.channels=	1 for grey images, 3 for colour' \
                 'backbone.pretrained=	start from timm\'s published weights (timm names only' \
+                'backbone.weights=	Weights to go on from: a .safetensors or .pth file, a model…' \
+                'backbone.coverage=	Part of the encoder that `weights` must fill, or an error' \
+                'backbone.download=	Allow the network: fetch hf:OWNER/NAME where it is not in the cache' \
                 'objective.name=	' \
                 'objective.mask_ratio=	Smallest and largest part of the patches that is hidden in one of…' \
                 'objective.norm_pix=	Compare with patches normalised one by one, not with grey values' \
@@ -807,6 +810,9 @@ function __medfm_values
                 '3	' \
                 'auto	'
         case 'pretrain backbone.pretrained'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'pretrain backbone.download'
             printf '%s\n' 'true	' \
                 'false	'
         case 'pretrain objective.name'
