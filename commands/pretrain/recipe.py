@@ -9,8 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES, MaeOptions
 from medfm_cli.commands.pretrain.watch import SAME, Task, Watch
 from medfm_cli.data.card import read_card
-from medfm_cli.models.origin import HUB, find_weights
-from medfm_cli.models.spec import BackboneSpec
+from medfm_cli.models.spec import HUB, BackboneSpec
 from medfm_cli.recipe import Auto, Plan, Recipe
 from medfm_cli.runs.artefacts import find, holds
 from medfm_cli.training.augmentations import ImageViews
@@ -108,6 +107,8 @@ class PretrainRecipe(TrainingKeys, Recipe):
             if task.data != SAME:
                 versions[f"tasks.{task.name}"] = read_card(find(task.data, "dataset")).version
         if (weights := self.backbone.weights) is not None:
+            from medfm_cli.models.origin import find_weights
+
             origin = find_weights(weights, download=self.backbone.download)
             versions["backbone.weights"] = origin.sha256()
         return versions

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from medfm_cli.errors import DataError, EnvironmentProblem
 from medfm_cli.models.config import CONFIG_FILE, WEIGHTS_FILE, read_config
+from medfm_cli.models.spec import HUB
 from medfm_cli.runs.artefacts import find, holds
 
 if TYPE_CHECKING:
     from medfm_cli.models.config import ModelConfig
-
-HUB = "hf:"
-"""How a reference to the Hugging Face hub, or to its cache on this machine, begins."""
 
 KNOWN = ("vit", "vit_mae", "dinov2", "dinov2_with_registers")
 """The architectures of transformers whose names we can translate."""

@@ -37,6 +37,9 @@ BioVFM's H/14 has SwiGLU where its encoder is DINOv2's, and plain layers where i
 has plain ones, and `mlp: swiglu` asks for the others.
 """
 
+HUB = "hf:"
+"""How a reference to weights on the Hugging Face hub, or in its local cache, begins."""
+
 AXES = {"image": 2, "volume": 3, "signal": 1, "series": 1, "audio": 2}
 """Axes of each kind of input, the channels apart."""
 

@@ -28,14 +28,14 @@ CASES = [
     ("medfm pretrain mae-ti", "medfm pretrain mae-tiny "),
     ("medfm pretrain mine", "medfm pretrain mine.yaml "),
     (
-        "medfm pretrain --processes 2 mae-tiny -q objective.mask",
+        "medfm pretrain --processes 2 mae-tiny -q objective.mask_r",
         "medfm pretrain --processes 2 mae-tiny -q objective.mask_ratio=",
     ),
-    ("medfm pretrain mae-tiny objective.mask", "medfm pretrain mae-tiny objective.mask_ratio="),
+    ("medfm pretrain mae-tiny objective.mask_r", "medfm pretrain mae-tiny objective.mask_ratio="),
     ("medfm finetune probe mode=f", "medfm finetune probe mode=full "),
     ("medfm finetune probe data=fold", "medfm finetune probe data=folder/"),
     (
-        "medfm run quickstart pretrain.objective.mask",
+        "medfm run quickstart pretrain.objective.mask_r",
         "medfm run quickstart pretrain.objective.mask_ratio=",
     ),
     ("medfm run quickstart full.mode=pro", "medfm run quickstart full.mode=probe "),
