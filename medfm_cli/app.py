@@ -20,6 +20,7 @@ from medfm_cli.version import __version__
 typer.core.HAS_RICH = False
 
 WORKER = "MEDFM_WORKER_RUN_DIR"  # as in workers.py, which start-up need not import
+RANKS = {"RANK", "SLURM_PROCID", "ACCELERATE_MIXED_PRECISION"}  # a launcher may have started this
 
 HELP = """From raw hospital files to a deployed, documented model.
 
@@ -62,6 +63,15 @@ def main() -> None:
         from medfm_cli.command import work_if_worker
 
         work_if_worker()
+    if RANKS & os.environ.keys():
+        from medfm_cli.team import take_part
+
+        take_part(sys.argv[1:], _command)
+    else:
+        _command()
+
+
+def _command() -> None:
     try:
         build()(prog_name="medfm")
     except SystemExit as stop:

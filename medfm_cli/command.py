@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medfm_cli import verbs
+from medfm_cli import team, verbs
 from medfm_cli.console import Console
 from medfm_cli.envelope import emit, guarded
-from medfm_cli.errors import GateNotMet
+from medfm_cli.errors import GateNotMet, UsageError
 from medfm_cli.recipe.load import load
 from medfm_cli.runs import stopping
 
@@ -39,9 +39,22 @@ def run_verb(verb: str, recipe: str, overrides: list[str], options: Options) -> 
             console,
             written=loaded.tree.value,
             force=options.force,
-            processes=options.processes,
+            processes=_processes(options),
         )
         _show(verb, execute(job), options, console)
+
+
+def _processes(options: Options) -> int:
+    """How many processes train together: what the command line says, or what a launcher started."""
+    launched = team.current()
+    if launched is None:
+        return options.processes
+    if options.processes > 1:
+        raise UsageError(
+            f"{launched.launcher} started {launched.world} processes already",
+            hint="leave --processes out",
+        )
+    return launched.world
 
 
 def work_if_worker() -> None:

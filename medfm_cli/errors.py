@@ -47,6 +47,10 @@ class RunFailed(MedfmError):
     """The work was started rightly and did not succeed (diverged loss, parity not reached)."""
 
 
+class ContactLost(RunFailed):
+    """Another process of the same run went away without a word."""
+
+
 class UsageError(MedfmError):
     """The command line asks for something that cannot be."""
 

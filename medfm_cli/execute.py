@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medfm_cli import verbs, workers
+from medfm_cli import team, verbs, workers
 from medfm_cli.errors import EnvironmentProblem, MedfmError, UsageError
 from medfm_cli.recipe.dump import dump, dump_resolved
 from medfm_cli.runs import Result, Run
@@ -208,7 +208,9 @@ def _engine(job: Job, run: Run) -> Result:
     if run.processes == 1 or job.verb == "run":
         return verbs.engine(job.verb)(job.recipe, run)
     if type(job.recipe).distributed:
-        return workers.lead(job.verb, job.recipe, run)
+        launched = team.current()
+        lead = launched.lead if launched else workers.lead
+        return lead(job.verb, job.recipe, run)
     if job.owned:  # --processes of a pipeline is meant for its training stages
         return verbs.engine(job.verb)(job.recipe, run)
     raise UsageError(f"{job.verb} works in one process", hint="leave --processes out")

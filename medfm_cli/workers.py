@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medfm_cli import verbs
 from medfm_cli.console import Console, Silence
 from medfm_cli.errors import EnvironmentProblem, MedfmError
 from medfm_cli.runs import Result, Run, stopping
@@ -33,14 +34,7 @@ def lead(verb: str, recipe: Recipe, run: Run) -> Result:
     from medfm_cli.training.launch import launch
 
     run.path("worker-error.json").unlink(missing_ok=True)
-    order = {
-        "verb": verb,
-        "name": run.name,
-        "hash": run.hash,
-        "level": run.console.level,
-        "recipe": recipe.model_dump(mode="json"),
-    }
-    write_json(run.path("worker.json"), order)
+    write_json(run.path("worker.json"), order(verb, recipe, run))
     environment = os.environ | {RUN_DIR: str(run.dir.resolve())}
     code = launch([sys.executable, "-m", "medfm_cli"], run.processes, environment)
     if code:
@@ -54,18 +48,16 @@ def lead(verb: str, recipe: Recipe, run: Run) -> Result:
 
 def follow(folder: Path) -> int:
     """Be one of the workers of the run in `folder`; gives the exit code."""
-    from medfm_cli import verbs
     from medfm_cli.training.launch import follow_parent
 
     follow_parent()
     rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     stopping.install(silent=rank > 0)
-    order = json.loads((folder / "worker.json").read_text("utf-8"))
-    console = Console(order["level"]) if rank == 0 else Silence()
-    run = Run(folder, order["verb"], order["name"], order["hash"], console, rank, world, world)
-    recipe = verbs.recipe_model(order["verb"]).model_validate(order["recipe"])
+    orders = json.loads((folder / "worker.json").read_text("utf-8"))
+    console = Console(orders["level"]) if rank == 0 else Silence()
+    console.run_dir = folder
     try:
-        result = verbs.engine(order["verb"])(recipe, run)
+        result, run = run_order(orders, console, rank=rank, world=world)
     except MedfmError as error:
         _leave_error(folder, error)
         return int(error.exit_code)
@@ -73,6 +65,35 @@ def follow(folder: Path) -> int:
         document = {"result": result.to_json(), "resolved": run.resolved}
         write_json(folder / "worker-result.json", document)
     return 0
+
+
+def order(verb: str, recipe: Recipe, run: Run) -> dict[str, Any]:
+    """All that another process must know to take part in `run`: plain data."""
+    return {
+        "verb": verb,
+        "name": run.name,
+        "hash": run.hash,
+        "level": run.console.level,
+        "recipe": recipe.model_dump(mode="json"),
+        "dir": str(run.dir.resolve()),
+    }
+
+
+def run_order(
+    order: dict[str, Any], console: Console, *, rank: int, world: int
+) -> tuple[Result, Run]:
+    """Run the engine that `order` names as one of `world` processes."""
+    verb, folder = order["verb"], Path(order["dir"])
+    run = Run(folder, verb, order["name"], order["hash"], console, rank, world, world)
+    recipe = verbs.recipe_model(verb).model_validate(order["recipe"])
+    return verbs.engine(verb)(recipe, run), run
+
+
+def as_error(document: dict[str, Any]) -> MedfmError:
+    """The error that another process left as plain data."""
+    error = MedfmError(document["message"], hint=document["hint"])
+    error.kind, error.exit_code = document["kind"], document["exit_code"]
+    return error
 
 
 def _leave_error(folder: Path, error: MedfmError) -> None:
@@ -95,6 +116,4 @@ def _error(path: Path, code: int) -> MedfmError:
         )
     document = json.loads(path.read_text("utf-8"))
     path.unlink()
-    error = MedfmError(document["message"], hint=document["hint"])
-    error.kind, error.exit_code = document["kind"], document["exit_code"]
-    return error
+    return as_error(document)

@@ -117,6 +117,9 @@ def _wait(workers: list[_Worker], signals: list[int]) -> int:
     first = first or next((w for w in workers if w.process.returncode), None)
     if first is None:
         return 0
+    # One that fails at the same time as another is killed has only lost its partner.
+    killed = (w for w in workers if (w.process.returncode or 0) < 0)
+    first = next((w for w in killed if -w.process.returncode not in signals), first)
     code = int(first.process.returncode)
     first.say()
     if -code in signals:  # it came before the worker had learned to stop in order

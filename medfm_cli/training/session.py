@@ -15,8 +15,9 @@ from accelerate.state import AcceleratorState, GradientState
 from torch import Tensor, nn
 
 from medfm_cli.data.machine import usable_cpus
-from medfm_cli.errors import EnvironmentProblem, RunFailed
+from medfm_cli.errors import ContactLost, EnvironmentProblem
 from medfm_cli.training.launch import follow_parent
+from medfm_cli.training.rendezvous import open_group
 
 if TYPE_CHECKING:
     from medfm_cli.recipe import Auto
@@ -24,6 +25,14 @@ if TYPE_CHECKING:
     from medfm_cli.training.options import Precision
 
 
+_RANKS = (
+    "RANK",
+    "WORLD_SIZE",
+    "LOCAL_RANK",
+    "PMI_SIZE",
+    "OMPI_COMM_WORLD_SIZE",
+    "MV2_COMM_WORLD_SIZE",
+)
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
@@ -84,10 +93,11 @@ def open_session(precision: Precision | Auto, run: Run) -> Iterator[Session]:
 
     Raises:
         EnvironmentProblem: the precision is not to be had on this machine.
-        RunFailed: another process of this run went away.
+        ContactLost: another process of this run went away.
     """
     follow_parent()
-    gpu = torch.cuda.is_available()
+    # `accelerate launch --cpu` says so in a variable; the recipe has no key for it.
+    gpu = torch.cuda.is_available() and os.environ.get("ACCELERATE_USE_CPU", "").lower() != "true"
     chosen = _choose_precision(precision, run, gpu=gpu)
     before = torch.are_deterministic_algorithms_enabled()
     threads = torch.get_num_threads()
@@ -99,13 +109,34 @@ def open_session(precision: Precision | Auto, run: Run) -> Iterator[Session]:
         if not gpu:
             _keep_freed_memory()
         with _lost_processes(run):
-            yield Session(_open_accelerator(chosen, gpu=gpu), chosen)
+            if run.world > 1:
+                open_group(rank=run.rank, world=run.world, gpu=gpu)
+            with _recipe_alone_decides(run):
+                accelerator = _open_accelerator(chosen, gpu=gpu)
+            yield Session(accelerator, chosen)
     finally:
         torch.use_deterministic_algorithms(before)
         torch.set_num_threads(threads)
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
         _forget_accelerator()
+
+
+@contextmanager
+def _recipe_alone_decides(run: Run) -> Iterator[None]:
+    """Hide what would have Accelerate do otherwise than the recipe says.
+
+    Its own launcher sets FSDP, DeepSpeed, compilation and precision in variables; and a run of
+    one process within a launched command is alone.
+    """
+    hidden = [name for name in os.environ if name.startswith("ACCELERATE_")]
+    if run.world == 1:
+        hidden += [name for name in _RANKS if name in os.environ]
+    values = {name: os.environ.pop(name) for name in hidden}
+    try:
+        yield
+    finally:
+        os.environ.update(values)
 
 
 def _keep_freed_memory() -> None:
@@ -154,8 +185,9 @@ def _choose_threads(run: Run, *, world: int) -> int:
     """Give each process its share of the cores, unless OMP_NUM_THREADS says otherwise."""
     if os.environ.get("OMP_NUM_THREADS"):
         return torch.get_num_threads()
-    threads = max(1, usable_cpus() // world)
-    run.resolve("threads", threads, f"the cores of this machine over {world} processes")
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", world)) if world > 1 else 1
+    threads = max(1, usable_cpus() // here)
+    run.resolve("threads", threads, f"the cores of this machine over {here} processes")
     return threads
 
 
@@ -165,11 +197,13 @@ def _lost_processes(run: Run) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        lost = ("Connection closed by peer", "Connection reset by peer", "Broken pipe")
-        if run.world > 1 and any(text in str(error) for text in lost):
-            raise RunFailed(
-                f"training process {run.rank} lost contact with the others",
-                hint="the process that ended first says why; "
+        torn = ("Connection closed by peer", "Connection reset by peer", "Broken pipe")
+        lost = any(text in str(error) for text in torn)
+        if run.world > 1 and (lost or isinstance(error, torch.distributed.DistError)):
+            raise ContactLost(
+                f"training process {run.rank} of {run.world} lost contact with the others: "
+                "one of them ended",
+                hint="if it was killed for want of memory, use a smaller batch or fewer processes; "
                 "the same command continues from the last checkpoint",
             ) from error
         raise
