@@ -26,7 +26,7 @@ from medfm_cli.placement import Place, find_place, started_alone
 from medfm_cli.runs import Result, Run, stopping
 
 if TYPE_CHECKING:
-    from torch.distributed import Store
+    from torch._C._distributed_c10d import Store
 
     from medfm_cli.recipe.parts import Recipe
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import torch.distributed as dist
+from torch._C._distributed_c10d import PrefixStore, Store, TCPStore  # where the types are declared
 
 from medfm_cli.errors import ContactLost
 
@@ -26,7 +27,7 @@ _POLL_SECONDS = 0.05
 class _Meeting:
     """What this process knows: the store, the work at hand and the groups opened for it."""
 
-    store: dist.Store | None = None
+    store: Store | None = None
     work: str = "work"
     groups: int = 0
 
@@ -34,7 +35,7 @@ class _Meeting:
 _meeting = _Meeting()
 
 
-def meet() -> dist.Store:
+def meet() -> Store:
     """The store that all processes of this command share; the first process keeps it.
 
     Raises:
@@ -43,7 +44,7 @@ def meet() -> dist.Store:
     if _meeting.store is None:
         # The agent of torchrun keeps a store already, and keeps it over restarts of its processes.
         agent = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-        store = dist.TCPStore(
+        store = TCPStore(
             os.environ["MASTER_ADDR"],
             int(os.environ["MASTER_PORT"]),
             int(os.environ["WORLD_SIZE"]),
@@ -52,7 +53,7 @@ def meet() -> dist.Store:
             wait_for_workers=False,
         )
         tries = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        _meeting.store = dist.PrefixStore(f"medfm-{tries}", store)
+        _meeting.store = PrefixStore(f"medfm-{tries}", store)
     return _meeting.store
 
 
@@ -83,7 +84,7 @@ def open_group(*, rank: int, world: int, gpu: bool) -> None:
         time.sleep(_POLL_SECONDS)
     dist.init_process_group(
         "cpu:gloo,cuda:nccl" if gpu else "gloo",
-        store=dist.PrefixStore(group, store),
+        store=PrefixStore(group, store),
         rank=rank,
         world_size=world,
     )
