@@ -158,6 +158,8 @@ _medfm_recipes() {
         'curate/video	Films and stills of an examination, with a table of labels' \
         'curate/vqa	Images with questions and answers' \
         'curate/wfdb-ecg	ECG records in WFDB, with a table of statements and patients' \
+        'pretrain/continue	Continue the pretraining of a published ViT-B/16 (MAE) on other images' \
+        'pretrain/continue-tiny	Continue the pretraining of a tiny vision transformer on other images' \
         'pretrain/mae	Pretrain a ViT-B/16 with the settings of the MAE paper' \
         'pretrain/mae-tiny	Pretrain a tiny vision transformer by painting hidden patches (MAE)' \
         'pretrain/simmim	Pretrain a ViT-B/16 with the settings of the SimMIM paper' \
@@ -185,7 +187,9 @@ _medfm_recipes() {
         'video	Films and stills of an examination, with a table of labels' \
         'vqa	Images with questions and answers' \
         'wfdb-ecg	ECG records in WFDB, with a table of statements and patients' ;;
-    pretrain) printf '%s\n' 'mae	Pretrain a ViT-B/16 with the settings of the MAE paper' \
+    pretrain) printf '%s\n' 'continue	Continue the pretraining of a published ViT-B/16 (MAE) on other images' \
+        'continue-tiny	Continue the pretraining of a tiny vision transformer on other images' \
+        'mae	Pretrain a ViT-B/16 with the settings of the MAE paper' \
         'mae-tiny	Pretrain a tiny vision transformer by painting hidden patches (MAE)' \
         'simmim	Pretrain a ViT-B/16 with the settings of the SimMIM paper' \
         'simmim-tiny	Pretrain a tiny vision transformer by painting hidden blocks with…' ;;
