@@ -6,9 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from medfm_cli.commands.curate.drawings.axes import round_steps
-from medfm_cli.commands.curate.drawings.ecg import thinned
 from medfm_cli.data.content import Signal
+from medfm_cli.runs.axes import round_steps, thinned
 from medfm_cli.runs.drawing import Drawing
 from medfm_cli.runs.svg import COLOURS, INK, RULE, SOFT
 

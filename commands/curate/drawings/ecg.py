@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.data.content import Signal
+from medfm_cli.runs.axes import thinned
 from medfm_cli.runs.drawing import Drawing
 
 MM: Final = 3.2
@@ -122,24 +123,6 @@ def _trace(
     seconds = np.arange(first, min(last + 1, len(values))) / rate
     xs, ys = thinned(seconds * SPEED * MM, -values[first : last + 1] * GAIN * MM)
     drawing.curve(xs + at[0] * MM, ys + at[1] * MM, colour=_TRACE, width=1.1)
-
-
-def thinned(
-    xs: NDArray[np.float64], ys: NDArray[np.float64], step: float = 0.5
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The points of a curve with no more than its lowest and highest in every `step` pixels."""
-    xs, ys = xs[: len(ys)], ys[: len(xs)]
-    if len(xs) < 2 or len(xs) <= 2 * (xs[-1] - xs[0]) / step:
-        return xs, ys
-    columns = ((xs - xs[0]) / step).astype(int)
-    keep: list[int] = []
-    for part in np.split(np.arange(len(xs)), np.flatnonzero(np.diff(columns)) + 1):
-        known = part[np.isfinite(ys[part])]
-        if known.size:
-            keep += sorted({int(known[ys[known].argmin()]), int(known[ys[known].argmax()])})
-        else:
-            keep.append(int(part[0]))
-    return xs[keep], ys[keep]
 
 
 def _pulse(drawing: Drawing, at: float) -> None:

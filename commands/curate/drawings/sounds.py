@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from medfm_cli.commands.curate.drawings.axes import round_steps
-from medfm_cli.commands.curate.drawings.ecg import thinned
 from medfm_cli.data.content import Audio
 from medfm_cli.data.payload import png
+from medfm_cli.runs.axes import round_steps, thinned
 from medfm_cli.runs.drawing import Drawing
+from medfm_cli.runs.shades import LOUDNESS, coloured
 from medfm_cli.runs.svg import COLOURS, RULE, SOFT
 
 BANDS: Final = 64
@@ -113,8 +113,4 @@ def _marks(centres: NDArray[np.float64]) -> list[float]:
 
 def _coloured(decibels: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Dark where it is quiet, bright where it is loud; low sounds at the bottom."""
-    share = 1 + decibels[::-1] / RANGE
-    stops = np.array([[12, 16, 24], [14, 62, 82], [40, 140, 140], [170, 205, 140], [253, 246, 210]])
-    at = np.linspace(0, 1, len(stops))
-    channels = [np.interp(share, at, stops[:, i]) for i in range(3)]
-    return np.stack(channels, axis=-1).round().astype(np.uint8)
+    return coloured(1 + decibels[::-1] / RANGE, LOUDNESS)

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from medfm_cli.commands.curate.drawings.axes import round_steps
 from medfm_cli.data.content import Series
+from medfm_cli.runs.axes import round_steps
 from medfm_cli.runs.drawing import Drawing, width_of
 from medfm_cli.runs.svg import COLOURS, INK, RULE, SOFT
 

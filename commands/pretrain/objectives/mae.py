@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from medfm_cli.recipe import Part
 
 _ONE_BY_ONE = (
-    "The model learns patches normalised one by one, so the brightness and contrast "
-    "of each painted patch are taken from the image itself."
+    "The model learns patches normalised one by one, so the brightness and contrast (mean and "
+    "spread) of each painted patch are taken from the sample itself."
 )
 
 

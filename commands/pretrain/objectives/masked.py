@@ -23,8 +23,8 @@ from medfm_cli.models.inputs import normalise
 from medfm_cli.training.views import draw_view
 
 if TYPE_CHECKING:
+    from medfm_cli.data.inputs import AnyInput
     from medfm_cli.data.loader import Batch
-    from medfm_cli.data.preprocess import Preprocessing
     from medfm_cli.models.backbones import Backbone
     from medfm_cli.runs import Run
     from medfm_cli.runs.blocks import Block
@@ -104,15 +104,15 @@ class Masked(Objective):
         return {"values": values, "noise": random.uniform("mask", self.draws(grid))}
 
 
-def painted_numbers(backbone: Backbone, preprocessing: Preprocessing) -> int:
+def painted_numbers(backbone: Backbone, preprocessing: AnyInput) -> int:
     """How many numbers of a patch are painted: P."""
     numbers = backbone.spec.channels * math.prod(backbone.patch)
     return numbers // 2 if has_flags(preprocessing) else numbers
 
 
-def has_flags(preprocessing: Preprocessing) -> bool:
+def has_flags(preprocessing: AnyInput) -> bool:
     """Whether the second half of the channels says what of the first was observed."""
-    return getattr(preprocessing, "kind", "image") == "series"
+    return preprocessing.kind == "series"
 
 
 def mean_where(errors: Tensor, counts: Tensor) -> Tensor:

@@ -13,7 +13,6 @@ import pytest
 from curate_mixed import ball, beats, clip, shape_picture, sound, stay
 
 from medfm_cli.commands.curate.drawings import ecg as paper
-from medfm_cli.commands.curate.drawings.axes import round_steps
 from medfm_cli.commands.curate.drawings.channels import channels
 from medfm_cli.commands.curate.drawings.ecg import ecg, is_twelve_lead, millivolts, thinned
 from medfm_cli.commands.curate.drawings.planes import about, planes, window
@@ -23,6 +22,7 @@ from medfm_cli.commands.curate.drawings.strips import strip
 from medfm_cli.commands.curate.drawings.tails import tails
 from medfm_cli.commands.curate.drawings.tiles import COLOURS, boxed, fitted
 from medfm_cli.data.content import Audio, Signal, Video, Volume
+from medfm_cli.runs.axes import round_steps
 from medfm_cli.runs.drawing import Drawing
 
 HOSTILE = 'a <b> & "c" \udcff \x1b[1m 🫁'

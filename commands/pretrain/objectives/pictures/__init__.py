@@ -8,17 +8,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medfm_cli.commands.pretrain.objectives.pictures.images import images
+from medfm_cli.commands.pretrain.objectives.pictures.maps import audio, series
 from medfm_cli.commands.pretrain.objectives.pictures.repainted import Repainted, Shown
+from medfm_cli.commands.pretrain.objectives.pictures.traces import traces
+from medfm_cli.commands.pretrain.objectives.pictures.volumes import volumes
 
 if TYPE_CHECKING:
     from medfm_cli.runs.blocks import Block
 
 __all__ = ["Repainted", "Shown", "draw"]
 
-_DRAWN_AS = {"image": images}
+_DRAWINGS = {
+    "image": images,
+    "volume": volumes,
+    "signal": traces,
+    "series": series,
+    "audio": audio,
+}
 
 
 def draw(shown: Shown) -> list[Block]:
-    """Draw some samples as their kind asks for; nothing where no drawing is known."""
-    drawing = _DRAWN_AS.get(shown.kind)
-    return [drawing(shown)] if drawing else []
+    """Draw some samples as their kind is read."""
+    return [_DRAWINGS[shown.preprocessing.kind](shown)]

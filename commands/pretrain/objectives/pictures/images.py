@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 def images(shown: Shown) -> Figure:
     """Draw two samples a row."""
-    samples = shown.samples
+    samples, wanted = shown.samples, cast("Preprocessing", shown.preprocessing)
     rows = zip(samples.values, samples.seen, samples.painted, strict=True)
-    tiles = [to_pixels(image, shown.preprocessing) for row in rows for image in row]
+    tiles = [to_pixels(image, wanted) for row in rows for image in row]
     texts = [text for caption in shown.captions for text in (caption, "", "")]
     headings = ("image", f"seen ({1 - shown.ratio:.0%})", "painted from it") * 2
     path = shown.run.path("figures", "reconstructions.png")

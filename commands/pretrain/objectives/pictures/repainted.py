@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from medfm_cli.data.preprocess import Preprocessing
+    from medfm_cli.data.inputs import AnyInput
     from medfm_cli.runs import Run
 
 
@@ -43,17 +43,13 @@ class Shown:
 
     samples: Repainted
     captions: Sequence[str]
-    preprocessing: Preprocessing
+    preprocessing: AnyInput
     ratio: float
     note: str
     run: Run
 
-    @property
-    def kind(self) -> str:
-        """The kind of input."""
-        return getattr(self.preprocessing, "kind", "image")
-
-    def about(self, things: str, how: str) -> str:
+    def about(self, things: str, how: str, count: int | None = None) -> str:
         """The caption of the figure: how many things, what was hidden, how it is shown."""
-        text = f"{len(self.captions)} {things} with {self.ratio:.0%} of their patches hidden {how}"
-        return f"{text} {self.note}".strip()
+        number = len(self.captions) if count is None else count
+        text = f"{number} {things} with {self.ratio:.0%} of their patches hidden {how}"
+        return " ".join(f"{text} {self.note}".split())
