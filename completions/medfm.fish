@@ -187,6 +187,8 @@ function __medfm_recipes
                 'pretrain/continue-tiny	Continue the pretraining of a tiny vision transformer on other images' \
                 'pretrain/mae	Pretrain a ViT-B/16 with the settings of the MAE paper' \
                 'pretrain/mae-tiny	Pretrain a tiny vision transformer by painting hidden patches (MAE)' \
+                'pretrain/scaling/biovfm	The scaling study of BioVFM-21M, encoders from ViT-T to ViT-L' \
+                'pretrain/scaling/tiny	A tiny scaling study, models by amounts of data by seeds' \
                 'pretrain/simmim	Pretrain a ViT-B/16 with the settings of the SimMIM paper' \
                 'pretrain/simmim-tiny	Pretrain a tiny vision transformer by painting hidden blocks with…' \
                 'finetune/full	Train all weights, from the encoder on' \
@@ -219,6 +221,8 @@ function __medfm_recipes
                 'continue-tiny	Continue the pretraining of a tiny vision transformer on other images' \
                 'mae	Pretrain a ViT-B/16 with the settings of the MAE paper' \
                 'mae-tiny	Pretrain a tiny vision transformer by painting hidden patches (MAE)' \
+                'scaling/biovfm	The scaling study of BioVFM-21M, encoders from ViT-T to ViT-L' \
+                'scaling/tiny	A tiny scaling study, models by amounts of data by seeds' \
                 'simmim	Pretrain a ViT-B/16 with the settings of the SimMIM paper' \
                 'simmim-tiny	Pretrain a tiny vision transformer by painting hidden blocks with…'
         case 'finetune'
@@ -493,6 +497,18 @@ function __medfm_keys
                 'probe.batch=	Samples a step of rule biovfm' \
                 'probe.epochs=	Passes over the features of rule biovfm' \
                 'probe.inverse_l2=	C of rule logistic' \
+                'study=	A grid of pretrainings instead of one: a scaling study' \
+                'study.models=	Backbones by name, small to large' \
+                'study.fractions=	Parts of the subjects that are learnt from' \
+                'study.objectives=	Objectives, each a block as `objective`' \
+                'study.seeds=	Seeds: of weights, order, masks, and choice of subjects' \
+                'study.metric=	What is fitted: log(100 × metric) = a + s · log(size)' \
+                'study.draws=	Bootstrap draws over seeds and test subjects' \
+                'study.missing=	When cells fail: end with exit code 1, so that the next start tries…' \
+                'study.watts.core=	Watts of a processor core at work' \
+                'study.watts.gpu=	Watts of a GPU at work' \
+                'study.engine=	Where cells run: on this machine, or on a Dask cluster' \
+                'study.address=	A Dask scheduler' \
                 'extends=	The recipe or recipes that this one starts from: a name or a file'
         case 'finetune'
             printf '%s\n' 'description=	What this recipe is for, in one sentence' \
@@ -867,6 +883,16 @@ function __medfm_values
         case 'pretrain probe.rule'
             printf '%s\n' 'biovfm	' \
                 'logistic	'
+        case 'pretrain study.metric'
+            printf '%s\n' 'auc	' \
+                'balanced_accuracy	' \
+                'accuracy	'
+        case 'pretrain study.missing'
+            printf '%s\n' 'fail	' \
+                'keep	'
+        case 'pretrain study.engine'
+            printf '%s\n' 'local	' \
+                'dask	'
         case 'finetune batch'
             printf '%s\n' 'auto	'
         case 'finetune steps'

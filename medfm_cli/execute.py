@@ -207,11 +207,12 @@ def _carry_out(job: Job, run: Run, inputs: dict[str, str]) -> Outcome:
 def _engine(job: Job, run: Run) -> Result:
     if run.processes == 1 or job.verb == "run":
         return verbs.engine(job.verb)(job.recipe, run)
-    if type(job.recipe).distributed:
+    if job.recipe.shared():
         launched = team.current()
         lead = launched.lead if launched else workers.lead
         return lead(job.verb, job.recipe, run)
-    if job.owned:  # --processes of a pipeline is meant for its training stages
+    # --processes of a pipeline is meant for its training stages; a study deals it out itself.
+    if job.owned or type(job.recipe).distributed:
         return verbs.engine(job.verb)(job.recipe, run)
     raise UsageError(f"{job.verb} works in one process", hint="leave --processes out")
 

@@ -16,6 +16,7 @@ from medfm_cli.commands.pretrain.onlooker import Onlooker, choose_look_steps
 from medfm_cli.commands.pretrain.planning import Survey, settle_backbone, survey
 from medfm_cli.commands.pretrain.quality import Probe, Quality
 from medfm_cli.commands.pretrain.report import metrics, sections, summary
+from medfm_cli.commands.pretrain.study.engine import run_study
 from medfm_cli.commands.pretrain.tasks import judge_tasks, open_exams, sit_all
 from medfm_cli.data import Dataset, Loader
 from medfm_cli.data.preprocess import Preprocessing
@@ -63,6 +64,8 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
         RunFailed: the loss is no longer finite.
         Stopped: a signal came; a checkpoint was written.
     """
+    if recipe.study is not None:
+        return run_study(recipe, recipe.study, run)
     dataset = Dataset.open(recipe.data)
     found = survey(recipe, dataset)
     spec = settle_backbone(recipe.backbone, found, run.resolve)

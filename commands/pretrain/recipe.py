@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES, MaeOptions
+from medfm_cli.commands.pretrain.study.cells import cells, recipe_of
+from medfm_cli.commands.pretrain.study.options import Study
 from medfm_cli.commands.pretrain.watch import SAME, Task, Watch
 from medfm_cli.data.card import read_card
 from medfm_cli.models.spec import HUB, BackboneSpec
@@ -67,6 +69,9 @@ class PretrainRecipe(TrainingKeys, Recipe):
     """Train an encoder on images without looking at labels."""
 
     distributed: ClassVar[bool] = True
+    circumstances: ClassVar[frozenset[str]] = frozenset(
+        {"description", "study.engine", "study.address", "study.missing", "study.watts"}
+    )
 
     data: str = Field(description="The dataset: a folder, a run directory or an earlier stage.")
     split: Literal["train", "all"] = Field(
@@ -89,6 +94,9 @@ class PretrainRecipe(TrainingKeys, Recipe):
         "beside random weights.",
     )
     probe: ProbeKeys = Field(ProbeKeys(), description="How the probes of `tasks` are fitted.")
+    study: Study | None = Field(
+        None, description="A grid of pretrainings instead of one: a scaling study."
+    )
 
     @field_validator("tasks")
     @classmethod
@@ -97,6 +105,20 @@ class PretrainRecipe(TrainingKeys, Recipe):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two tasks are called {', '.join(twice)}")
         return tasks
+
+    @model_validator(mode="after")
+    def _study_is_sound(self) -> Self:
+        if self.study is None:
+            return self
+        if not self.tasks:
+            raise ValueError("a study needs tasks: labelled datasets that score its encoders")
+        for cell in cells(self):
+            type(self).model_validate(recipe_of(cell, self))
+        return self
+
+    def shared(self) -> bool:
+        """Processes share one training; those of a study work on cells of their own."""
+        return self.study is None
 
     def inputs(self) -> dict[str, str]:
         """Give the versions of the datasets, and the sha256 of the starting weights."""
@@ -119,4 +141,21 @@ class PretrainRecipe(TrainingKeys, Recipe):
 
         if not holds(self.data, "dataset"):
             return Plan(["pretrain on the curated samples (how many is known after curation)"])
+        if self.study is not None:
+            return _plan_of(self, plan(self))
         return plan(self)
+
+
+def _plan_of(recipe: PretrainRecipe, one: Plan) -> Plan:
+    """What a study would do; `one` is the plan of the recipe's own backbone."""
+    grid = cells(recipe)
+    tasks = ", ".join(task.name for task in recipe.tasks)
+    return Plan(
+        [
+            f"a study of {len(grid)} pretrainings, each scored on {tasks}",
+            f"the first: {grid[0].name}, the last: {grid[-1].name}",
+            *one.lines[:1],
+        ],
+        disk_bytes=len(grid) * one.disk_bytes,
+        memory_bytes=one.memory_bytes,
+    )

@@ -23,6 +23,8 @@ def metrics(trained: Trained, run: Run) -> dict[str, Any]:
     report, before, after = trained.report, trained.before, trained.after
     return {
         "steps": report.steps,
+        "samples": len(trained.survey.rows),
+        "subjects": trained.survey.subjects,
         "samples_seen": report.samples,
         "loss": _last_losses(run),
         "loss_plain": after.loss.to_json(),
@@ -39,6 +41,7 @@ def metrics(trained: Trained, run: Run) -> dict[str, Any]:
         "images_per_second": round(report.samples_per_second, 1),
         "waiting_for_data": round(report.waiting, 4),
         "training_seconds": round(report.seconds, 1),
+        "cpu_seconds": round(report.cpu_seconds, 1),
         "precision": report.precision,
         "device": report.device,
         **trained.beginning.metrics(),

@@ -13,7 +13,7 @@ from medfm_cli.errors import RecipeError, UsageError
 from medfm_cli.recipe.overrides import apply_overrides
 from medfm_cli.recipe.parts import Recipe
 from medfm_cli.recipe.problems import Problem, in_order
-from medfm_cli.recipe.shipping import locate, root
+from medfm_cli.recipe.shipping import locate, recipe_name, root
 from medfm_cli.recipe.tree import Key, Tree, dotted, read_file
 from medfm_cli.recipe.validate import problems_of
 
@@ -43,7 +43,7 @@ def load(recipe: str, overrides: list[str], *, verb: str, model: type[Recipe]) -
     path = locate(recipe, verb)
     tree = read_extended(path, verb)
     apply_overrides(tree, overrides)
-    return Loaded(path.stem, check(tree, model), tree)
+    return Loaded(recipe_name(path), check(tree, model), tree)
 
 
 def check(tree: Tree, model: type[Recipe]) -> Recipe:

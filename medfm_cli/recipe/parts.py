@@ -40,8 +40,8 @@ class Recipe(Part):
 
     Attributes:
         distributed: whether several processes can share the work (`--processes`).
-        circumstances: keys that change how the work is done and not what comes of it; recipes that
-            differ in nothing else are the same run.
+        circumstances: (dotted) keys that change how the work is done and not what comes of it;
+            recipes that differ in nothing else are the same run.
     """
 
     distributed: ClassVar[bool] = False
@@ -58,6 +58,10 @@ class Recipe(Part):
         place is found later.
         """
         return cls
+
+    def shared(self) -> bool:
+        """Whether several processes are to share the work of this very recipe."""
+        return type(self).distributed
 
     def inputs(self) -> dict[str, str]:
         """Content hashes of what the run reads, by the dotted key that names it.

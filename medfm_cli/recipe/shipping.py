@@ -12,7 +12,7 @@ from medfm_cli.recipe.problems import did_you_mean
 
 @dataclass(frozen=True)
 class Shipped:
-    """A recipe that ships: its verb, its name, its file."""
+    """A recipe that ships: its verb, its name (with a folder where it has one), its file."""
 
     verb: str
     name: str
@@ -40,8 +40,19 @@ def root() -> Path:
 
 def shipped(verb: str | None = None) -> list[Shipped]:
     """All recipes that ship, or those of one verb, by verb and name."""
-    found = (Shipped(path.parent.name, path.stem, path) for path in sorted(root().glob("*/*.yaml")))
+    found = (_shipped(path) for path in sorted(root().glob("*/**/*.yaml")))
     return [recipe for recipe in found if verb in (None, recipe.verb)]
+
+
+def _shipped(path: Path) -> Shipped:
+    """`pretrain/scaling/tiny.yaml` is the recipe `scaling/tiny` of the verb pretrain."""
+    verb, *name = path.relative_to(root()).with_suffix("").parts
+    return Shipped(verb, "/".join(name), path)
+
+
+def recipe_name(path: Path) -> str:
+    """The name of a recipe file: `scaling-tiny` for the shipped `pretrain/scaling/tiny.yaml`."""
+    return _shipped(path).name.replace("/", "-") if path.is_relative_to(root()) else path.stem
 
 
 def find(name: str, verb: str | None = None) -> Shipped:

@@ -17,7 +17,9 @@ def identity(verb: str, recipe: Recipe, inputs: dict[str, str]) -> dict[str, Any
     Where the recipe names an input, its content hash stands instead of its path: data that moved
     are the same data. The recipe's circumstances are no part of it.
     """
-    values = recipe.model_dump(mode="json", exclude=set(recipe.circumstances))
+    values = recipe.model_dump(mode="json")
+    for key in recipe.circumstances:
+        _remove(values, key.split("."))
     for key, content in inputs.items():
         _replace(values, key.split("."), content)
     return {"verb": verb, "recipe": values, "inputs": inputs}
@@ -34,6 +36,13 @@ def folder_name(verb: str, name: str, hash_: str | None = None) -> str:
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "recipe"
     stem = safe if safe == verb else f"{verb}-{safe}"
     return f"{stem}-{hash_[:8]}" if hash_ else stem
+
+
+def _remove(values: Any, path: list[str]) -> None:
+    for part in path[:-1]:
+        values = values.get(part) if isinstance(values, dict) else None
+    if isinstance(values, dict):
+        values.pop(path[-1], None)
 
 
 def _replace(values: dict[str, Any], path: list[str], content: str) -> None:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 class FitReport:
     """How a training went. Times include those before an interruption.
 
-    `waiting` is the part of the time spent waiting for data.
+    `waiting` is the part of the time spent waiting for data; `cpu_seconds` are those of this
+    process, looks and validation included, and not those of loading processes.
     """
 
     steps: int
@@ -43,6 +44,7 @@ class FitReport:
     precision: str
     device: str
     best_step: int | None
+    cpu_seconds: float = 0.0
 
     @property
     def samples_per_second(self) -> float:
@@ -138,6 +140,7 @@ def fit(
             precision=session.precision,
             device=session.device.type,
             best_step=state.best.step if state.best.weights else None,
+            cpu_seconds=state.cpu_seconds,
         )
 
 

@@ -67,6 +67,8 @@ class TrainingState:
         self.seconds_before = 0.0
         self.waited = 0.0
         self.aside = 0.0
+        self.cpu_before = 0.0
+        self._cpu_started = time.process_time()
         self.window: dict[str, float] = {}
         self._options = options
         self._session = session
@@ -79,6 +81,11 @@ class TrainingState:
     def seconds(self) -> float:
         """Seconds of training without looks at it, those before an interruption included."""
         return self.seconds_before + time.monotonic() - self._started - self.aside
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor seconds of this process since the run was begun, all threads together."""
+        return self.cpu_before + time.process_time() - self._cpu_started
 
     def due(self) -> bool:
         """Whether a checkpoint should be written after this step."""
@@ -150,6 +157,7 @@ class TrainingState:
         self.step = self.resumed_from = self._saved_step = checkpoint.step
         self.seconds_before = float(facts["seconds"])
         self.waited = float(facts["waited"])
+        self.cpu_before = float(facts["cpu_seconds"])
         self.window = dict(facts["window"])
 
     def _facts(self, steps_per_epoch: int) -> dict[str, Any]:
@@ -165,6 +173,7 @@ class TrainingState:
             "torch": torch.__version__,
             "seconds": self.seconds,
             "waited": self.waited,
+            "cpu_seconds": self.cpu_seconds,
             "scaler": scaler.state_dict() if scaler is not None else None,
             "best": best,
             "window": self.window,
