@@ -211,6 +211,11 @@ def _engine(job: Job, run: Run) -> Result:
         launched = team.current()
         lead = launched.lead if launched else workers.lead
         return lead(job.verb, job.recipe, run)
+    if team.current() and type(job.recipe).distributed:
+        raise UsageError(
+            "a study starts the processes of its cells itself",
+            hint="start it alone, with --processes for cells at a time or study.engine=dask",
+        )
     # --processes of a pipeline is meant for its training stages; a study deals it out itself.
     if job.owned or type(job.recipe).distributed:
         return verbs.engine(job.verb)(job.recipe, run)
