@@ -369,6 +369,28 @@ _medfm_keys() {
         'checkpoints.keep=	How many of the newest are kept' \
         'data=	The dataset: a folder, a run directory or an earlier stage' \
         'split=	Which samples are learnt from' \
+        'input.kind=	What is learnt from: sound' \
+        'input.size=	Height and width' \
+        'input.depths=	Depths in use, ascending' \
+        'input.channels=	1 for grey scans, 3 for colour' \
+        'input.window=	HU of CT that become 0 and 1' \
+        'input.pictures=	Whether images of the dataset are learnt from as well, as flat volumes' \
+        'input.leads=	Names of the leads, in this order' \
+        'input.rate=	Samples a second' \
+        'input.seconds=	Length of an input' \
+        'input.standardise=	Mean 0 and deviation 1 over each record, over each lead, or not' \
+        'input.variables=	Names of the variables' \
+        'input.hours=	Length of an input' \
+        'input.step=	Hours of a step of the grid' \
+        'input.limit=	Values further than this many deviations are brought to it' \
+        'input.mels=	Bands of pitch' \
+        'input.n_fft=	Samples of a window' \
+        'input.hop=	Samples from a window to the next' \
+        'input.fmin=	Lowest frequency in Hz' \
+        'input.fmax=	Highest in Hz' \
+        'input.range_db=	Decibels below the loudest that are silence' \
+        'sampling.temperature=	τ' \
+        'sampling.by=	What a stratum has in common' \
         'backbone.name=	a preset (vit_xxs … vit_huge) or any timm name' \
         'backbone.position=	how a preset'"'"'s position embedding starts' \
         'backbone.drop_path=	stochastic depth while training' \
@@ -383,6 +405,7 @@ _medfm_keys() {
         'backbone.weights=	Weights to go on from: a .safetensors or .pth file, a model…' \
         'backbone.coverage=	Part of the encoder that `weights` must fill, or an error' \
         'backbone.download=	Allow the network: fetch hf:OWNER/NAME where it is not in the cache' \
+        'backbone.patch_sides=	sides of a patch of what is no image: depth, height, width' \
         'objective.name=	' \
         'objective.mask_ratio=	Smallest and largest part of the patches that is hidden in one of…' \
         'objective.norm_pix=	Compare with patches normalised one by one, not with grey values' \
@@ -723,6 +746,30 @@ _medfm_values() {
     'pretrain checkpoints.every_steps') printf '%s\n' 'auto	' ;;
     'pretrain split') printf '%s\n' 'train	' \
         'all	' ;;
+    'pretrain input.kind') printf '%s\n' 'image	' \
+        'volume	' \
+        'signal	' \
+        'series	' \
+        'audio	' ;;
+    'pretrain input.size') printf '%s\n' 'auto	' ;;
+    'pretrain input.depths') printf '%s\n' 'auto	' ;;
+    'pretrain input.channels') printf '%s\n' '1	' \
+        '3	' \
+        'auto	' ;;
+    'pretrain input.window') printf '%s\n' 'auto	' ;;
+    'pretrain input.pictures') printf '%s\n' 'true	' \
+        'false	' ;;
+    'pretrain input.leads') printf '%s\n' 'auto	' ;;
+    'pretrain input.rate') printf '%s\n' 'auto	' ;;
+    'pretrain input.seconds') printf '%s\n' 'auto	' ;;
+    'pretrain input.standardise') printf '%s\n' 'record	' \
+        'lead	' \
+        'none	' ;;
+    'pretrain input.variables') printf '%s\n' 'auto	' ;;
+    'pretrain input.hours') printf '%s\n' 'auto	' ;;
+    'pretrain input.mels') printf '%s\n' 'auto	' ;;
+    'pretrain input.n_fft') printf '%s\n' 'auto	' ;;
+    'pretrain input.hop') printf '%s\n' 'auto	' ;;
     'pretrain backbone.position') printf '%s\n' 'sincos	' \
         'learned	' ;;
     'pretrain backbone.class_token') printf '%s\n' 'true	' \

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from medfm_cli.commands.export.recipe import ExportRecipe
     from medfm_cli.models.card import MetricFacts
-    from medfm_cli.models.config import ModelConfig
+    from medfm_cli.models.config import ImageConfig
     from medfm_cli.runs import Run
 
 BATCH = 32
@@ -44,7 +44,7 @@ FEW_SUBJECTS = 100
 class Exported:
     """What the work gave: all that the result is made of."""
 
-    config: ModelConfig
+    config: ImageConfig
     parity: Parity
     latency: list[Latency]
     sources: Sources
@@ -75,7 +75,7 @@ def _export(
     run: Run,
     graph: Graph,
     images: NDArray[np.uint8],
-    config: ModelConfig,
+    config: ImageConfig,
     datasets: list[Dataset],
     folder: Path,
 ) -> Exported:
@@ -100,7 +100,7 @@ def _export(
 
 
 def _images(
-    recipe: ExportRecipe, run: Run, dataset: Dataset, config: ModelConfig
+    recipe: ExportRecipe, run: Run, dataset: Dataset, config: ImageConfig
 ) -> NDArray[np.uint8]:
     """The images to compare on, uint8 [N,C,S,S]: up to `parity.samples`, evenly spaced."""
     rows = _rows(recipe, run, dataset)
@@ -145,7 +145,7 @@ def _latency(
     return latency
 
 
-def _filled(recipe: ExportRecipe, run: Run, config: ModelConfig) -> ModelConfig:
+def _filled(recipe: ExportRecipe, run: Run, config: ImageConfig) -> ImageConfig:
     """The config with the chain up to this run, and all that records say for its card."""
     card = config.card
     inputs = recipe.inputs()

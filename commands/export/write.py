@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from medfm_cli.commands.export.parity import Parity
     from medfm_cli.commands.export.sources import Sources
-    from medfm_cli.models.config import ModelConfig
+    from medfm_cli.models.config import ImageConfig, ModelConfig
     from medfm_cli.models.lineage import Lineage
 
 
 def write_bundle(
     folder: Path,
-    config: ModelConfig,
+    config: ImageConfig,
     *,
     lineage: Lineage,
     sources: Sources,

@@ -13,13 +13,13 @@ from medfm_cli.commands.pretrain.labelled import Verdict, compare, open_judge
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES
 from medfm_cli.commands.pretrain.objectives.base import Setting
 from medfm_cli.commands.pretrain.onlooker import Onlooker, choose_look_steps
-from medfm_cli.commands.pretrain.planning import Survey, settle_backbone, survey
+from medfm_cli.commands.pretrain.planning import Survey, settle, survey
 from medfm_cli.commands.pretrain.quality import Probe, Quality
 from medfm_cli.commands.pretrain.report import metrics, sections, summary
+from medfm_cli.commands.pretrain.sampling import Drawn, drawn, record, strata_of
 from medfm_cli.commands.pretrain.study.engine import run_study
 from medfm_cli.commands.pretrain.tasks import judge_tasks, open_exams, sit_all
 from medfm_cli.data import Dataset, Loader
-from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.models.card import CardFacts, TrainingFacts, data_facts
 from medfm_cli.models.config import ModelConfig
 from medfm_cli.models.directory import save_model
@@ -32,8 +32,8 @@ from medfm_cli.training.randomness import derive
 if TYPE_CHECKING:
     from medfm_cli.commands.pretrain.objectives.base import Objective
     from medfm_cli.commands.pretrain.recipe import PretrainRecipe
+    from medfm_cli.data.inputs import AnyInput
     from medfm_cli.models.backbones import Backbone
-    from medfm_cli.models.spec import BackboneSpec
     from medfm_cli.runs import Run
 
 
@@ -45,6 +45,7 @@ class Trained:
     dataset: Dataset
     survey: Survey
     beginning: Beginning
+    mixture: list[Drawn]
     task: Objective
     options: FitOptions
     report: FitReport
@@ -68,20 +69,21 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
         return run_study(recipe, recipe.study, run)
     dataset = Dataset.open(recipe.data)
     found = survey(recipe, dataset)
-    spec = settle_backbone(recipe.backbone, found, run.resolve)
+    wanted, spec = settle(recipe, dataset, found, run.resolve)
     options = resolve_options(recipe, run, seed=recipe.seed, samples=len(found.rows))
     every = choose_look_steps(recipe.watch, options, samples=len(found.rows))
     options = replace(options, look_steps=every)
-    told = setting(recipe, dataset, spec, options, samples=len(found.rows))
+    told = setting(recipe, dataset, wanted, options, samples=len(found.rows))
     beginning = begin(recipe, spec, run)
     task = build_task(recipe, beginning.backbone, told)
-    probe = Probe(dataset, found.rows, seed=recipe.seed)
+    probe = Probe(dataset, found.rows, kinds=found.kinds, seed=recipe.seed)
     before = probe.measure(task)
-    judge = open_judge(recipe.watch, dataset, seed=recipe.seed)
+    judge = open_judge(recipe.watch, dataset, seed=recipe.seed, kind=found.kinds[0])
     told_before = judge.cases(task) if judge else {}
-    exams = open_exams(recipe, dataset, kind="image")
+    exams = open_exams(recipe, dataset, kind=found.kinds[0])
     sat_before = sit_all(exams, task)
     onlooker = Onlooker(recipe.watch, probe, judge, run, steps=options.steps)
+    strata = strata_of(recipe.sampling, dataset, found.rows)
     loader = Loader(
         dataset,
         found.rows,
@@ -91,7 +93,10 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
         rank=run.rank,
         world=run.world,
         workers=recipe.workers,
+        strata=strata,
     )
+    mixture = drawn(strata, loader.plan)
+    record(mixture, recipe.sampling, run)
     for choice in loader.choices:
         run.resolve(choice.key, choice.value, choice.why)
     try:
@@ -107,6 +112,7 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
         dataset=dataset,
         survey=found,
         beginning=beginning,
+        mixture=mixture,
         task=task,
         options=options,
         report=report,
@@ -123,7 +129,7 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
         sections=sections(trained, run),
         summary=summary(trained),
         headline=f"{spec.name} pretrained with {recipe.objective.name} on "
-        f"{len(found.rows)} images of {found.subjects} subjects",
+        f"{len(found.rows)} {found.noun} of {found.subjects} subjects",
         lineage={
             "inputs": {"data": dataset.version},
             "outputs": {"model": config.weights_sha256},
@@ -134,7 +140,7 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
 def setting(
     recipe: PretrainRecipe,
     dataset: Dataset,
-    spec: BackboneSpec,
+    wanted: AnyInput,
     options: FitOptions,
     *,
     samples: int,
@@ -143,7 +149,7 @@ def setting(
     asks = getattr(recipe.objective, "asks", ())
     subjects = dataset.column("subject_id") if "subjects" in asks else []
     return Setting(
-        preprocessing=Preprocessing(size=spec.image_size, channels=spec.channels),
+        preprocessing=wanted,
         views=recipe.augment,
         seed=recipe.seed,
         steps=options.steps,

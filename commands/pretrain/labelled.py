@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from medfm_cli.commands.pretrain.objectives.base import Objective
     from medfm_cli.commands.pretrain.watch import Watch
+    from medfm_cli.data.inputs import AnyInput
     from medfm_cli.data.loader import Loader
-    from medfm_cli.data.preprocess import Preprocessing
     from medfm_cli.metrics import Cases
 
     Features = NDArray[np.float32]
@@ -89,7 +89,7 @@ class Judge:
     def _samples(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return self.images.samples(self.bank), self.images.samples(self.asked)
 
-    def _loader(self, preprocessing: Preprocessing) -> Loader:
+    def _loader(self, preprocessing: AnyInput) -> Loader:
         """The bank and then what is asked, kept in memory from one look to the next."""
         if self._kept is None:
             rows = self.images.rows[np.concatenate(self._samples)]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from medfm_cli.commands.pretrain.fraction import chosen_subjects
+from medfm_cli.commands.pretrain.inputs.looking import Resolve, thin
+from medfm_cli.commands.pretrain.inputs.settle import kinds_of, settle_input
+from medfm_cli.commands.pretrain.patching import settle_patches
 from medfm_cli.data.dataset import Dataset
+from medfm_cli.data.inputs import AnyInput, Preprocessing
 from medfm_cli.errors import DataError
-from medfm_cli.models.spec import BackboneSpec
+from medfm_cli.models.spec import BackboneSpec, PatchSpec
 from medfm_cli.recipe import Plan
 from medfm_cli.training.options import choose_batch, choose_steps
 
@@ -27,8 +31,8 @@ _LARGEST = 224
 _PATCHES = 36
 _BASE_BYTES = 700_000_000  # a process with torch in it, before it does anything
 _FLOATS = 20  # kept for the gradient: per token, block and unit of width
-
-Resolve = Callable[[str, Any, str], None]
+_FORETOLD = 256  # samples that a dry run measures
+NOUNS = {"image": "images", "volume": "volumes", "signal": "signals", "audio": "recordings"}
 
 
 @dataclass(frozen=True)
@@ -36,16 +40,23 @@ class Survey:
     """The samples that are learnt from.
 
     Attributes:
+        kinds: what they are.
         rows: their rows in the manifest.
         subjects: how many people they come from.
         side: median of their longer sides, in pixels.
         colour: whether any has three channels.
     """
 
+    kinds: tuple[str, ...]
     rows: NDArray[np.int64]
     subjects: int
     side: int
     colour: bool
+
+    @property
+    def noun(self) -> str:
+        """What the samples are called, several of them."""
+        return NOUNS.get(self.kinds[0], self.kinds[0])
 
 
 def survey(recipe: PretrainRecipe, dataset: Dataset) -> Survey:
@@ -54,7 +65,8 @@ def survey(recipe: PretrainRecipe, dataset: Dataset) -> Survey:
     Raises:
         DataError: there are none.
     """
-    rows = dataset.rows(None if recipe.split == "all" else recipe.split)
+    kinds = kinds_of(recipe.input, dataset)
+    rows = dataset.rows(None if recipe.split == "all" else recipe.split, kind=kinds)
     if not len(rows):
         raise DataError(
             f"the dataset has no samples in the split '{recipe.split}'",
@@ -67,6 +79,7 @@ def survey(recipe: PretrainRecipe, dataset: Dataset) -> Survey:
         rows, table = rows[kept], table.filter(pa.array(kept))
     sides = np.maximum(table.column("height").to_numpy(), table.column("width").to_numpy())
     return Survey(
+        kinds=kinds,
         rows=rows,
         subjects=len(table.column("subject_id").unique()),
         side=int(statistics.median(sides.tolist())),
@@ -74,9 +87,24 @@ def survey(recipe: PretrainRecipe, dataset: Dataset) -> Survey:
     )
 
 
+def settle(
+    recipe: PretrainRecipe, dataset: Dataset, found: Survey, resolve: Resolve
+) -> tuple[AnyInput, BackboneSpec | PatchSpec]:
+    """Settle what the network takes, and the encoder that takes it.
+
+    Raises:
+        DataError: the samples have nothing in common that a network could take.
+    """
+    wanted = settle_input(recipe.input, dataset, found.rows, resolve)
+    if wanted is not None:
+        return wanted, settle_patches(recipe.backbone, wanted, resolve)
+    spec = settle_backbone(recipe.backbone, found, resolve)
+    return Preprocessing(size=spec.image_size, channels=spec.channels), spec
+
+
 def settle_backbone(choice: BackboneChoice, found: Survey, resolve: Resolve) -> BackboneSpec:
     """Settle what the recipe leaves to the data: image size, patch size, channels."""
-    values = choice.model_dump(exclude={"weights", "coverage", "download"})
+    values = choice.model_dump(exclude={"weights", "coverage", "download", "patch_sides"})
     if choice.channels == "auto":
         values["channels"] = 3 if found.colour else 1
         why = "some images have colour" if found.colour else "all images are grey"
@@ -110,15 +138,16 @@ def plan(recipe: PretrainRecipe) -> Plan:
     """Foretell steps, memory and disk."""
     dataset = Dataset.open(recipe.data)
     found = survey(recipe, dataset)
-    spec = settle_backbone(recipe.backbone, found, lambda *_: None)
+    measured = recipe.input.kind in ("series", "audio")  # sample by sample: a few will do here
+    few = replace(found, rows=thin(found.rows, _FORETOLD)) if measured else found
+    _, spec = settle(recipe, dataset, few, lambda *_: None)
     batch = choose_batch(recipe, samples=len(found.rows), world=1)
     steps = choose_steps(recipe, samples=len(found.rows), batch=batch)
     seen = steps * batch / len(found.rows)
     lines = [
         f"pretrain on {len(found.rows)} samples of {found.subjects} subjects "
         f"(split {recipe.split} of {dataset.card.name})",
-        f"{spec.name} at {spec.image_size} pixels, {spec.channels} channel(s), "
-        f"objective {recipe.objective.name}",
+        f"{spec.name} on inputs of {spec.input_text}, objective {recipe.objective.name}",
         f"{steps} steps of {batch} samples: every sample is seen about {seen:.0f} times",
     ]
     parameters = count_parameters(spec)
@@ -137,24 +166,34 @@ def plan(recipe: PretrainRecipe) -> Plan:
     return Plan(lines, disk_bytes=disk, memory_bytes=memory)
 
 
-def count_parameters(spec: BackboneSpec) -> int:
+def count_tokens(spec: BackboneSpec | PatchSpec) -> tuple[int, int]:
+    """Count the patches of an input and the numbers in each; 0 and 0 where only timm knows."""
+    if isinstance(spec, PatchSpec):
+        parts = zip(spec.shape, spec.patch, strict=True)
+        count = math.prod(side // part for side, part in parts)
+        return count, spec.channels * math.prod(spec.patch)
+    if spec.preset is None or spec.patch is None:
+        return 0, 0
+    return (spec.image_size // spec.patch) ** 2, spec.channels * spec.patch**2
+
+
+def count_parameters(spec: BackboneSpec | PatchSpec) -> int:
     """Count the encoder's parameters; 0 for a timm name, whose size only timm knows.
 
     A block of width D has 12 D² + 13 D: attention 4 D² + 4 D, MLP 8 D² + 5 D, two norms 4 D.
     """
-    preset, patch = spec.preset, spec.patch
-    if preset is None or patch is None:
+    preset, (tokens, numbers) = spec.preset, count_tokens(spec)
+    if preset is None or not tokens:
         return 0
-    dim, tokens = preset.dim, (spec.image_size // patch) ** 2
+    dim = preset.dim
     blocks = preset.depth * (12 * dim**2 + 13 * dim)
-    return blocks + 2 * dim + tokens * dim + spec.channels * patch**2 * dim + dim
+    return blocks + 2 * dim + tokens * dim + numbers * dim + dim
 
 
-def activation_bytes(recipe: PretrainRecipe, spec: BackboneSpec, *, batch: int) -> int:
-    """Estimate what is kept for the gradient of `batch` images, roughly, in bytes."""
-    preset, patch = spec.preset, spec.patch
-    if preset is None or patch is None:
+def activation_bytes(recipe: PretrainRecipe, spec: BackboneSpec | PatchSpec, *, batch: int) -> int:
+    """Estimate what is kept for the gradient of `batch` samples, roughly, in bytes."""
+    preset, (tokens, _) = spec.preset, count_tokens(spec)
+    if preset is None or not tokens:
         return 0
-    tokens = (spec.image_size // patch) ** 2
     kept = recipe.objective.kept(preset.dim * preset.depth)
     return int(4 * _FLOATS * batch * tokens * kept)

@@ -16,7 +16,7 @@ from medfm_cli.training.guards import Spread, feature_spread
 from medfm_cli.training.randomness import StepRandom
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -74,8 +74,15 @@ def mean_estimate(values: NDArray[np.float64], subjects: NDArray[np.int64]) -> E
 class Probe:
     """A fixed set of images on which an encoder is looked at before and after training."""
 
-    def __init__(self, dataset: Dataset, trained_on: NDArray[np.int64], *, seed: int) -> None:
-        held_out = dataset.rows("val")
+    def __init__(
+        self,
+        dataset: Dataset,
+        trained_on: NDArray[np.int64],
+        *,
+        kinds: Sequence[str] = ("image",),
+        seed: int,
+    ) -> None:
+        held_out = dataset.rows("val", kind=kinds)
         unseen = np.setdiff1d(held_out, trained_on)
         self.split = "val" if len(unseen) >= 2 else "train"
         self.dataset = dataset
@@ -89,13 +96,15 @@ class Probe:
         """Measure the loss and the spread of the features; the task is left in evaluation mode."""
         task.eval()
         device = next(task.parameters()).device
-        losses, features = [], []
+        losses, features, rows = [], [], []
         for step, batch in enumerate(self._batches(task, self.rows, device)):
+            rows.append(batch.rows)
             random = self._random(step, len(batch.rows), device)
             losses.append(task.losses(**task.plain_inputs(batch, random)).double().cpu())
             features.append(task.encoder(normalise(batch.values, task.preprocessing)))
         spread = feature_spread(torch.cat(features))
-        return Quality(self.split, torch.cat(losses).numpy(), self.subjects, spread)
+        order = torch.cat(rows).argsort()  # those of one depth came together
+        return Quality(self.split, torch.cat(losses)[order.cpu()].numpy(), self.subjects, spread)
 
     @torch.no_grad()
     def spread(self, task: Objective) -> Spread:
@@ -112,13 +121,12 @@ class Probe:
 
     def examples(self, task: Objective, count: int) -> tuple[Batch, list[str], StepRandom]:
         """Give a few images of as many modalities and subjects as there are, with captions."""
-        rows = self._varied(count)
         device = next(task.parameters()).device
-        batch = next(self._batches(task, rows, device))
+        batch = next(self._batches(task, self._varied(count), device))
+        rows = batch.rows.tolist()
         modality = self.dataset.column("modality")
         captions = [
-            " · ".join(filter(None, (modality[row], self.dataset.sample_id(int(row)))))
-            for row in rows
+            " · ".join(filter(None, (modality[row], self.dataset.sample_id(row)))) for row in rows
         ]
         return batch, captions, self._random(0, len(rows), device)
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from medfm_cli.commands.pretrain.inputs.options import ImageChoice, InputChoice
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES, MaeOptions
+from medfm_cli.commands.pretrain.sampling import Sampling
 from medfm_cli.commands.pretrain.study.cells import cells, recipe_of
 from medfm_cli.commands.pretrain.study.options import Study
 from medfm_cli.commands.pretrain.watch import SAME, Task, Watch
@@ -51,6 +53,11 @@ class BackboneChoice(BackboneSpec):
     download: bool = Field(
         False, description="Allow the network: fetch hf:OWNER/NAME where it is not in the cache."
     )
+    patch_sides: list[Annotated[int, Field(ge=1)]] | None = Field(
+        None,
+        description="sides of a patch of what is no image: depth, height, width; time; or mels, "
+        "frames; left out: chosen so that they divide the input",
+    )
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -65,8 +72,25 @@ class BackboneChoice(BackboneSpec):
         return self
 
 
+_OF_IMAGES = ("image_size", "channels", "patch_size", "pretrained")
+
+
+def check_fits(backbone: BackboneChoice, kind: str) -> None:
+    """Raise ValueError where the recipe says of the encoder what its kind of input has not."""
+    if kind == "image":
+        wrong = ["patch_sides"] if backbone.patch_sides is not None else []
+    else:
+        wrong = [name for name in _OF_IMAGES if name in backbone.model_fields_set]
+        if backbone.preset is None:
+            raise ValueError(
+                f"the timm model {backbone.name} takes images: for {kind} name a preset, vit_xs say"
+            )
+    if wrong:
+        raise ValueError(f"backbone.{wrong[0]} is not for input.kind {kind}")
+
+
 class PretrainRecipe(TrainingKeys, Recipe):
-    """Train an encoder on images without looking at labels."""
+    """Train an encoder without looking at labels."""
 
     distributed: ClassVar[bool] = True
     circumstances: ClassVar[frozenset[str]] = frozenset(
@@ -77,6 +101,10 @@ class PretrainRecipe(TrainingKeys, Recipe):
     split: Literal["train", "all"] = Field(
         "train",
         description="Which samples are learnt from; with `all` no split is left to test on.",
+    )
+    input: InputChoice = Field(ImageChoice(), description="What kind of sample is learnt from.")
+    sampling: Sampling = Field(
+        Sampling(), description="How often samples of each modality and source come."
     )
     backbone: BackboneChoice = Field(BackboneChoice(), description="The encoder to train.")
     objective: Objective = Field(MaeOptions(), description="What the encoder learns from.")
@@ -97,6 +125,11 @@ class PretrainRecipe(TrainingKeys, Recipe):
     study: Study | None = Field(
         None, description="A grid of pretrainings instead of one: a scaling study."
     )
+
+    @model_validator(mode="after")
+    def _backbone_fits(self) -> Self:
+        check_fits(self.backbone, self.input.kind)
+        return self
 
     @field_validator("tasks")
     @classmethod

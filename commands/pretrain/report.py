@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from medfm_cli.commands.pretrain.sampling import mixture_table
 from medfm_cli.commands.pretrain.watch_report import tasks_section, watch_metrics, watch_section
 from medfm_cli.runs import Callout, Facts, Figure, Run, Section, Table, Text
 from medfm_cli.runs.figures import line_chart, save
@@ -34,6 +35,10 @@ def metrics(trained: Trained, run: Run) -> dict[str, Any]:
         **after.spread.metrics("features"),
         **before.spread.metrics("features_before"),
         "collapsed": after.spread.collapsed,
+        "mixture": {
+            each.name: {"samples": each.samples, "share": round(each.share, 6)}
+            for each in trained.mixture
+        },
         **watch_metrics(run, trained.verdict),
         "tasks": trained.tasks.metrics() if trained.tasks else {},
         "parameters_encoder": count_parameters(trained.task.encoder),
@@ -56,7 +61,7 @@ def summary(trained: Trained) -> Table:
     name, images = trained.task.encoder.spec.name, len(trained.survey.rows)
     speed = round(report.samples_per_second)
     return Table(
-        ["Encoder", "Images", "Steps", "Images/s", loss, "Effective rank"],
+        ["Encoder", "Samples", "Steps", "Samples/s", loss, "Effective rank"],
         [
             [start, None, 0, None, before.loss.text(), before.spread.effective_rank],
             [name, images, report.steps, speed, after.loss.text(), after.spread.effective_rank],
@@ -70,7 +75,13 @@ def sections(trained: Trained, run: Run) -> list[Section]:
     return [
         Section(
             "Pretraining",
-            [_opening(trained), _facts(trained), *trained.beginning.blocks(), *_curve(run)],
+            [
+                _opening(trained),
+                _facts(trained),
+                *_mixture(trained),
+                *trained.beginning.blocks(),
+                *_curve(run),
+            ],
         ),
         Section("What the encoder learnt", [*_pictures(trained, run), *_spread(trained)]),
         *watch_section(run, trained.verdict),
@@ -87,8 +98,8 @@ def _opening(trained: Trained) -> Text:
     spec, found, recipe = trained.task.encoder.spec, trained.survey, trained.recipe
     return Text(
         f"The encoder {spec.name} was trained with {recipe.objective.name} on "
-        f"{len(found.rows)} images of {found.subjects} subjects (split: {recipe.split}) of the "
-        f"dataset {trained.dataset.card.name}. Labels were not looked at."
+        f"{len(found.rows)} {found.noun} of {found.subjects} subjects (split: {recipe.split}) of "
+        f"the dataset {trained.dataset.card.name}. Labels were not looked at."
     )
 
 
@@ -107,6 +118,11 @@ def _facts(trained: Trained) -> Facts:
             "Training time": f"{report.seconds:.0f} s on {report.device}, {report.precision}",
         }
     )
+
+
+def _mixture(trained: Trained) -> list[Block]:
+    mixture = trained.mixture
+    return [mixture_table(mixture, trained.recipe.sampling)] if mixture else []
 
 
 def _curve(run: Run) -> list[Block]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -82,21 +82,26 @@ class Dataset:
         return values
 
     def rows(
-        self, split: str | None = None, *, labelled: bool = False, kind: str | None = "image"
+        self,
+        split: str | None = None,
+        *,
+        labelled: bool = False,
+        kind: str | Sequence[str] | None = "image",
     ) -> NDArray[np.int64]:
         """The row numbers of a split (of all without one), in the manifest's order.
 
         Args:
             split: train, val or test.
             labelled: only samples that have a label.
-            kind: what the samples must be, None for anything.
+            kind: what the samples must be (one of several), None for anything.
 
         Raises:
-            DataError: the dataset holds nothing of this kind.
+            DataError: the dataset holds nothing of this kind, or of one of them.
         """
         if split is not None and split not in SPLITS:
             raise ValueError(f"there is no split {split!r}; there are {', '.join(SPLITS)}")
-        keep = self._of_kind(kind)
+        kinds = [kind] if kind is None or isinstance(kind, str) else kind
+        keep = np.logical_or.reduce([self._of_kind(each) for each in kinds])
         if split is not None:
             keep &= pc.equal(self.samples.column("split"), split).to_numpy()
         if labelled:

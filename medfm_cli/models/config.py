@@ -9,7 +9,7 @@ from typing import Literal, Self, overload
 from pydantic import Field, ValidationError, model_validator
 
 from medfm_cli.data.card import LabelSchema
-from medfm_cli.data.preprocess import Preprocessing
+from medfm_cli.data.inputs import AnyInput, Preprocessing
 from medfm_cli.errors import DataError
 from medfm_cli.models.card import CardFacts
 from medfm_cli.models.lineage import Lineage
@@ -48,7 +48,7 @@ class ModelConfig(Part):
     kind: Literal["encoder", "classifier"]
     backbone: AnySpec
     head: HeadSpec | None = None
-    preprocessing: Preprocessing
+    preprocessing: AnyInput
     label_schema: LabelSchema = LabelSchema()
     operating_points: list[OperatingPoint] = Field([], description="one a class, from val")
     lineage: Lineage = Lineage()
@@ -64,12 +64,15 @@ class ModelConfig(Part):
         classes = self.label_schema.classes
         if self.head is not None and self.head.classes != len(classes):
             raise ValueError(f"the head has {self.head.classes} outputs for {len(classes)} classes")
-        if isinstance(self.backbone, PatchSpec):
-            return self
-        if self.preprocessing.size != self.backbone.image_size:
-            raise ValueError("preprocessing.size differs from backbone.image_size")
-        if self.preprocessing.channels != self.backbone.channels:
-            raise ValueError("preprocessing.channels differs from backbone.channels")
+        spec, given = self.backbone, self.preprocessing
+        if given.kind != spec.kind:
+            raise ValueError(f"preprocessing gives {given.kind}s and backbone takes {spec.kind}s")
+        sides = spec.shape if isinstance(spec, PatchSpec) else [spec.image_size] * 2
+        if given.shape != (spec.channels, *sides):
+            raise ValueError(
+                f"preprocessing gives {list(given.shape)} and backbone takes "
+                f"{[spec.channels, *sides]}"
+            )
         return self
 
 

@@ -185,5 +185,9 @@ def _is_part(type_: Any) -> bool:
 
 
 def _is_named(type_: Any, value: Any) -> bool:
-    field = type_.model_fields.get("name") if _is_part(type_) else None
-    return bool(field and isinstance(value, dict) and value.get("name") == field.default)
+    """Whether the value says, by its name or its kind, that it is of this type."""
+    if not _is_part(type_) or not isinstance(value, dict):
+        return False
+    fields = type_.model_fields
+    tags = [tag for tag in ("name", "kind") if tag in value and tag in fields]
+    return any(value[tag] == fields[tag].default for tag in tags)

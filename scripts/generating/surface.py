@@ -174,7 +174,7 @@ def _block(
         for inner in blocks:
             here = default if isinstance(default, dict) and len(blocks) == 1 else {}
             which = _component(inner) if len(blocks) > 1 else ""
-            label = f"{dotted}.name: {which}" if which else only
+            label = f"{dotted}.{which}" if which else only
             yield from _block(inner, defs, f"{dotted}.", here, label)
 
 
@@ -189,7 +189,11 @@ def _alternatives(value: dict[str, Any], defs: dict[str, Any]) -> list[dict[str,
 
 
 def _component(block: dict[str, Any]) -> str:
-    return str(block.get("properties", {}).get("name", {}).get("const", ""))
+    """`name: mae` or `kind: signal`: what tells the block from its alternatives."""
+    for tag in ("name", "kind"):
+        if value := block.get("properties", {}).get(tag, {}).get("const"):
+            return f"{tag}: {value}"
+    return ""
 
 
 def _type(option: dict[str, Any] | bool) -> str:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from medfm_cli.commands.pretrain.objectives.options.base import ObjectiveOptions
+    from medfm_cli.data.inputs import AnyInput
     from medfm_cli.data.loader import Batch
-    from medfm_cli.data.preprocess import Preprocessing
     from medfm_cli.models.backbones import Backbone
     from medfm_cli.runs import Run
     from medfm_cli.runs.blocks import Block
@@ -40,7 +40,7 @@ class Setting:
         texts: the text that belongs to every row of the manifest, empty where there is none.
     """
 
-    preprocessing: Preprocessing
+    preprocessing: AnyInput
     views: ImageViews
     seed: int = 0
     steps: int = 1
@@ -67,7 +67,7 @@ class Objective(Task):
         """Refuse what cannot work before anything is built. Raises UsageError."""
 
     @property
-    def preprocessing(self) -> Preprocessing:
+    def preprocessing(self) -> AnyInput:
         """What the network takes."""
         return self.setting.preprocessing
 

@@ -16,7 +16,15 @@ from medfm_cli.data.inputs.signal import SignalInput
 from medfm_cli.data.inputs.volume import VolumeInput
 from medfm_cli.data.preprocess import Preprocessing
 
-__all__ = ["AnyInput", "AudioInput", "Preprocessing", "SeriesInput", "SignalInput", "VolumeInput"]
+__all__ = [
+    "AnyInput",
+    "AudioInput",
+    "PatchInput",
+    "Preprocessing",
+    "SeriesInput",
+    "SignalInput",
+    "VolumeInput",
+]
 
 
 def _kind(value: Any) -> str:
@@ -25,6 +33,9 @@ def _kind(value: Any) -> str:
         return str(value.get("kind", "image"))
     return str(getattr(value, "kind", "image"))
 
+
+PatchInput = VolumeInput | SignalInput | SeriesInput | AudioInput
+"""What a network takes that sees no images."""
 
 AnyInput = Annotated[
     Annotated[Preprocessing, Tag("image")]

@@ -10,7 +10,7 @@ from medfm_cli.training.views.images import image_views
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from medfm_cli.data.preprocess import Preprocessing
+    from medfm_cli.data.inputs import AnyInput
     from medfm_cli.training.augmentations import ImageViews
     from medfm_cli.training.randomness import StepRandom
 
@@ -20,7 +20,7 @@ __all__ = ["draw_view"]
 def draw_view(
     values: Tensor,
     views: ImageViews,
-    preprocessing: Preprocessing,
+    preprocessing: AnyInput,
     random: StepRandom,
     *,
     name: str = "",

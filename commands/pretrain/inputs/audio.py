@@ -1,0 +1,90 @@
+"""Settling what a network takes of sound: rate, length, windows and bands."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from medfm_cli.commands.pretrain.inputs.looking import commonest, look, thin
+from medfm_cli.data.inputs.audio import AudioInput, mel_filters
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from medfm_cli.commands.pretrain.inputs.looking import Resolve
+    from medfm_cli.commands.pretrain.inputs.options import AudioChoice
+    from medfm_cli.data.dataset import Dataset
+
+FASTEST, LONGEST = 16000, 10.0
+"""Hz and seconds; AST and AudioMAE take 16 kHz and 10 s [memory]."""
+FRAMES = 16
+"""An input has a multiple of this many frames, so that patches fit."""
+MOST = 1024
+"""Recordings that the decibels are measured on, evenly spaced over all."""
+
+
+def settle_audio(
+    choice: AudioChoice, dataset: Dataset, rows: NDArray[np.int64], resolve: Resolve
+) -> AudioInput:
+    """Settle rate, length, windows and bands, and measure the decibels."""
+    values = choice.model_dump()
+    seen = look(dataset, rows)
+    if choice.rate == "auto":
+        rate, count = commonest(float(each.meta["rate"]) for each in seen)
+        values["rate"] = min(round(rate), FASTEST)
+        why = f"{count} of {len(seen)} recordings have {rate:g} Hz; {FASTEST} is the most"
+        resolve("input.rate", values["rate"], why)
+    rate = values["rate"]
+    if choice.n_fft == "auto":
+        values["n_fft"] = max(256, 1 << math.ceil(math.log2(0.025 * rate)))
+        resolve("input.n_fft", values["n_fft"], "a power of two from 256, 25 ms at least")
+    if choice.hop == "auto":
+        values["hop"] = max(1, round(0.01 * rate))
+        resolve("input.hop", values["hop"], "10 ms")
+    if choice.mels == "auto":
+        values["mels"] = _bands(values)
+        resolve("input.mels", values["mels"], "128, halved until each has two frequencies")
+    if choice.seconds == "auto":
+        median = statistics.median(each.seconds for each in seen)
+        values["seconds"] = _whole_frames(min(median, LONGEST), rate, values["hop"])
+        why = f"half of the recordings are at least {median:.3g} s long; {LONGEST:g} is the most"
+        resolve("input.seconds", values["seconds"], why)
+    return _measured(AudioInput(**values), dataset, rows, resolve)
+
+
+def _bands(values: dict[str, Any]) -> int:
+    mels, rate = 128, values["rate"]
+    top = values["fmax"] or rate / 2
+    while mels > 4:
+        filters = mel_filters(rate, values["n_fft"], mels, values["fmin"], top)
+        if np.count_nonzero(filters, axis=1).min() >= 2:
+            break
+        mels //= 2
+    return mels
+
+
+def _whole_frames(seconds: float, rate: int, hop: int) -> float:
+    frames = max(1, int(seconds * rate / hop) // FRAMES) * FRAMES
+    return frames * hop / rate
+
+
+def _measured(
+    wanted: AudioInput, dataset: Dataset, rows: NDArray[np.int64], resolve: Resolve
+) -> AudioInput:
+    """The input with the mean and the deviation of the training samples' decibels."""
+    some = thin(rows, MOST)
+    found = np.array([_moments(wanted, dataset, row) for row in some.tolist()])
+    mean, square = found.mean(axis=0)
+    std = math.sqrt(max(square - mean**2, 0.0)) or 1.0
+    values = {"mean": float(f"{mean:.6g}"), "std": float(f"{std:.6g}")}
+    for name, value in values.items():
+        resolve(f"input.{name}", value, f"decibels of {len(some)} training samples")
+    return wanted.model_copy(update=values)
+
+
+def _moments(wanted: AudioInput, dataset: Dataset, row: int) -> tuple[float, float]:
+    decibels = wanted.decibels(dataset.content(row)).astype(np.float64)
+    return float(decibels.mean()), float((decibels**2).mean())

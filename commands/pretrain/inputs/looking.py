@@ -1,0 +1,52 @@
+"""Looking at samples through the manifest, and thinning what is looked at."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from medfm_cli.data.dataset import Dataset
+
+Resolve = Callable[[str, Any, str], None]
+MOST = 4096
+"""Samples that are looked at to settle what is common, evenly spaced over all."""
+
+
+class Seen(NamedTuple):
+    """What the manifest says of a sample: the shape stored, and the facts about its numbers."""
+
+    shape: list[int]
+    meta: dict[str, Any]
+
+    @property
+    def seconds(self) -> float:
+        """Length of what has a rate."""
+        return self.shape[-1] / float(self.meta["rate"])
+
+
+def look(dataset: Dataset, rows: NDArray[np.int64]) -> list[Seen]:
+    """What the manifest says of the rows, or of `MOST` of them."""
+    table = dataset.samples.select(["shape", "meta"]).take(thin(rows, MOST))
+    shapes, metas = (table.column(name).to_pylist() for name in ("shape", "meta"))
+    return [Seen(shape, json.loads(meta)) for shape, meta in zip(shapes, metas, strict=True)]
+
+
+def thin(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most `most` of the rows, evenly spaced."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
+
+
+def commonest(values: Iterable[float]) -> tuple[float, int]:
+    """The value that comes most often (of several the smallest), and how often."""
+    counts = Counter(values)
+    value = min(counts, key=lambda each: (-counts[each], each))
+    return value, counts[value]

@@ -1,0 +1,71 @@
+"""Settling what a network takes of volumes: size, depths, colour and window."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medfm_cli.commands.pretrain.inputs.looking import look
+from medfm_cli.data.card import Unify
+from medfm_cli.data.inputs.volume import VolumeInput
+from medfm_cli.data.unify import nearest_depth
+from medfm_cli.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from medfm_cli.commands.pretrain.inputs.looking import Resolve
+    from medfm_cli.commands.pretrain.inputs.options import VolumeChoice
+    from medfm_cli.data.dataset import Dataset
+
+LARGEST = 128
+WIDE = [-1000.0, 1000.0]
+"""HU from air to hard bone."""
+
+
+def settle_volume(
+    choice: VolumeChoice, dataset: Dataset, rows: NDArray[np.int64], resolve: Resolve
+) -> VolumeInput:
+    """Settle size, depths, channels and window; `rows` are volumes, and pictures beside them.
+
+    Raises:
+        DataError: there are pictures only.
+    """
+    values = choice.model_dump(exclude={"pictures"})
+    kinds = np.asarray(dataset.samples.column("kind").take(rows).to_pylist(), dtype=object)
+    scans = rows[kinds == "volume"]
+    flat = len(scans) < len(rows)
+    if not len(scans):
+        raise DataError(
+            "there are no volumes among the training samples, only pictures",
+            hint="leave `input` out to learn from pictures, or curate volumes with whole=true",
+        )
+    seen = look(dataset, scans)
+    if choice.size == "auto":
+        side = int(statistics.median(max(each.shape[1:3]) for each in seen))
+        values["size"] = max(16, min(side, LARGEST) // 8 * 8)
+        why = f"half of the scans are at least {side} wide or high, {LARGEST} is the most"
+        resolve("input.size", values["size"], why)
+    if choice.depths == "auto":
+        depth = int(statistics.median(each.shape[0] for each in seen))
+        known = Unify().depths
+        values["depths"] = sorted({nearest_depth(depth, known)} | ({known[0]} if flat else set()))
+        why = f"half of the scans have at least {depth} slices"
+        resolve("input.depths", values["depths"], why + ("; pictures are the flattest" * flat))
+    if choice.channels == "auto":
+        colour = _colour(dataset, rows)
+        values["channels"] = 3 if colour else 1
+        resolve("input.channels", values["channels"], "some are colour" if colour else "all grey")
+    if choice.window == "auto":
+        measured = sum(each.meta.get("unit") == "HU" for each in seen)
+        values["window"] = WIDE if 2 * measured > len(seen) else None
+        resolve("input.window", values["window"], f"{measured} of {len(seen)} scans are in HU")
+    return VolumeInput(**values)
+
+
+def _colour(dataset: Dataset, rows: NDArray[np.int64]) -> bool:
+    """Whether any sample has three channels, as a volume `[D, H, W, 3]` or a picture."""
+    channels = dataset.samples.column("channels").take(rows).to_numpy()
+    return bool((channels == 3).any())
