@@ -473,12 +473,12 @@ function __medfm_keys
                 'objective.sinkhorn_rounds=	Rounds of Sinkhorn-Knopp' \
                 'augment.allow=	Operations to use although medfm holds them to be unsafe for these…' \
                 'augment.kind=	What the samples are' \
-                'augment.crop=	Smallest and largest part of the area that is cropped and resized' \
-                'augment.ratio=	Largest width : height (and height : width) of a crop' \
-                'augment.flip=	Mirror half of the images' \
+                'augment.crop=	Smallest and largest part of the time that is cut and stretched to…' \
+                'augment.ratio=	Largest ratio of two sides\' shares in a crop' \
+                'augment.flip=	Axes along which half are mirrored' \
                 'augment.rotate=	Largest turn, in degrees' \
-                'augment.jitter=	Part of the images whose greys and colours are changed as follows' \
-                'augment.brightness=	Largest shift, as part of the range' \
+                'augment.jitter=	Largest standard deviation of noise on what was measured, in…' \
+                'augment.brightness=	Largest change of brightness, as a part' \
                 'augment.contrast=	Largest change of contrast, as a part' \
                 'augment.saturation=	Largest change of the colours\' saturation, as a part' \
                 'augment.hue=	Largest turn of the hue, as part of the colour circle' \
@@ -486,9 +486,9 @@ function __medfm_keys
                 'augment.blur=	Part of the images that is blurred' \
                 'augment.blur_sigma=	Smallest and largest width of the blur, in pixels of the view' \
                 'augment.solarise=	Part of the images whose upper half of the greys is turned over' \
-                'augment.noise=	Largest standard deviation of noise, as part of the range' \
+                'augment.noise=	Largest standard deviation of noise, in units of the input' \
                 'augment.second.flip=	Mirror half of them' \
-                'augment.second.brightness=	Largest shift' \
+                'augment.second.brightness=	Largest change of brightness' \
                 'augment.second.contrast=	Largest change of contrast' \
                 'augment.second.saturation=	Largest change of saturation' \
                 'augment.second.hue=	Largest turn of the hue' \
@@ -498,7 +498,7 @@ function __medfm_keys
                 'augment.second.solarise=	Part of them that is solarised' \
                 'augment.second.noise=	Largest standard deviation of the noise' \
                 'augment.local.flip=	Mirror half of them' \
-                'augment.local.brightness=	Largest shift' \
+                'augment.local.brightness=	Largest change of brightness' \
                 'augment.local.contrast=	Largest change of contrast' \
                 'augment.local.saturation=	Largest change of saturation' \
                 'augment.local.hue=	Largest turn of the hue' \
@@ -507,6 +507,20 @@ function __medfm_keys
                 'augment.local.blur=	Part of them that is blurred' \
                 'augment.local.solarise=	Part of them that is solarised' \
                 'augment.local.noise=	Largest standard deviation of the noise' \
+                'augment.level=	Largest shift of the window of CT, in HU' \
+                'augment.width=	Largest change of the width of the window of CT, as a part' \
+                'augment.gamma=	Largest change of the exponent of the greys, as a part' \
+                'augment.shift=	Largest shift in time, as part of the length' \
+                'augment.scale=	Largest change of the amplitude, as a part' \
+                'augment.wander=	Largest amplitude of baseline wander, in units of the input' \
+                'augment.wander_hz=	Slowest and fastest wander, in Hz' \
+                'augment.drop=	Part of the variables that is taken away whole' \
+                'augment.mask=	Largest part of the time that is taken away, in one piece' \
+                'augment.gain=	Largest change of loudness, in decibels' \
+                'augment.time_masks=	Pieces of time that are made the mean' \
+                'augment.time_mask=	Longest of them, as part of the time' \
+                'augment.mel_masks=	Bands of pitch that are made the mean' \
+                'augment.mel_mask=	Widest of them, as part of the bands' \
                 'fraction=	Part of the subjects that is learnt from' \
                 'watch.every=	Epochs between looks' \
                 'watch.data=	Labelled dataset of the probes: a path, or `same` for the labels of…' \
@@ -589,7 +603,7 @@ function __medfm_keys
                 'augment.flip=	Mirror half of the images' \
                 'augment.rotate=	Largest turn, in degrees' \
                 'augment.jitter=	Part of the images whose greys and colours are changed as follows' \
-                'augment.brightness=	Largest shift, as part of the range' \
+                'augment.brightness=	Largest change of brightness, as a part' \
                 'augment.contrast=	Largest change of contrast, as a part' \
                 'augment.saturation=	Largest change of the colours\' saturation, as a part' \
                 'augment.hue=	Largest turn of the hue, as part of the colour circle' \
@@ -599,7 +613,7 @@ function __medfm_keys
                 'augment.solarise=	Part of the images whose upper half of the greys is turned over' \
                 'augment.noise=	Largest standard deviation of noise, as part of the range' \
                 'augment.second.flip=	Mirror half of them' \
-                'augment.second.brightness=	Largest shift' \
+                'augment.second.brightness=	Largest change of brightness' \
                 'augment.second.contrast=	Largest change of contrast' \
                 'augment.second.saturation=	Largest change of saturation' \
                 'augment.second.hue=	Largest turn of the hue' \
@@ -609,7 +623,7 @@ function __medfm_keys
                 'augment.second.solarise=	Part of them that is solarised' \
                 'augment.second.noise=	Largest standard deviation of the noise' \
                 'augment.local.flip=	Mirror half of them' \
-                'augment.local.brightness=	Largest shift' \
+                'augment.local.brightness=	Largest change of brightness' \
                 'augment.local.contrast=	Largest change of contrast' \
                 'augment.local.saturation=	Largest change of saturation' \
                 'augment.local.hue=	Largest turn of the hue' \
@@ -927,7 +941,11 @@ function __medfm_values
             printf '%s\n' 'sinkhorn	' \
                 'centering	'
         case 'pretrain augment.kind'
-            printf '%s\n' 'image	'
+            printf '%s\n' 'image	' \
+                'volume	' \
+                'signal	' \
+                'series	' \
+                'audio	'
         case 'pretrain augment.flip'
             printf '%s\n' 'true	' \
                 'false	'

@@ -18,6 +18,7 @@ from medfm_cli.training.features import forward, in_order, softmax
 from medfm_cli.training.loop import FitReport, fit
 from medfm_cli.training.options import FitOptions, resolve_options
 from medfm_cli.training.randomness import derive
+from medfm_cli.training.safety import known_of, refuse_unsafe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,8 @@ def train(
     head = HeadSpec(kind="linear", classes=len(parts.images.classes))
     classifier = Classifier(start.backbone.unfreeze(), _fresh_head(head, start, recipe.seed))
     rows = parts.images.rows[parts.images.samples(parts.train)]
+    colour = start.preprocessing.channels == 3
+    refuse_unsafe(recipe.augment, known_of(dataset.card, start.preprocessing, colour=colour))
     options = _options(recipe, samples=len(rows), validated=bool(len(parts.val)), run=run)
     loader = Loader(
         dataset,

@@ -28,6 +28,7 @@ from medfm_cli.runs import Result
 from medfm_cli.training.loop import FitReport, fit
 from medfm_cli.training.options import FitOptions, resolve_options
 from medfm_cli.training.randomness import derive
+from medfm_cli.training.safety import known_of, refuse_unsafe
 
 if TYPE_CHECKING:
     from medfm_cli.commands.pretrain.objectives.base import Objective
@@ -74,6 +75,7 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
     every = choose_look_steps(recipe.watch, options, samples=len(found.rows))
     options = replace(options, look_steps=every)
     told = setting(recipe, dataset, wanted, options, samples=len(found.rows))
+    refuse_unsafe(told.views, known_of(dataset.card, wanted, colour=found.colour))
     beginning = begin(recipe, spec, run)
     task = build_task(recipe, beginning.backbone, told)
     probe = Probe(dataset, found.rows, kinds=found.kinds, seed=recipe.seed)

@@ -21,6 +21,7 @@ from medfm_cli.errors import DataError
 from medfm_cli.models.spec import BackboneSpec, PatchSpec
 from medfm_cli.recipe import Plan
 from medfm_cli.training.options import choose_batch, choose_steps
+from medfm_cli.training.safety import known_of, refuse_unsafe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -140,7 +141,8 @@ def plan(recipe: PretrainRecipe) -> Plan:
     found = survey(recipe, dataset)
     measured = recipe.input.kind in ("series", "audio")  # sample by sample: a few will do here
     few = replace(found, rows=thin(found.rows, _FORETOLD)) if measured else found
-    _, spec = settle(recipe, dataset, few, lambda *_: None)
+    wanted, spec = settle(recipe, dataset, few, lambda *_: None)
+    refuse_unsafe(recipe.augment, known_of(dataset.card, wanted, colour=found.colour))
     batch = choose_batch(recipe, samples=len(found.rows), world=1)
     steps = choose_steps(recipe, samples=len(found.rows), batch=batch)
     seen = steps * batch / len(found.rows)

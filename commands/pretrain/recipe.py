@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -16,7 +16,7 @@ from medfm_cli.data.card import read_card
 from medfm_cli.models.spec import HUB, BackboneSpec
 from medfm_cli.recipe import Auto, Plan, Recipe
 from medfm_cli.runs.artefacts import find, holds
-from medfm_cli.training.augmentations import ImageViews
+from medfm_cli.training.augmentations import AnyViews, ImageViews, settle_views
 from medfm_cli.training.options import TrainingKeys
 from medfm_cli.training.probing import ProbeKeys
 
@@ -108,7 +108,9 @@ class PretrainRecipe(TrainingKeys, Recipe):
     )
     backbone: BackboneChoice = Field(BackboneChoice(), description="The encoder to train.")
     objective: Objective = Field(MaeOptions(), description="What the encoder learns from.")
-    augment: ImageViews = Field(ImageViews(), description="Random views of the images.")
+    augment: AnyViews = Field(
+        ImageViews(), description="Random views of the samples, by the kind of the input."
+    )
     fraction: float = Field(
         1.0,
         gt=0,
@@ -127,9 +129,26 @@ class PretrainRecipe(TrainingKeys, Recipe):
     )
 
     @model_validator(mode="after")
-    def _backbone_fits(self) -> Self:
+    def _kinds_fit(self) -> Self:
         check_fits(self.backbone, self.input.kind)
+        if self.augment.kind != self.input.kind:
+            raise ValueError(
+                f"augment is of kind {self.augment.kind}, and the input of kind {self.input.kind}"
+            )
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _views_of_the_input(cls, values: Any) -> Any:
+        """Let `augment` be of the kind of the input, where it does not say."""
+        if not isinstance(values, dict):
+            return values
+        given = values.get("input")
+        named = given.get("kind") if isinstance(given, dict) else getattr(given, "kind", None)
+        kind = "image" if named is None else str(named)
+        if kind == "image" and "augment" not in values:
+            return values
+        return {**values, "augment": settle_views(values.get("augment"), kind)}
 
     @field_validator("tasks")
     @classmethod

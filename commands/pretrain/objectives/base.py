@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from medfm_cli.models.backbones import Backbone
     from medfm_cli.runs import Run
     from medfm_cli.runs.blocks import Block
-    from medfm_cli.training.augmentations import ImageViews
+    from medfm_cli.training.augmentations import AnyViews
     from medfm_cli.training.randomness import StepRandom
 
 
@@ -41,7 +41,7 @@ class Setting:
     """
 
     preprocessing: AnyInput
-    views: ImageViews
+    views: AnyViews
     seed: int = 0
     steps: int = 1
     epoch_steps: int = 1

@@ -10,9 +10,10 @@ _LUMA = (0.299, 0.587, 0.114)
 
 
 def shift_greys(values: Tensor, contrast: Tensor, brightness: Tensor) -> Tensor:
-    """Apply x ← c (x − m) + m + 255 b with m the image's mean, cut to 0…255."""
+    """Apply x ← b (c (x − m) + m) with m the image's mean, cut to 0…255: black stays black."""
     mean = values.mean(dim=(1, 2, 3), keepdim=True)
-    return (_wide(contrast) * (values - mean) + mean + 255 * _wide(brightness)).clamp(0.0, 255.0)
+    shifted = _wide(contrast * brightness) * values + _wide(brightness * (1 - contrast)) * mean
+    return shifted.clamp(0.0, 255.0)
 
 
 def saturate(values: Tensor, factor: Tensor) -> Tensor:

@@ -32,11 +32,12 @@ def image_views(
     """Draw a view of uint8 images [B,C,S,S]: float32 [B,C,S,S] (or `size`) in 0…255.
 
     `models.inputs.normalise` takes it as it takes bytes. The order: crop, turn and mirror;
-    contrast and brightness; saturation; hue; greyscale; blur; solarise; noise.
+    contrast and brightness; saturation; hue; greyscale; blur; solarise; noise. Images of one
+    channel have no colour to change.
     """
     seen = crop_images(values.float(), views, random, name=name, crop=crop, size=size)
     seen = _jitter(seen, views, random, name)
-    if views.greyscale:
+    if views.greyscale and seen.shape[1] == 3:
         seen = _some(seen, random.uniform(f"greyscale{name}") < views.greyscale, colours.greyscale)
     if views.blur:
         small, large = views.blur_sigma
@@ -60,9 +61,9 @@ def _jitter(values: Tensor, views: ImageViews, random: StepRandom, name: str) ->
         chosen = random.uniform(f"jitter{name}") < views.jitter
     if views.brightness or views.contrast:
         draws = 2 * random.uniform(f"greys{name}", 2) - 1
-        contrast, brightness = 1 + views.contrast * draws[:, 0], views.brightness * draws[:, 1]
+        contrast, brightness = 1 + views.contrast * draws[:, 0], 1 + views.brightness * draws[:, 1]
         values = _some(values, chosen, colours.shift_greys, contrast, brightness)
-    if views.saturation or views.hue:
+    if (views.saturation or views.hue) and values.shape[1] == 3:
         draws = 2 * random.uniform(f"colours{name}", 2) - 1
         if views.saturation:
             factor = 1 + views.saturation * draws[:, 0]
