@@ -23,7 +23,7 @@ from medfm_cli.recipe.shipping import shipped
 
 
 def settled(side: int, *, colour: bool = False, **choice: Any) -> BackboneSpec:
-    found = Survey(rows=[0], subjects=1, side=side, colour=colour)  # type: ignore[arg-type]
+    found = Survey(("image",), [0], 1, side=side, colour=colour)  # type: ignore[arg-type]
     return settle_backbone(BackboneChoice(**choice), found, lambda *_: None)
 
 
