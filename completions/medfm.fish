@@ -187,8 +187,12 @@ function __medfm_recipes
                 'pretrain/continue-tiny	Continue the pretraining of a tiny vision transformer on other images' \
                 'pretrain/mae	Pretrain a ViT-B/16 with the settings of the MAE paper' \
                 'pretrain/mae-tiny	Pretrain a tiny vision transformer by painting hidden patches (MAE)' \
+                'pretrain/mocov3	Pretrain a ViT-B/16 with the settings of the MoCo v3 paper' \
+                'pretrain/mocov3-tiny	Pretrain a tiny vision transformer to agree with its slow teacher…' \
                 'pretrain/scaling/biovfm	The scaling study of BioVFM-21M, encoders from ViT-T to ViT-L' \
                 'pretrain/scaling/tiny	A tiny scaling study, models by amounts of data by seeds' \
+                'pretrain/simclr	Pretrain a ViT-B/16 by telling images apart, as in the SimCLR paper' \
+                'pretrain/simclr-tiny	Pretrain a tiny vision transformer by telling images apart (SimCLR)' \
                 'pretrain/simmim	Pretrain a ViT-B/16 with the settings of the SimMIM paper' \
                 'pretrain/simmim-tiny	Pretrain a tiny vision transformer by painting hidden blocks with…' \
                 'finetune/full	Train all weights, from the encoder on' \
@@ -221,8 +225,12 @@ function __medfm_recipes
                 'continue-tiny	Continue the pretraining of a tiny vision transformer on other images' \
                 'mae	Pretrain a ViT-B/16 with the settings of the MAE paper' \
                 'mae-tiny	Pretrain a tiny vision transformer by painting hidden patches (MAE)' \
+                'mocov3	Pretrain a ViT-B/16 with the settings of the MoCo v3 paper' \
+                'mocov3-tiny	Pretrain a tiny vision transformer to agree with its slow teacher…' \
                 'scaling/biovfm	The scaling study of BioVFM-21M, encoders from ViT-T to ViT-L' \
                 'scaling/tiny	A tiny scaling study, models by amounts of data by seeds' \
+                'simclr	Pretrain a ViT-B/16 by telling images apart, as in the SimCLR paper' \
+                'simclr-tiny	Pretrain a tiny vision transformer by telling images apart (SimCLR)' \
                 'simmim	Pretrain a ViT-B/16 with the settings of the SimMIM paper' \
                 'simmim-tiny	Pretrain a tiny vision transformer by painting hidden blocks with…'
         case 'finetune'

@@ -22,6 +22,8 @@ from medfm_cli.runs.run import read_jsonl
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "mae": {"objective": {"name": "mae", "decoder": {"dim": 16, "depth": 1, "heads": 2}}},
     "simmim": {"objective": {"name": "simmim"}},
+    "simclr": {"objective": {"name": "simclr", "head": {"hidden": 32, "out": 16}}},
+    "mocov3": {"objective": {"name": "mocov3", "head": {"hidden": 32, "out": 16, "layers": 3}}},
 }
 """Keys of the recipe by the name of the case."""
 
