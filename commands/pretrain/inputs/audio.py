@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FASTEST, LONGEST = 16000, 10.0
 """Hz and seconds; AST and AudioMAE take 16 kHz and 10 s [memory]."""
+WINDOW = 0.064
+"""Seconds of a window at least: murmurs lie so low that shorter ones do not tell pitches apart."""
 FRAMES = 16
 """An input has a multiple of this many frames, so that patches fit."""
 MOST = 1024
@@ -39,8 +41,8 @@ def settle_audio(
         resolve("input.rate", values["rate"], why)
     rate = values["rate"]
     if choice.n_fft == "auto":
-        values["n_fft"] = max(256, 1 << math.ceil(math.log2(0.025 * rate)))
-        resolve("input.n_fft", values["n_fft"], "a power of two from 256, 25 ms at least")
+        values["n_fft"] = 1 << max(8, math.ceil(math.log2(WINDOW * rate)))
+        resolve("input.n_fft", values["n_fft"], "a power of two from 256, 64 ms at least")
     if choice.hop == "auto":
         values["hop"] = max(1, round(0.01 * rate))
         resolve("input.hop", values["hop"], "10 ms")

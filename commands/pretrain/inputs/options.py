@@ -95,7 +95,7 @@ class AudioChoice(Part):
         description="Bands of pitch; auto: 128, halved until each has two frequencies.",
     )
     n_fft: Annotated[int, Field(ge=16)] | Auto = Field(
-        "auto", description="Samples of a window; auto: a power of two from 256, 25 ms at least."
+        "auto", description="Samples of a window; auto: a power of two from 256, 64 ms at least."
     )
     hop: Whole | Auto = Field("auto", description="Samples from a window to the next; auto: 10 ms.")
     fmin: Annotated[float, Field(ge=0)] = Field(20.0, description="Lowest frequency in Hz.")
