@@ -129,12 +129,13 @@ def test_stays_as_pandas_reads_them(curate: Curate, shared_data: Path) -> None:
 def hourly(path: Path) -> pd.DataFrame:
     """The mean of every parameter in each of 48 hours; what is measured at 48:00 is in the last.
 
-    As the reader of stays has it: of values of one minute the mean is taken first, and a weight at
-    00:00 is known once, not measured.
+    As curation has it: of values of one minute the mean is taken first, a weight at 00:00 is known
+    once, not measured, and no pressure is 0.
     """
     table = pd.read_csv(path)
     table = table[(table["Value"] != -1) & table["Parameter"].notna()]
     table = table[(table["Parameter"] != "Weight") | (table["Time"] != "00:00")]
+    table = table[(table["Value"] != 0) | ~table["Parameter"].str.contains("BP|MAP")]
     table = table.groupby(["Time", "Parameter"], as_index=False)["Value"].mean()
     hours = table["Time"].str.split(":").str[0].astype(int).clip(upper=47)
     return table.pivot_table(
