@@ -19,11 +19,15 @@ from toy_data import balanced, toy_dataset
 
 from medfm_cli.runs.run import read_jsonl
 
+PROTOTYPES = {"head": {"hidden": 16, "prototypes": 32}, "crops": {"local_count": 2}}
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "mae": {"objective": {"name": "mae", "decoder": {"dim": 16, "depth": 1, "heads": 2}}},
     "simmim": {"objective": {"name": "simmim"}},
     "simclr": {"objective": {"name": "simclr", "head": {"hidden": 32, "out": 16}}},
     "mocov3": {"objective": {"name": "mocov3", "head": {"hidden": 32, "out": 16, "layers": 3}}},
+    "dino": {"objective": {"name": "dino", **PROTOTYPES}},
+    "dinov2": {"objective": {"name": "dinov2", **PROTOTYPES}},
+    "dinov2-centering": {"objective": {"name": "dinov2", "balance": "centering", **PROTOTYPES}},
 }
 """Keys of the recipe by the name of the case."""
 

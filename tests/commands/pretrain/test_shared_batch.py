@@ -18,11 +18,16 @@ from medfm_cli.training.launch import launch
 WORKER = Path(__file__).with_name("shared_batch.py")
 TESTS = Path(__file__).parents[2]
 SMALL = {"hidden": 32, "out": 16}
+PROTOTYPES = {"head": {"hidden": 16, "prototypes": 32}, "crops": {"local_count": 2}}
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "simclr": {"name": "simclr", "head": SMALL},
     "positives": {"name": "simclr", "head": SMALL, "same_subject": "positive"},
     "mocov3": {"name": "mocov3", "head": SMALL | {"layers": 3}},
+    "dino": {"name": "dino", **PROTOTYPES},
+    "dinov2": {"name": "dinov2", **PROTOTYPES},
+    "dinov2-centering": {"name": "dinov2", "balance": "centering", **PROTOTYPES},
 }
+SCALARS = ("loss", "matched", "teacher_entropy")
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +51,8 @@ def test_two_processes_have_the_gradients_and_losses_of_one(
         errors = {key: float((found[key] - expected[key]).abs().max()) for key in found}
         assert max(errors.values()) < 1e-5 * largest, max(errors, key=errors.__getitem__)
     traces = [
-        [(record["loss"], record["matched"]) for record in read_jsonl(folder / "metrics.jsonl")]
-        for folder in (tmp_path, two / name)
+        [[record[key] for key in SCALARS if key in record] for record in records]
+        for records in (read_jsonl(f / "metrics.jsonl") for f in (tmp_path, two / name))
     ]
     assert len(traces[0]) == 5
     for one, other in zip(*traces, strict=True):
