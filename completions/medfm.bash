@@ -160,6 +160,10 @@ _medfm_recipes() {
         'curate/wfdb-ecg	ECG records in WFDB, with a table of statements and patients' \
         'pretrain/continue	Continue the pretraining of a published ViT-B/16 (MAE) on other images' \
         'pretrain/continue-tiny	Continue the pretraining of a tiny vision transformer on other images' \
+        'pretrain/dino	Pretrain a ViT-S/16 with the settings of the DINO paper' \
+        'pretrain/dino-tiny	Pretrain a tiny vision transformer that learns from its own average…' \
+        'pretrain/dinov2	Pretrain a ViT-B/16 with the settings of DINOv2' \
+        'pretrain/dinov2-tiny	Pretrain a tiny vision transformer with DINO, hidden patches and…' \
         'pretrain/mae	Pretrain a ViT-B/16 with the settings of the MAE paper' \
         'pretrain/mae-tiny	Pretrain a tiny vision transformer by painting hidden patches (MAE)' \
         'pretrain/mocov3	Pretrain a ViT-B/16 with the settings of the MoCo v3 paper' \
@@ -195,6 +199,10 @@ _medfm_recipes() {
         'wfdb-ecg	ECG records in WFDB, with a table of statements and patients' ;;
     pretrain) printf '%s\n' 'continue	Continue the pretraining of a published ViT-B/16 (MAE) on other images' \
         'continue-tiny	Continue the pretraining of a tiny vision transformer on other images' \
+        'dino	Pretrain a ViT-S/16 with the settings of the DINO paper' \
+        'dino-tiny	Pretrain a tiny vision transformer that learns from its own average…' \
+        'dinov2	Pretrain a ViT-B/16 with the settings of DINOv2' \
+        'dinov2-tiny	Pretrain a tiny vision transformer with DINO, hidden patches and…' \
         'mae	Pretrain a ViT-B/16 with the settings of the MAE paper' \
         'mae-tiny	Pretrain a tiny vision transformer by painting hidden patches (MAE)' \
         'mocov3	Pretrain a ViT-B/16 with the settings of the MoCo v3 paper' \
