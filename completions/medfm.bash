@@ -379,6 +379,10 @@ _medfm_keys() {
         'schedule.final=	Factor on the peak rate at the end' \
         'ema=	Decay of a moving average of the weights' \
         'precision=	Arithmetic' \
+        'sharding=	fsdp: each process keeps a part of weights, gradients and moments' \
+        'compile=	Compile the forward pass (torch.compile)' \
+        'channels_last=	Lay images and volumes out with channels innermost' \
+        'gradient_checkpointing=	Save memory: compute the encoder'"'"'s activations a second time' \
         'workers=	Processes that read ahead' \
         'checkpoints.every_steps=	Steps between checkpoints' \
         'checkpoints.every_minutes=	Minutes between checkpoints' \
@@ -549,6 +553,10 @@ _medfm_keys() {
         'schedule.final=	Factor on the peak rate at the end' \
         'ema=	Decay of a moving average of the weights' \
         'precision=	Arithmetic' \
+        'sharding=	fsdp: each process keeps a part of weights, gradients and moments' \
+        'compile=	Compile the forward pass (torch.compile)' \
+        'channels_last=	Lay images and volumes out with channels innermost' \
+        'gradient_checkpointing=	Save memory: compute the encoder'"'"'s activations a second time' \
         'workers=	Processes that read ahead' \
         'checkpoints.every_steps=	Steps between checkpoints' \
         'checkpoints.every_minutes=	Minutes between checkpoints' \
@@ -772,6 +780,14 @@ _medfm_values() {
         'bf16	' \
         'fp16	' \
         'auto	' ;;
+    'pretrain sharding') printf '%s\n' 'none	' \
+        'fsdp	' ;;
+    'pretrain compile') printf '%s\n' 'true	' \
+        'false	' ;;
+    'pretrain channels_last') printf '%s\n' 'true	' \
+        'false	' ;;
+    'pretrain gradient_checkpointing') printf '%s\n' 'true	' \
+        'false	' ;;
     'pretrain workers') printf '%s\n' 'auto	' ;;
     'pretrain checkpoints.every_steps') printf '%s\n' 'auto	' ;;
     'pretrain split') printf '%s\n' 'train	' \
@@ -868,6 +884,14 @@ _medfm_values() {
         'bf16	' \
         'fp16	' \
         'auto	' ;;
+    'finetune sharding') printf '%s\n' 'none	' \
+        'fsdp	' ;;
+    'finetune compile') printf '%s\n' 'true	' \
+        'false	' ;;
+    'finetune channels_last') printf '%s\n' 'true	' \
+        'false	' ;;
+    'finetune gradient_checkpointing') printf '%s\n' 'true	' \
+        'false	' ;;
     'finetune workers') printf '%s\n' 'auto	' ;;
     'finetune checkpoints.every_steps') printf '%s\n' 'auto	' ;;
     'finetune backbone.position') printf '%s\n' 'sincos	' \

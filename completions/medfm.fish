@@ -413,6 +413,10 @@ function __medfm_keys
                 'schedule.final=	Factor on the peak rate at the end' \
                 'ema=	Decay of a moving average of the weights' \
                 'precision=	Arithmetic' \
+                'sharding=	fsdp: each process keeps a part of weights, gradients and moments' \
+                'compile=	Compile the forward pass (torch.compile)' \
+                'channels_last=	Lay images and volumes out with channels innermost' \
+                'gradient_checkpointing=	Save memory: compute the encoder\'s activations a second time' \
                 'workers=	Processes that read ahead' \
                 'checkpoints.every_steps=	Steps between checkpoints' \
                 'checkpoints.every_minutes=	Minutes between checkpoints' \
@@ -584,6 +588,10 @@ function __medfm_keys
                 'schedule.final=	Factor on the peak rate at the end' \
                 'ema=	Decay of a moving average of the weights' \
                 'precision=	Arithmetic' \
+                'sharding=	fsdp: each process keeps a part of weights, gradients and moments' \
+                'compile=	Compile the forward pass (torch.compile)' \
+                'channels_last=	Lay images and volumes out with channels innermost' \
+                'gradient_checkpointing=	Save memory: compute the encoder\'s activations a second time' \
                 'workers=	Processes that read ahead' \
                 'checkpoints.every_steps=	Steps between checkpoints' \
                 'checkpoints.every_minutes=	Minutes between checkpoints' \
@@ -860,6 +868,18 @@ function __medfm_values
                 'bf16	' \
                 'fp16	' \
                 'auto	'
+        case 'pretrain sharding'
+            printf '%s\n' 'none	' \
+                'fsdp	'
+        case 'pretrain compile'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'pretrain channels_last'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'pretrain gradient_checkpointing'
+            printf '%s\n' 'true	' \
+                'false	'
         case 'pretrain workers'
             printf '%s\n' 'auto	'
         case 'pretrain checkpoints.every_steps'
@@ -1007,6 +1027,18 @@ function __medfm_values
                 'bf16	' \
                 'fp16	' \
                 'auto	'
+        case 'finetune sharding'
+            printf '%s\n' 'none	' \
+                'fsdp	'
+        case 'finetune compile'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'finetune channels_last'
+            printf '%s\n' 'true	' \
+                'false	'
+        case 'finetune gradient_checkpointing'
+            printf '%s\n' 'true	' \
+                'false	'
         case 'finetune workers'
             printf '%s\n' 'auto	'
         case 'finetune checkpoints.every_steps'

@@ -56,7 +56,7 @@ def replace_dir(path: Path) -> Iterator[Path]:
     under `.<name>.old`, which the next call puts back first.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh, old = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
+    fresh, old = under_way(path), path.with_name(f".{path.name}.old")
     if old.exists() and not path.exists():
         old.replace(path)
     for leftover in (fresh, old):
@@ -73,6 +73,11 @@ def replace_dir(path: Path) -> Iterator[Path]:
         raise
     sync_folder(path.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def under_way(path: Path) -> Path:
+    """The folder that `replace_dir` gives for `path`: another process may fill it too."""
+    return path.with_name(f".{path.name}.new")
 
 
 def point(link: Path, target: Path) -> None:

@@ -1,6 +1,7 @@
 """Checkpoints on disk: safetensors and JSON, written whole or not at all.
 
-A checkpoint is a folder `step-00000120/` with one safetensors file for each group of tensors,
+A checkpoint is a folder `step-00000120/` with one safetensors file for each group of tensors
+(where weights are sharded, one for each process: see `sharding`),
 `state.json`, and `complete.json`: the sha256 of every other file. It is built under a temporary
 name, flushed to disk and renamed. A folder without a marker that fits is torn, and is passed over.
 """
@@ -12,7 +13,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from medfm_cli.errors import EnvironmentProblem
-from medfm_cli.runs.atomic import replace_dir
+from medfm_cli.runs.atomic import replace_dir, under_way
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,29 +45,55 @@ class Checkpoint:
         file = self.path / f"{group}.safetensors"
         return dict(load_file(file)) if file.exists() else {}
 
+    def groups(self) -> dict[str, dict[str, Tensor]]:
+        """Read all groups of tensors, on the CPU."""
+        names = sorted(file.stem for file in self.path.glob("*.safetensors"))
+        return {name: self.tensors(name) for name in names}
+
 
 def save_checkpoint(
     root: Path,
     *,
     step: int,
-    tensors: Mapping[str, Mapping[str, Tensor]],
+    write: Callable[[Path], None],
     state: Mapping[str, Any],
     keep: int,
 ) -> Path:
     """Write the checkpoint of `step` under `root` and remove all but the newest `keep`.
 
+    `write` puts the tensors into the folder it is given: `write_groups`, or `write_shards`.
+
     Raises:
         EnvironmentProblem: the disk is full or may not be written; older checkpoints are intact.
     """
-    path = root / f"step-{step:08d}"
+    path = _path(root, step)
     with _disk_problems(root), replace_dir(path) as fresh:
-        for group, values in tensors.items():
-            save_file(_plain(values), fresh / f"{group}.safetensors")
+        write(fresh)
         (fresh / _STATE).write_text(json.dumps({"step": step, **state}, indent=1))
         hashes = {file.name: _sha256(file) for file in sorted(fresh.iterdir())}
         (fresh / _MARKER).write_text(json.dumps(hashes, indent=1))
     _remove_old(root, keep)
     return path
+
+
+def save_part(root: Path, *, step: int, write: Callable[[Path], None]) -> None:
+    """Write this process's part of what another process saves with `save_checkpoint`.
+
+    Raises:
+        EnvironmentProblem: the disk is full or may not be written.
+    """
+    with _disk_problems(root):
+        write(under_way(_path(root, step)))
+
+
+def write_groups(folder: Path, groups: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Write one safetensors file for each group of tensors."""
+    for group, values in groups.items():
+        save_file(_plain(values), folder / f"{group}.safetensors")
+
+
+def _path(root: Path, step: int) -> Path:
+    return root / f"step-{step:08d}"
 
 
 def latest_checkpoint(root: Path) -> Checkpoint | None:

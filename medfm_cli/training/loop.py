@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 
-from medfm_cli.errors import Stopped
+from medfm_cli.errors import Stopped, UsageError
 from medfm_cli.training.ema import Ema
 from medfm_cli.training.guards import FiniteGuard
 from medfm_cli.training.meter import Meter
@@ -19,7 +20,9 @@ from medfm_cli.training.optimisers import build_optimiser, set_learning_rate, se
 from medfm_cli.training.randomness import StepRandom, seed_model_noise
 from medfm_cli.training.schedules import cosine
 from medfm_cli.training.session import Session, open_session
+from medfm_cli.training.sharding import full, shard, show
 from medfm_cli.training.state import TrainingState
+from medfm_cli.training.switches import compiled, lay_out, throw_switches
 
 if TYPE_CHECKING:
     from medfm_cli.data.loader import Batch, Loader
@@ -84,17 +87,23 @@ def fit(
         EnvironmentProblem: disk full, or a precision this machine does not have.
     """
     with open_session(options.precision, run) as session:
-        task.to(session.device).train()
+        whole = task.to(session.device).train()
+        throw_switches(whole, options)
+        task = shard(whole, session) if _is_sharded(options, session) else whole
         optimiser = build_optimiser(task, options)
         ema = Ema(task, options.ema) if options.ema else None
         state = TrainingState(
             task=task, optimiser=optimiser, ema=ema, options=options, session=session, run=run
         )
         state.restore()
-        model, stepper = session.accelerator.prepare(task, optimiser)
+        model, stepper = _prepare(task, optimiser, session)
+        first = state.step
         parameters = [p for group in optimiser.param_groups for p in group["params"]]
         guard = FiniteGuard(sample_id, session)
-        with run.console.progress("training", total=options.steps, unit="steps") as bar:
+        with (
+            run.console.progress("training", total=options.steps, unit="steps") as bar,
+            compiled(task, options),
+        ):
             meter = Meter(run, options, state, bar)
             for batch in meter.watch(loader.steps(state.step, options.steps)):
                 rate = options.learning_rate * cosine(
@@ -106,10 +115,12 @@ def fit(
                 set_learning_rate(optimiser, rate)
                 set_weight_decay(optimiser, options, state.step)
                 seed_model_noise(options.seed, state.step, session.rank)
-                outputs = _gradients(task, model, batch, options, session, step=state.step)
+                # Compiling takes the first step many times as long as the others.
+                with meter.aside() if options.compile and state.step == first else nullcontext():
+                    outputs = _gradients(task, model, batch, options, session, step=state.step)
                 task.before_step(state.step)
                 norm = _clip(parameters, session, stepper, options.clip)
-                values, stop = _agree(outputs, norm, session, run)
+                values, stop, late = _agree(outputs, norm, session, state, run)
                 guard.check(values, outputs, batch, step=state.step + 1)
                 stepper.step()
                 optimiser.zero_grad()
@@ -119,18 +130,20 @@ def fit(
                 state.step += 1
                 meter.count(values, rate=rate)
                 if validate is not None and _validation_due(state.step, options):
-                    _validate(validate, task, ema, state, run)
+                    _validate(validate, whole, ema, state, run)
                 if look is not None and state.step % (options.look_steps or options.steps) == 0:
                     with meter.aside():
-                        _look(look, task, state.step, values)
-                if stop or state.due():
+                        _look(look, show(task, whole), state.step, values)
+                if stop or late or state.due():
                     state.save(loader.steps_per_epoch)
                 if stop:
                     run.check_stop()
                     raise Stopped(signal.SIGTERM)  # the signal came to another process
         session.accelerator.wait_for_everyone()
-        session.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+        if task is whole:
+            session.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
         _settle(task, ema, state)
+        show(task, whole).eval()
         return FitReport(
             steps=state.step,
             resumed_from=state.resumed_from,
@@ -142,6 +155,28 @@ def fit(
             best_step=state.best.step if state.best.weights else None,
             cpu_seconds=state.cpu_seconds,
         )
+
+
+def _is_sharded(options: FitOptions, session: Session) -> bool:
+    """Whether weights are spread over the processes. Raises UsageError where they cannot be."""
+    if options.sharding == "none" or session.world == 1:
+        return False
+    if session.precision == "fp16":
+        raise UsageError(
+            "fp16 scales its losses, which medfm does not do for sharded weights",
+            hint="set precision to bf16 or fp32, or sharding to none",
+        )
+    return True
+
+
+def _prepare(
+    task: Task, optimiser: torch.optim.Optimizer, session: Session
+) -> tuple[nn.Module, Any]:
+    """Give what to call for the forward pass, and what makes the optimiser's step."""
+    if isinstance(task, FSDPModule):
+        return task, session.accelerator.prepare(optimiser)
+    model, stepper = session.accelerator.prepare(task, optimiser)
+    return model, stepper
 
 
 def _gradients(
@@ -163,8 +198,9 @@ def _gradients(
         first = session.rank * share + start
         part = type(batch)(*(tensor[start : start + size] for tensor in batch))
         with torch.no_grad():
-            inputs = task.inputs(part, random.part(first, first + size))
-        with session.without_sync(model, when=start + size < share):
+            inputs = lay_out(task.inputs(part, random.part(first, first + size)), options)
+        quiet = session.without_sync(model, when=start + size < share)
+        with quiet, session.accelerator.autocast():
             scalars: dict[str, Tensor] = model(**inputs)
             session.accelerator.backward(scalars["loss"] / options.accumulate)
         outputs.append({name: value.detach() for name, value in scalars.items()})
@@ -176,23 +212,27 @@ def _clip(
 ) -> Tensor:
     """Shorten the gradient to `clip`; give its norm before."""
     if clip is not None:
-        norm: Tensor = session.accelerator.clip_grad_norm_(parameters, clip)
-        return norm
+        return full(session.accelerator.clip_grad_norm_(parameters, clip))
     session.accelerator.unscale_gradients(stepper)
-    return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    return full(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
 
 
 def _agree(
-    outputs: list[dict[str, Tensor]], norm: Tensor, session: Session, run: Run
-) -> tuple[dict[str, float], bool]:
-    """Average the scalars over parts and processes; stop together or not at all."""
+    outputs: list[dict[str, Tensor]],
+    norm: Tensor,
+    session: Session,
+    state: TrainingState,
+    run: Run,
+) -> tuple[dict[str, float], bool, bool]:
+    """Average the scalars over parts and processes; stop, and save, together or not at all."""
     names = list(outputs[0])
     means = [torch.stack([scalars[name] for scalars in outputs]).mean() for name in names]
-    stop = torch.tensor(float(run.stop_requested), device=session.device)
+    asked = torch.tensor([run.stop_requested, state.late()], dtype=torch.float32)
     # One transfer from the device, and one exchange between processes, for all of them.
-    numbers = session.mean(torch.stack([*(m.float() for m in means), norm.float(), stop]))
-    values = dict(zip([*names, "gradient_norm", "stop"], numbers.tolist(), strict=True))
-    return values, values.pop("stop") > 0
+    scalars = torch.stack([*(mean.float() for mean in means), norm.float()])
+    numbers = session.mean(torch.cat([scalars, asked.to(session.device)])).tolist()
+    values = dict(zip([*names, "gradient_norm"], numbers[:-2], strict=True))
+    return values, numbers[-2] > 0, numbers[-1] > 0
 
 
 def _validation_due(step: int, options: FitOptions) -> bool:
@@ -202,16 +242,16 @@ def _validation_due(step: int, options: FitOptions) -> bool:
 
 def _validate(
     validate: Callable[[nn.Module], dict[str, float]],
-    task: Task,
+    whole: Task,
     ema: Ema | None,
     state: TrainingState,
     run: Run,
 ) -> None:
-    task.eval()
+    task = state.task
     with ema.applied(task) if ema is not None else nullcontext(), torch.no_grad():
-        values = validate(task)
+        values = validate(show(task, whole).eval())
         state.best.offer(values["loss"], state.step, task)
-    task.train()
+    whole.train()
     run.metric(step=state.step, **{f"val_{name}": value for name, value in values.items()})
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from medfm_cli.runs import Run
 
 Precision = Literal["fp32", "bf16", "fp16"]
+Sharding = Literal["none", "fsdp"]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -91,6 +92,18 @@ class TrainingKeys(Part):
     precision: Precision | Auto = Field(
         "auto", description="Arithmetic; auto: bf16 on a GPU that has it, else fp32."
     )
+    sharding: Sharding = Field(
+        "none",
+        description="fsdp: each process keeps a part of weights, gradients and moments; "
+        "none: each keeps them all.",
+    )
+    compile: bool = Field(False, description="Compile the forward pass (torch.compile).")
+    channels_last: bool = Field(
+        False, description="Lay images and volumes out with channels innermost."
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="Save memory: compute the encoder's activations a second time."
+    )
     workers: Annotated[int, Field(ge=0)] | Auto = Field(
         "auto", description="Processes that read ahead."
     )
@@ -114,6 +127,10 @@ class FitOptions:
     final: float = 0.0
     ema: float | None = None
     precision: Precision | Auto = "auto"
+    sharding: Sharding = "none"
+    compile: bool = False
+    channels_last: bool = False
+    gradient_checkpointing: bool = False
     checkpoint_steps: int
     checkpoint_seconds: float = 600.0
     keep: int = 2
@@ -164,6 +181,10 @@ def resolve_options(
         final=keys.schedule.final,
         ema=keys.ema,
         precision=keys.precision,
+        sharding=keys.sharding,
+        compile=keys.compile,
+        channels_last=keys.channels_last,
+        gradient_checkpointing=keys.gradient_checkpointing,
         checkpoint_steps=every,
         checkpoint_seconds=60.0 * keys.checkpoints.every_minutes,
         keep=keys.checkpoints.keep,

@@ -13,6 +13,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 
 from medfm_cli.data.machine import usable_cpus
 from medfm_cli.errors import ContactLost, EnvironmentProblem
@@ -78,10 +79,21 @@ class Session:
 
     def without_sync(self, model: nn.Module, *, when: bool) -> AbstractContextManager[Any]:
         """Keep gradients local for parts of a batch before the last."""
-        if when and self.world > 1:
-            quiet: AbstractContextManager[Any] = self.accelerator.no_sync(model)
-            return quiet
-        return nullcontext()
+        if not when or self.world == 1:
+            return nullcontext()
+        if isinstance(model, FSDPModule):
+            return _unsynced(model)
+        quiet: AbstractContextManager[Any] = self.accelerator.no_sync(model)
+        return quiet
+
+
+@contextmanager
+def _unsynced(model: FSDPModule) -> Iterator[None]:
+    model.set_requires_gradient_sync(False)
+    try:
+        yield
+    finally:
+        model.set_requires_gradient_sync(True)
 
 
 @contextmanager

@@ -6,10 +6,13 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor
 
 from medfm_cli.errors import RunFailed, UsageError
 from medfm_cli.training.checkpoints import (
@@ -17,7 +20,10 @@ from medfm_cli.training.checkpoints import (
     clear_leftovers,
     latest_checkpoint,
     save_checkpoint,
+    save_part,
+    write_groups,
 )
+from medfm_cli.training.sharding import read_shards, spread, write_shards
 
 if TYPE_CHECKING:
     from medfm_cli.runs import Run
@@ -39,7 +45,12 @@ class Best:
         """Keep a copy of the weights when `loss` is lower than what is held."""
         if loss < self.loss:
             self.loss, self.step = loss, step
-            self.weights = {k: v.detach().cpu().clone() for k, v in module.state_dict().items()}
+            self.weights = {k: _kept(v) for k, v in module.state_dict().items()}
+
+
+def _kept(value: Tensor) -> Tensor:
+    """A copy that training does not change: on the CPU, or spread as the value is."""
+    return (value if isinstance(value, DTensor) else value.cpu()).detach().clone()
 
 
 class TrainingState:
@@ -76,6 +87,7 @@ class TrainingState:
         self._root = run.path("checkpoints")
         self._started = self._saved_at = time.monotonic()
         self._saved_step = -1
+        self._sharded = isinstance(task, FSDPModule)
 
     @property
     def seconds(self) -> float:
@@ -89,15 +101,18 @@ class TrainingState:
 
     def due(self) -> bool:
         """Whether a checkpoint should be written after this step."""
-        return (
-            self.step % self._options.checkpoint_steps == 0
-            or self.step == self._options.steps
-            or time.monotonic() - self._saved_at > self._options.checkpoint_seconds
-        )
+        return self.step % self._options.checkpoint_steps == 0 or self.step == self._options.steps
+
+    def late(self) -> bool:
+        """Whether this process has waited long enough for one; all must agree on it."""
+        return time.monotonic() - self._saved_at > self._options.checkpoint_seconds
 
     def save(self, steps_per_epoch: int) -> None:
-        """Write a checkpoint; only the first process does, and only once a step."""
-        if self._session.rank != 0 or self._saved_step == self.step:
+        """Write a checkpoint, once a step: the first process does, or each its own shards."""
+        if self._saved_step == self.step:
+            return
+        self._saved_step, self._saved_at = self.step, time.monotonic()
+        if self._session.rank and not self._sharded:
             return
         groups: dict[str, Mapping[str, Tensor]] = {
             "model": self.task.state_dict(),
@@ -107,15 +122,16 @@ class TrainingState:
             groups["ema"] = self.ema.state()
         if self.best.weights:
             groups["best"] = self.best.weights
+        if self._session.rank:
+            save_part(self._root, step=self.step, write=partial(write_shards, groups=groups))
+            return
         save_checkpoint(
             self._root,
             step=self.step,
-            tensors=groups,
+            write=partial(write_shards if self._sharded else write_groups, groups=groups),
             state=self._facts(steps_per_epoch),
             keep=self._options.keep,
         )
-        self._saved_step = self.step
-        self._saved_at = time.monotonic()
         self._run.log("checkpoint", step=self.step)
 
     def restore(self) -> None:
@@ -144,12 +160,13 @@ class TrainingState:
 
     def _take(self, checkpoint: Checkpoint) -> None:
         facts = checkpoint.state
-        self.task.load_state_dict(checkpoint.tensors("model"))
-        load_optimiser_tensors(self.task, self.optimiser, checkpoint.tensors("optimiser"))
+        groups = self._groups(checkpoint)
+        self.task.load_state_dict(groups["model"])
+        load_optimiser_tensors(self.task, self.optimiser, groups.get("optimiser", {}))
         if self.ema is not None:
-            self.ema.load(checkpoint.tensors("ema"))
+            self.ema.load(groups["ema"])
         if facts["best"] is not None:
-            self.best = Best(**facts["best"], weights=checkpoint.tensors("best"))
+            self.best = Best(**facts["best"], weights=groups["best"])
         if self._session.scaler is not None and facts["scaler"] is not None:
             self._session.scaler.load_state_dict(facts["scaler"])
         if self._session.device.type == "cpu":
@@ -160,6 +177,13 @@ class TrainingState:
         self.cpu_before = float(facts["cpu_seconds"])
         self.window = dict(facts["window"])
 
+    def _groups(self, checkpoint: Checkpoint) -> dict[str, dict[str, Tensor]]:
+        """The tensors of a checkpoint as this run has them, whole or in shards."""
+        like = self.task.state_dict()
+        if checkpoint.state.get("sharding") == "fsdp":
+            return read_shards(checkpoint.path, like)
+        return {name: spread(values, like) for name, values in checkpoint.groups().items()}
+
     def _facts(self, steps_per_epoch: int) -> dict[str, Any]:
         epoch, position = divmod(self.step, steps_per_epoch)
         scaler = self._session.scaler
@@ -169,6 +193,7 @@ class TrainingState:
             "random": {"seed": self._options.seed, "step": self.step},
             "batch": self._options.batch,
             "processes": self._session.world,
+            "sharding": "fsdp" if self._sharded else "none",
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
             "seconds": self.seconds,
@@ -207,12 +232,20 @@ def load_optimiser_tensors(
     Raises:
         KeyError: a tensor belongs to no parameter of the module.
     """
-    names = {parameter: name for name, parameter in module.named_parameters()}
+    parameters = dict(module.named_parameters())
+    names = {parameter: name for name, parameter in parameters.items()}
     ordered = [names[p] for group in optimiser.param_groups for p in group["params"]]
     index = {name: number for number, name in enumerate(ordered)}
     state: dict[int, dict[str, Tensor]] = {}
     for full_name, value in tensors.items():
         key, _, name = full_name.partition(":")
-        state.setdefault(index[name], {})[key] = value
+        state.setdefault(index[name], {})[key] = _as_laid_out(value, parameters[name])
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _as_laid_out(value: Tensor, parameter: Tensor) -> Tensor:
+    """In memory as the parameter is: fused optimisers go through all of them side by side."""
+    if value.shape != parameter.shape or isinstance(value, DTensor) or parameter.ndim < 4:
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)

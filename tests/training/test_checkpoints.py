@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,13 +19,15 @@ from medfm_cli.training.checkpoints import (
     clear_leftovers,
     latest_checkpoint,
     save_checkpoint,
+    write_groups,
 )
 
 
 def _save(root: Path, step: int, *, keep: int = 3) -> Path:
     weights = {"w": torch.full((4, 3), float(step)), "half": torch.ones(2, dtype=torch.bfloat16)}
     state = {"seconds": 0.1 * step, "best": None}
-    return save_checkpoint(root, step=step, tensors={"model": weights}, state=state, keep=keep)
+    write = partial(write_groups, groups={"model": weights})
+    return save_checkpoint(root, step=step, write=write, state=state, keep=keep)
 
 
 def test_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -134,7 +137,8 @@ def test_a_torn_one_of_the_same_step_is_replaced(tmp_path: Path) -> None:
 def test_tied_tensors_are_stored(tmp_path: Path) -> None:
     shared = torch.arange(6.0)
     tensors = {"model": {"a": shared, "b": shared, "c": shared[2:4], "empty": shared[:0]}}
-    save_checkpoint(tmp_path, step=1, tensors=tensors, state={}, keep=1)
+    write = partial(write_groups, groups=tensors)
+    save_checkpoint(tmp_path, step=1, write=write, state={}, keep=1)
     found = latest_checkpoint(tmp_path)
     assert found is not None
     back = found.tensors("model")
