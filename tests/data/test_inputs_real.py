@@ -16,6 +16,7 @@ from executable import Executable
 from scan_files import series
 from scipy.io import wavfile
 
+from medfm_cli.commands.curate.options.plausible import range_of
 from medfm_cli.commands.pretrain.inputs.options import (
     AudioChoice,
     SeriesChoice,
@@ -126,17 +127,23 @@ def test_stays_as_pandas_reads_them(curate: Curate, shared_data: Path) -> None:
         np.testing.assert_allclose(values[:count], expected, atol=1e-4)
 
 
+def lives(name: str, value: float) -> bool:
+    """Whether curation keeps such a value."""
+    limits = range_of(name, "", {})
+    return limits is None or limits.low - 1e-4 <= value <= limits.high + 1e-4
+
+
 def hourly(path: Path) -> pd.DataFrame:
     """The mean of every parameter in each of 48 hours; what is measured at 48:00 is in the last.
 
     As curation has it: of values of one minute the mean is taken first, a weight at 00:00 is known
-    once, not measured, and no pressure is 0.
+    once, not measured, and what no living patient has is left out.
     """
     table = pd.read_csv(path)
     table = table[(table["Value"] != -1) & table["Parameter"].notna()]
     table = table[(table["Parameter"] != "Weight") | (table["Time"] != "00:00")]
-    table = table[(table["Value"] != 0) | ~table["Parameter"].str.contains("BP|MAP")]
     table = table.groupby(["Time", "Parameter"], as_index=False)["Value"].mean()
+    table = table[[lives(*each) for each in zip(table["Parameter"], table["Value"], strict=True)]]
     hours = table["Time"].str.split(":").str[0].astype(int).clip(upper=47)
     return table.pivot_table(
         index=hours, columns="Parameter", values="Value", aggfunc="mean"
