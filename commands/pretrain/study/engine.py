@@ -62,7 +62,7 @@ def run_study(recipe: PretrainRecipe, study: Study, run: Run) -> Result:
 def _findings(
     recipe: PretrainRecipe, study: Study, outcomes: list[Outcome], progress: Progress
 ) -> Findings:
-    kind = "image"
+    kind = recipe.input.kind
     factors = {
         task.name: factors_of(
             find(recipe.data if task.data == SAME else task.data, "dataset"), kind=kind
