@@ -57,7 +57,8 @@ def random_of(count: int, step: int = 0) -> StepRandom:
 def train(folder: Path, chosen: dict[str, Any], *, rank: int, world: int) -> dict[str, Tensor]:
     """Train for 5 steps of 8 samples, logged to `folder`; give the gradients of the first step."""
     subjects = [row // 3 for row in range(40)]
-    task = build(**chosen, told={"steps": 5, "subjects": subjects})
+    texts = [f"This is picture {row % 7}.\nIt has {row % 3} blobs." for row in range(40)]
+    task = build(**chosen, told={"steps": 5, "subjects": subjects, "texts": texts})
     gradients = keep_gradients(task)
     loader = MemoryLoader(pictures(40), batch=8, rank=rank, world=world)
     run = new_run(folder, rank=rank, world=world)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,18 @@ def balanced(
 
 
 def toy_dataset(
-    root: Path, subjects: Sequence[Toy], *, size: int = 32, seed: int = 0, noise: float = 25.0
+    root: Path,
+    subjects: Sequence[Toy],
+    *,
+    size: int = 32,
+    seed: int = 0,
+    noise: float = 25.0,
+    told: Callable[[Toy, int], str | None] | None = None,
 ) -> Dataset:
-    """Write a dataset of drawn shapes, grey, `size` × `size`; the class is the shape."""
+    """Write a dataset of drawn shapes, grey, `size` × `size`; the class is the shape.
+
+    `told` gives the text of a subject's images, by the subject and its number.
+    """
     generator = np.random.default_rng(seed)
     images = [
         Picture(
@@ -57,6 +66,7 @@ def toy_dataset(
             f"s{number:03d}",
             toy.split,
             toy.label,
+            told(toy, number) if told else None,
         )
         for number, toy in enumerate(subjects)
         for _ in range(toy.images)
@@ -72,6 +82,7 @@ class Picture:
     subject: str
     split: str
     label: str | None
+    text: str | None = None
 
 
 def write_pictures(root: Path, pictures: Sequence[Picture]) -> Dataset:
@@ -93,6 +104,7 @@ def write_pictures(root: Path, pictures: Sequence[Picture]) -> Dataset:
                         split=picture.split,
                         modality="XX",
                         label=picture.label,
+                        text=picture.text,
                         height=pixels.shape[0],
                         width=pixels.shape[1],
                         channels=3 if pixels.ndim == 3 else 1,

@@ -19,6 +19,7 @@ from medfm_cli.commands.pretrain.report import metrics, sections, summary
 from medfm_cli.commands.pretrain.sampling import Drawn, drawn, record, strata_of
 from medfm_cli.commands.pretrain.study.engine import run_study
 from medfm_cli.commands.pretrain.tasks import judge_tasks, open_exams, sit_all
+from medfm_cli.commands.pretrain.texts import having_text
 from medfm_cli.data import Dataset, Loader
 from medfm_cli.models.card import CardFacts, TrainingFacts, data_facts
 from medfm_cli.models.config import ModelConfig
@@ -31,7 +32,7 @@ from medfm_cli.training.randomness import derive
 from medfm_cli.training.safety import known_of, refuse_unsafe
 
 if TYPE_CHECKING:
-    from medfm_cli.commands.pretrain.objectives.base import Objective
+    from medfm_cli.commands.pretrain.objectives.base import Chapter, Objective
     from medfm_cli.commands.pretrain.recipe import PretrainRecipe
     from medfm_cli.data.inputs import AnyInput
     from medfm_cli.models.backbones import Backbone
@@ -55,6 +56,7 @@ class Trained:
     after: Quality
     verdict: Verdict | None
     tasks: Verdict | None
+    chapters: list[Chapter]
 
 
 def run(recipe: PretrainRecipe, run: Run) -> Result:
@@ -74,12 +76,18 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
     options = resolve_options(recipe, run, seed=recipe.seed, samples=len(found.rows))
     every = choose_look_steps(recipe.watch, options, samples=len(found.rows))
     options = replace(options, look_steps=every)
-    told = setting(recipe, dataset, wanted, options, samples=len(found.rows))
+    told = setting(recipe, dataset, wanted, options, found)
     refuse_unsafe(told.views, known_of(dataset.card, wanted, colour=found.colour))
     beginning = begin(recipe, spec, run)
     task = build_task(recipe, beginning.backbone, told)
-    probe = Probe(dataset, found.rows, kinds=found.kinds, seed=recipe.seed)
-    before = probe.measure(task)
+    probe = Probe(
+        dataset,
+        found.rows,
+        kinds=found.kinds,
+        seed=recipe.seed,
+        usable=lambda rows: having_text(rows, found.texts),
+    )
+    before, examined = probe.measure(task), probe.examine(task)
     judge = open_judge(recipe.watch, dataset, seed=recipe.seed, kind=found.kinds[0])
     told_before = judge.cases(task) if judge else {}
     exams = open_exams(recipe, dataset, kind=found.kinds[0])
@@ -123,8 +131,9 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
         after=after,
         verdict=verdict,
         tasks=judge_tasks(exams, sat_before, task, run),
+        chapters=task.chapters(probe.examined(examined, probe.examine(task))),
     )
-    config = save_model(run.path("model"), task.encoder, describe(trained, run))
+    config = save_model(run.path("model"), task.encoder, describe(trained, run), files=task.files())
     return Result(
         metrics=metrics(trained, run),
         artefacts={"model": "model"},
@@ -144,8 +153,7 @@ def setting(
     dataset: Dataset,
     wanted: AnyInput,
     options: FitOptions,
-    *,
-    samples: int,
+    found: Survey,
 ) -> Setting:
     """What the objective is told beside its options."""
     asks = getattr(recipe.objective, "asks", ())
@@ -155,11 +163,12 @@ def setting(
         views=recipe.augment,
         seed=recipe.seed,
         steps=options.steps,
-        epoch_steps=max(1, samples // options.batch),
+        epoch_steps=max(1, len(found.rows) // options.batch),
         batch=options.batch,
         accumulate=options.accumulate,
         subjects=np.unique(subjects, return_inverse=True)[1].tolist(),
-        texts=dataset.column("text") if "texts" in asks else (),
+        texts=found.texts,
+        rows=found.rows.tolist(),
     )
 
 

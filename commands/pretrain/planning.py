@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from medfm_cli.commands.pretrain.fraction import chosen_subjects
 from medfm_cli.commands.pretrain.inputs.looking import Resolve, thin
 from medfm_cli.commands.pretrain.inputs.settle import kinds_of, settle_input
 from medfm_cli.commands.pretrain.patching import settle_patches
+from medfm_cli.commands.pretrain.texts import having_text, told_texts
 from medfm_cli.data.dataset import Dataset
 from medfm_cli.data.inputs import AnyInput, Preprocessing
 from medfm_cli.errors import DataError
@@ -46,6 +47,8 @@ class Survey:
         subjects: how many people they come from.
         side: median of their longer sides, in pixels.
         colour: whether any has three channels.
+        texts: the text of every row of the manifest, where the objective asks for texts.
+        without_text: how many samples are left out because they have none.
     """
 
     kinds: tuple[str, ...]
@@ -53,6 +56,8 @@ class Survey:
     subjects: int
     side: int
     colour: bool
+    texts: list[str] = field(default_factory=list)
+    without_text: int = 0
 
     @property
     def noun(self) -> str:
@@ -64,7 +69,7 @@ def survey(recipe: PretrainRecipe, dataset: Dataset) -> Survey:
     """Look at the samples the recipe asks for.
 
     Raises:
-        DataError: there are none.
+        DataError: there are none, or none with a text where the objective asks for texts.
     """
     kinds = kinds_of(recipe.input, dataset)
     rows = dataset.rows(None if recipe.split == "all" else recipe.split, kind=kinds)
@@ -73,6 +78,8 @@ def survey(recipe: PretrainRecipe, dataset: Dataset) -> Survey:
             f"the dataset has no samples in the split '{recipe.split}'",
             hint="set split=all, or curate with another split",
         )
+    texts = told_texts(recipe, dataset, rows)
+    without_text = len(rows) - len(rows := having_text(rows, texts))
     table = dataset.samples.take(rows)
     if recipe.fraction < 1:
         subjects = table.column("subject_id").to_pylist()
@@ -85,6 +92,8 @@ def survey(recipe: PretrainRecipe, dataset: Dataset) -> Survey:
         subjects=len(table.column("subject_id").unique()),
         side=int(statistics.median(sides.tolist())),
         colour=bool((table.column("channels").to_numpy() == 3).any()),
+        texts=texts,
+        without_text=without_text,
     )
 
 
@@ -152,6 +161,8 @@ def plan(recipe: PretrainRecipe) -> Plan:
         f"{spec.name} on inputs of {spec.input_text}, objective {recipe.objective.name}",
         f"{steps} steps of {batch} samples: every sample is seen about {seen:.0f} times",
     ]
+    if found.without_text:
+        lines.insert(1, f"{found.without_text} samples without a text are left out")
     parameters = count_parameters(spec)
     if not parameters:
         return Plan(lines)

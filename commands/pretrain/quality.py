@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from medfm_cli.commands.pretrain.objectives.base import Examined
 from medfm_cli.data.loader import Batch, Loader
 from medfm_cli.metrics.bootstrap import Resampler, interval
 from medfm_cli.metrics.estimates import FEWEST, Estimate
@@ -16,7 +17,7 @@ from medfm_cli.training.guards import Spread, feature_spread
 from medfm_cli.training.randomness import StepRandom
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -81,15 +82,16 @@ class Probe:
         *,
         kinds: Sequence[str] = ("image",),
         seed: int,
+        usable: Callable[[NDArray[np.int64]], NDArray[np.int64]] = lambda rows: rows,
     ) -> None:
-        held_out = dataset.rows("val", kind=kinds)
+        held_out = usable(dataset.rows("val", kind=kinds))
         unseen = np.setdiff1d(held_out, trained_on)
         self.split = "val" if len(unseen) >= 2 else "train"
         self.dataset = dataset
         self.rows = _thin(unseen if self.split == "val" else trained_on, _MOST)
         self.seed = seed
-        subjects = np.asarray(dataset.column("subject_id"), dtype=object)[self.rows]
-        self.subjects = np.unique(subjects, return_inverse=True)[1].astype(np.int64)
+        self.trained_on = _thin(trained_on, _MOST)
+        self.subjects = self._subjects(self.rows)
 
     @torch.no_grad()
     def measure(self, task: Objective) -> Quality:
@@ -118,6 +120,37 @@ class Probe:
                 ]
             )
         )
+
+    @torch.no_grad()
+    def examine(self, task: Objective) -> list[Any]:
+        """Let the objective look at held-out images and at some that are learnt from."""
+        task.eval()
+        device = next(task.parameters()).device
+        return [task.examine(self._batches(task, rows, device)) for _, rows in self._sets()]
+
+    def examined(self, before: list[Any], after: list[Any]) -> list[Examined]:
+        """Put together what `examine` gave before and after the training."""
+        return [
+            Examined(
+                split=split,
+                trained_on=split == "train",
+                rows=rows,
+                subjects=self._subjects(rows),
+                before=one,
+                after=other,
+            )
+            for (split, rows), one, other in zip(self._sets(), before, after, strict=True)
+            if other is not None
+        ]
+
+    def _sets(self) -> list[tuple[str, NDArray[np.int64]]]:
+        held_out = [("val", self.rows)] if self.split == "val" else []
+        return [*held_out, ("train", self.trained_on)]
+
+    def _subjects(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Codes of the subjects of rows."""
+        subjects = np.asarray(self.dataset.column("subject_id"), dtype=object)[rows]
+        return np.unique(subjects, return_inverse=True)[1].astype(np.int64)
 
     def examples(self, task: Objective, count: int) -> tuple[Batch, list[str], StepRandom]:
         """Give a few images of as many modalities and subjects as there are, with captions."""

@@ -185,7 +185,7 @@ class PretrainRecipe(TrainingKeys, Recipe):
 
             origin = find_weights(weights, download=self.backbone.download)
             versions["backbone.weights"] = origin.sha256()
-        return versions
+        return versions | getattr(self.objective, "inputs", dict)()
 
     def plan(self) -> Plan:
         """Say how long the training is and what it needs."""

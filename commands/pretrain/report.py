@@ -41,6 +41,7 @@ def metrics(trained: Trained, run: Run) -> dict[str, Any]:
         },
         **watch_metrics(run, trained.verdict),
         "tasks": trained.tasks.metrics() if trained.tasks else {},
+        **{name: value for each in trained.chapters for name, value in each.metrics.items()},
         "parameters_encoder": count_parameters(trained.task.encoder),
         "parameters_total": count_parameters(trained.task),
         "images_per_second": round(report.samples_per_second, 1),
@@ -84,6 +85,7 @@ def sections(trained: Trained, run: Run) -> list[Section]:
             ],
         ),
         Section("What the encoder learnt", [*_pictures(trained, run), *_spread(trained)]),
+        *(Section(chapter.title, chapter.blocks) for chapter in trained.chapters),
         *watch_section(run, trained.verdict),
         *tasks_section(trained.tasks),
     ]
@@ -99,8 +101,20 @@ def _opening(trained: Trained) -> Text:
     return Text(
         f"The encoder {spec.name} was trained with {recipe.objective.name} on "
         f"{len(found.rows)} {found.noun} of {found.subjects} subjects (split: {recipe.split}) of "
-        f"the dataset {trained.dataset.card.name}. Labels were not looked at."
+        f"the dataset {trained.dataset.card.name}.{_left_out(trained)}"
     )
+
+
+def _left_out(trained: Trained) -> str:
+    """Say which samples and which knowledge of them were left out."""
+    without = trained.survey.without_text
+    words = (
+        f" {without} more {trained.survey.noun} have no text and were left out." if without else ""
+    )
+    text = getattr(trained.recipe.objective, "text", None)
+    if text is not None and text.template is not None:
+        return f"{words} Where there was no text, the label was told instead."
+    return f"{words} Labels were not looked at."
 
 
 def _facts(trained: Trained) -> Facts:
@@ -111,7 +125,7 @@ def _facts(trained: Trained) -> Facts:
         {
             "Input": f"{spec.input_text}, patch {spec.patch_text or 'of timm'}",
             "Encoder parameters": encoder,
-            "Parameters not kept": rest,
+            "Other parameters": rest,
             "Steps": f"{report.steps:,} of {trained.options.batch} images",
             "Images/s": f"{report.samples_per_second:,.0f}",
             "Waiting for data": f"{report.waiting:.1%}",

@@ -32,6 +32,8 @@ from medfm_cli.runs.atomic import replace_dir
 from medfm_cli.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import nn
 
 
@@ -57,7 +59,13 @@ ImageModel = LoadedModel[ImageConfig]
 """A model that looks at images."""
 
 
-def save_model(directory: Path, module: Backbone | Classifier, config: ModelConfig) -> ModelConfig:
+def save_model(
+    directory: Path,
+    module: Backbone | Classifier,
+    config: ModelConfig,
+    *,
+    files: Mapping[str, bytes] | None = None,
+) -> ModelConfig:
     """Write a model directory in one step: a reader sees the old one or the new one, whole.
 
     Args:
@@ -65,6 +73,7 @@ def save_model(directory: Path, module: Backbone | Classifier, config: ModelConf
         module: a Backbone (kind "encoder") or a Classifier (kind "classifier").
         config: its parameter count, weights hash and medfm version are filled in here, and the
             output of the last step of its lineage.
+        files: more files that belong to it, by name.
 
     Returns:
         The config as written.
@@ -86,6 +95,8 @@ def save_model(directory: Path, module: Backbone | Classifier, config: ModelConf
         (staging / WEIGHTS_FILE).write_bytes(payload)
         (staging / CONFIG_FILE).write_text(complete.model_dump_json(indent=2) + "\n")
         (staging / CARD_FILE).write_text(render_model_card(complete))
+        for name, content in (files or {}).items():
+            (staging / name).write_bytes(content)
     return complete
 
 

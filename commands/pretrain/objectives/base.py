@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from medfm_cli.training.task import Task
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from medfm_cli.commands.pretrain.objectives.options.base import ObjectiveOptions
@@ -37,7 +39,9 @@ class Setting:
             meet.
         subjects: a number for the person of every row of the manifest, int64 [rows]; of different
             people where it is empty.
-        texts: the text that belongs to every row of the manifest, empty where there is none.
+        texts: the text that belongs to every row of the manifest, a statement a line, empty where
+            there is none.
+        rows: the rows of the manifest that are learnt from; all where it is empty.
     """
 
     preprocessing: AnyInput
@@ -49,6 +53,36 @@ class Setting:
     accumulate: int = 1
     subjects: Sequence[int] = ()
     texts: Sequence[str] = ()
+    rows: Sequence[int] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """What an objective saw in some samples before and after the training.
+
+    Attributes:
+        split: the samples' split.
+        trained_on: whether they were learnt from.
+        rows: of the manifest, int64 [n].
+        subjects: codes 0 … S−1 of their subjects, int64 [n].
+        before, after: what `Objective.examine` gave.
+    """
+
+    split: str
+    trained_on: bool
+    rows: NDArray[np.int64]
+    subjects: NDArray[np.int64]
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A section of the report that only one objective can write, and its numbers for scripts."""
+
+    title: str
+    blocks: list[Block]
+    metrics: dict[str, Any] = field(default_factory=dict)
 
 
 class Objective(Task):
@@ -103,3 +137,19 @@ class Objective(Task):
         """Show in the report what was learnt, on a few samples and a caption for each."""
         del batch, captions, random, run
         return []
+
+    def examine(self, batches: Iterable[Batch]) -> Any:
+        """Look at samples as they are for `chapters`, before and after training; None: nothing.
+
+        Called in evaluation mode, with held-out samples and with some that are learnt from.
+        """
+        del batches
+
+    def chapters(self, examined: Sequence[Examined]) -> list[Chapter]:
+        """Tell what only this objective can tell of what it has learnt."""
+        del examined
+        return []
+
+    def files(self) -> dict[str, bytes]:
+        """Give further files of the model directory: what is worth keeping beside the encoder."""
+        return {}

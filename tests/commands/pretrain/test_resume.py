@@ -15,10 +15,11 @@ from typing import Any
 import mortal
 import pytest
 from safetensors.torch import load_file
-from toy_data import balanced, toy_dataset
+from toy_data import Toy, balanced, toy_dataset
 
 from medfm_cli.runs.run import read_jsonl
 
+TEXT = {"dim": 16, "depth": 1, "heads": 2, "length": 32, "vocabulary": 300, "draw": "statement"}
 PROTOTYPES = {"head": {"hidden": 16, "prototypes": 32}, "crops": {"local_count": 2}}
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "mae": {"objective": {"name": "mae", "decoder": {"dim": 16, "depth": 1, "heads": 2}}},
@@ -28,6 +29,8 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "dino": {"objective": {"name": "dino", **PROTOTYPES}},
     "dinov2": {"objective": {"name": "dinov2", **PROTOTYPES}},
     "dinov2-centering": {"objective": {"name": "dinov2", "balance": "centering", **PROTOTYPES}},
+    "clip": {"objective": {"name": "clip", "dim": 16, "text": TEXT}},
+    "siglip": {"objective": {"name": "siglip", "dim": 16, "text": TEXT}},
 }
 """Keys of the recipe by the name of the case."""
 
@@ -44,10 +47,15 @@ COMMON: dict[str, Any] = {
 }
 
 
+def told(toy: Toy, number: int) -> str:
+    """A text for the objectives that learn from texts."""
+    return f"This is a {toy.label}. It is number {number}."
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("resume")
-    toy_dataset(folder, balanced(subjects=6), size=32)
+    toy_dataset(folder, balanced(subjects=6), size=32, told=told)
     return folder
 
 

@@ -19,6 +19,7 @@ WORKER = Path(__file__).with_name("shared_batch.py")
 TESTS = Path(__file__).parents[2]
 SMALL = {"hidden": 32, "out": 16}
 PROTOTYPES = {"head": {"hidden": 16, "prototypes": 32}, "crops": {"local_count": 2}}
+TEXT = {"dim": 16, "depth": 1, "heads": 2, "length": 32, "vocabulary": 300, "draw": "statement"}
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "simclr": {"name": "simclr", "head": SMALL},
     "positives": {"name": "simclr", "head": SMALL, "same_subject": "positive"},
@@ -26,6 +27,8 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "dino": {"name": "dino", **PROTOTYPES},
     "dinov2": {"name": "dinov2", **PROTOTYPES},
     "dinov2-centering": {"name": "dinov2", "balance": "centering", **PROTOTYPES},
+    "clip": {"name": "clip", "dim": 16, "text": TEXT},
+    "siglip": {"name": "siglip", "dim": 16, "text": TEXT},
 }
 SCALARS = ("loss", "matched", "teacher_entropy")
 

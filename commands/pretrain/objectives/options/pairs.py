@@ -1,0 +1,148 @@
+"""Options of the objectives on pairs of image and text, `clip` and `siglip`. Torch-free."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import string
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from medfm_cli.commands.pretrain.objectives.options.base import ObjectiveOptions
+from medfm_cli.data.texts import TEMPLATE_FIELDS
+from medfm_cli.errors import DataError
+from medfm_cli.models.text_spec import Pooling
+from medfm_cli.recipe import Part
+
+
+class TextOptions(Part):
+    """The texts, their tokeniser and their encoder."""
+
+    dim: int = Field(512, ge=8, description="Width of the tokens, a multiple of heads.")
+    depth: int = Field(12, ge=1, description="Number of blocks.")
+    heads: int = Field(8, ge=1, description="Attention heads.")
+    length: int = Field(
+        77, ge=4, description="Tokens of a text, with start and end; what is longer is cut."
+    )
+    pooling: Pooling = Field(
+        "end", description="What stands for a text: its last token (end), or the mean of all."
+    )
+    vocabulary: int = Field(
+        49152, ge=259, description="Most tokens of the tokeniser that is trained on these texts."
+    )
+    tokeniser: str | None = Field(
+        None, description="A tokenizer.json or a folder with one, instead of training one."
+    )
+    pretrained: str | None = Field(
+        None,
+        description="A local Hugging Face folder with a text model to start from, instead of the "
+        "tower above; its tokenizer.json is taken too.",
+    )
+    draw: Literal["whole", "statement"] = Field(
+        "whole",
+        description="What a step sees of a text: all of it, or one sentence (one question with "
+        "its answer), drawn anew.",
+    )
+    template: str | None = Field(
+        None,
+        description="What is told of samples that have a label and no text, for instance "
+        "'a photograph of {label}'; may name label, modality, anatomy.",
+    )
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if self.dim % self.heads:
+            raise ValueError(f"dim {self.dim} must be a multiple of heads ({self.heads})")
+        own = {"dim", "depth", "heads", "vocabulary", "tokeniser"} & self.model_fields_set
+        if self.pretrained is not None and own:
+            raise ValueError(f"{', '.join(sorted(own))}: the model in `pretrained` has its own")
+        return self
+
+    @field_validator("template")
+    @classmethod
+    def _known_fields(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        fields = [name for _, name, _, _ in string.Formatter().parse(value) if name is not None]
+        if "label" not in fields or set(fields) - set(TEMPLATE_FIELDS):
+            allowed = ", ".join(f"{{{name}}}" for name in TEMPLATE_FIELDS)
+            raise ValueError(f"must name {{label}}, and nothing but {allowed}")
+        return value
+
+
+class PairOptions(ObjectiveOptions):
+    """What both objectives share."""
+
+    asks: ClassVar[frozenset[str]] = frozenset({"subjects", "texts"})
+
+    dim: int = Field(512, ge=2, description="Width of the space that images and texts share.")
+    text: TextOptions = Field(TextOptions(), description="The texts and their encoder.")
+
+    def kept(self, width: int) -> float:
+        """All patches in the encoder; of the text tower as much for each of its few tokens."""
+        return float(width) + self.text.dim * self.text.depth / 2
+
+    def inputs(self) -> dict[str, str]:
+        """Give the hashes of the files that are read beside the dataset.
+
+        Raises:
+            DataError: one of them is not there.
+        """
+        named = {"tokeniser": self.text.tokeniser, "pretrained": self.text.pretrained}
+        return {f"objective.text.{key}": _digest(Path(path)) for key, path in named.items() if path}
+
+
+class ClipOptions(PairOptions):
+    """CLIP (Radford et al. 2021): find the text of each image in the batch, and the other way."""
+
+    name: Literal["clip"] = "clip"
+    implementation: ClassVar[str] = "medfm_cli.commands.pretrain.objectives.clip:Clip"
+    temperature: float = Field(
+        0.07, gt=0, description="Divides the cosines at the start; it is learnt from there on."
+    )
+    largest_scale: float = Field(
+        100.0, ge=1, description="Most that cosines are multiplied by: 1 / temperature stays below."
+    )
+
+    @model_validator(mode="after")
+    def _below(self) -> Self:
+        if 1 / self.temperature > self.largest_scale:
+            raise ValueError(
+                f"temperature {self.temperature} starts above largest_scale {self.largest_scale}"
+            )
+        return self
+
+
+class SiglipOptions(PairOptions):
+    """SigLIP (Zhai et al. 2023): tell for each image and text by itself whether they belong."""
+
+    name: Literal["siglip"] = "siglip"
+    implementation: ClassVar[str] = "medfm_cli.commands.pretrain.objectives.siglip:Siglip"
+    scale: float = Field(
+        10.0, gt=0, description="Multiplies the cosines at the start; it is learnt from there on."
+    )
+    bias: float = Field(
+        -10.0, description="Added to every logit at the start: most pairs do not belong together."
+    )
+
+    @field_validator("bias")
+    @classmethod
+    def _finite(cls, value: float) -> float:
+        if not math.isfinite(value):
+            raise ValueError("must be a finite number")
+        return value
+
+
+def _digest(path: Path) -> str:
+    """The sha256 (hex) of a file, or over the names and bytes of a folder's files."""
+    files = [path] if path.is_file() else sorted(p for p in path.glob("*") if p.is_file())
+    if not files:
+        raise DataError(f"there is no '{path}'")
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as content:
+            digest.update(f"{file.name}\n".encode())
+            digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()

@@ -1,0 +1,198 @@
+"""What `clip` and `siglip` share: pairs of image and text, their encoders, what is no negative."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medfm_cli.commands.pretrain.objectives.base import Chapter, Objective, Setting
+from medfm_cli.commands.pretrain.objectives.retrieval import Vectors, retrieval_chapter, text_facts
+from medfm_cli.data.tokens import Tokeniser, TokenTable
+from medfm_cli.errors import UsageError
+from medfm_cli.models.inputs import normalise
+from medfm_cli.models.pair import TextSide, text_files
+from medfm_cli.models.text import HubTower, TextTower, build_text_tower, load_hub_tower
+from medfm_cli.models.text_spec import TextSpec
+from medfm_cli.training.gather import gather_rows
+from medfm_cli.training.views import draw_view
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from medfm_cli.commands.pretrain.objectives.base import Examined
+    from medfm_cli.commands.pretrain.objectives.options.pairs import PairOptions, TextOptions
+    from medfm_cli.data.loader import Batch
+    from medfm_cli.models.backbones import Backbone
+    from medfm_cli.recipe import Part
+    from medfm_cli.training.randomness import StepRandom
+
+
+class Pairs(Objective):
+    """Images and their texts in one space; a subclass says what is good there."""
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        options: PairOptions,
+        setting: Setting,
+        *,
+        scale: float,
+        bias: float | None = None,
+    ) -> None:
+        """Train or load the tokeniser, and set up the text side.
+
+        Raises:
+            DataError: the tokeniser or the text model named in the recipe cannot be loaded.
+            EnvironmentProblem: the extra `text` is not installed.
+        """
+        super().__init__(backbone, setting)
+        self.options = options
+        self.tokeniser = choose_tokeniser(options.text, setting)
+        self.table = TokenTable(self.tokeniser, setting.texts)
+        self.side = TextSide(
+            choose_tower(options.text, self.tokeniser),
+            image_dim=backbone.dim,
+            dim=options.dim,
+            scale=scale,
+            bias=bias,
+        )
+
+    @classmethod
+    def check(cls, options: Part, setting: Setting) -> None:
+        """Refuse a batch in which there is nothing to tell apart."""
+        del options
+        if setting.batch // setting.accumulate < 2:
+            raise UsageError(
+                "in a batch (or a part of it) of one pair there is no other text to tell it from",
+                hint="set batch to 2 × accumulate at least; hundreds are better",
+            )
+
+    def inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
+        """Draw a view of every image, and a statement of every text where the recipe says so."""
+        images = draw_view(batch.values, self.setting.views, self.preprocessing, random)
+        if self.options.text.draw == "whole":
+            return self._inputs(images, batch)
+        return self._inputs(images, batch, random.uniform("statement"))
+
+    def plain_inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
+        """Take images and texts as they are."""
+        del random
+        return self._inputs(normalise(batch.values, self.preprocessing), batch)
+
+    def losses(  # type: ignore[override]
+        self, images: Tensor, tokens: Tensor, subjects: Tensor, texts: Tensor
+    ) -> Tensor:
+        """Give the loss of each pair of the global batch, [B].
+
+        Args:
+            images: this process's part, normalised, [b,C,S,S].
+            tokens: of the texts, [b,L].
+            subjects: numbers of the persons, [b].
+            texts: numbers of the texts, [b]; equal texts have equal numbers.
+        """
+        seen = self.whole(self.side.images(self.backbone(images)))
+        told = self.whole(self.side.texts(tokens))
+        allowed = negatives(self.whole(subjects), self.whole(texts))
+        return self.pair_losses(self.side.logits(seen, told), allowed)
+
+    def whole(self, rows: Tensor) -> Tensor:
+        """Join the rows of all processes while training; a measurement is one process's own."""
+        return gather_rows(rows) if self.training else rows
+
+    @abstractmethod
+    def pair_losses(self, logits: Tensor, negatives: Tensor) -> Tensor:
+        """Give the loss [B] from logits [B,B], images along the rows."""
+
+    def files(self) -> dict[str, bytes]:
+        """Keep the text side too: with it images can be found and classified by description."""
+        name = str(type(self.options).model_fields["name"].default)
+        return text_files(self.side, self.tokeniser, objective=name)
+
+    @torch.no_grad()
+    def examine(self, batches: Iterable[Batch]) -> Vectors:
+        """Give the vectors of images and of whole texts."""
+        images, texts, numbers = [], [], []
+        for batch in batches:
+            inputs = self._inputs(normalise(batch.values, self.preprocessing), batch)
+            images.append(self.side.images(self.backbone(inputs["images"])).cpu())
+            texts.append(self.side.texts(inputs["tokens"]).cpu())
+            numbers.append(inputs["texts"].cpu())
+        return Vectors(*(torch.cat(parts).numpy() for parts in (images, texts, numbers)))
+
+    def chapters(self, examined: Sequence[Examined]) -> list[Chapter]:
+        """Tell how well images and texts find each other, and how the texts were read."""
+        facts = text_facts(self.tokeniser, self.table, examined, length=self.side.tower.spec.length)
+        scale = float(self.side.logit_scale.detach().exp())
+        return [retrieval_chapter(examined, facts, scale=scale)]
+
+    def _inputs(
+        self, images: Tensor, batch: Batch, draws: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        rows = batch.rows.tolist()
+        parts = (
+            [self.table.whole(row) for row in rows]
+            if draws is None
+            else [
+                self.table.statement(row, draw)
+                for row, draw in zip(rows, draws.tolist(), strict=True)
+            ]
+        )
+        length = self.side.tower.spec.length
+        tokens = np.stack([self.tokeniser.framed(part, length) for part in parts])
+        people = self.setting.subjects
+        device = images.device
+        return {
+            "images": images,
+            "tokens": torch.from_numpy(tokens).to(device),
+            "subjects": torch.tensor([people[row] for row in rows], device=device)
+            if people
+            else batch.rows.to(device),
+            "texts": torch.tensor([_number(row) for row in tokens], device=device),
+        }
+
+
+def negatives(subjects: Tensor, texts: Tensor) -> Tensor:
+    """Say for each image (row) and text (column) whether they may be held apart: bool [B,B].
+
+    Not those of the same person, nor those whose texts read the same: `subjects` and `texts` [B]
+    number them.
+    """
+    return (subjects[:, None] != subjects) & (texts[:, None] != texts)
+
+
+def choose_tokeniser(options: TextOptions, setting: Setting) -> Tokeniser:
+    """Load the tokeniser that the recipe names, or train one on the texts that are learnt from."""
+    named = options.tokeniser or options.pretrained
+    if named is not None:
+        return Tokeniser.load(named)
+    learnt = (setting.texts[row] for row in setting.rows) if setting.rows else setting.texts
+    statements = (line for text in learnt for line in text.splitlines())
+    return Tokeniser.train(statements, size=options.vocabulary)
+
+
+def choose_tower(options: TextOptions, tokeniser: Tokeniser) -> TextTower | HubTower:
+    """Build the text tower for a tokeniser, or load the one that the recipe names."""
+    if options.pretrained is not None:
+        told = TextSpec(length=options.length, pooling=options.pooling, pad=tokeniser.pad)
+        return load_hub_tower(options.pretrained, told)
+    return build_text_tower(
+        TextSpec(
+            dim=options.dim,
+            depth=options.depth,
+            heads=options.heads,
+            length=options.length,
+            pooling=options.pooling,
+            vocabulary=tokeniser.size,
+            pad=tokeniser.pad,
+        )
+    )
+
+
+def _number(tokens: np.ndarray) -> int:
+    """A number for a text as the tower sees it: equal only for equal tokens, but for 2⁻⁶³."""
+    return int.from_bytes(hashlib.blake2b(tokens.tobytes(), digest_size=8).digest()) >> 1

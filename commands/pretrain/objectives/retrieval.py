@@ -1,0 +1,182 @@
+"""How well images and texts find each other: recall, with intervals, beside random weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from medfm_cli.commands.pretrain.objectives.base import Chapter
+from medfm_cli.metrics.bootstrap import Resampler, interval
+from medfm_cli.metrics.estimates import FEWEST, Estimate
+from medfm_cli.runs import Facts, Table, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from medfm_cli.commands.pretrain.objectives.base import Examined
+    from medfm_cli.data.tokens import Tokeniser, TokenTable
+    from medfm_cli.runs.blocks import Cell
+
+AT = (1, 5)
+DIRECTIONS = {"image_to_text": "image → text", "text_to_image": "text → image"}
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Pairs in the shared space.
+
+    Attributes:
+        images, texts: float32 [N,E], of length one; row i of both belong together.
+        numbers: of the texts, int64 [N]; equal texts have equal numbers.
+    """
+
+    images: NDArray[np.float32]
+    texts: NDArray[np.float32]
+    numbers: NDArray[np.int64]
+
+    @property
+    def same(self) -> NDArray[np.bool_]:
+        """Which texts would be right for an image, [N,N]: its own and those that read the same."""
+        same: NDArray[np.bool_] = self.numbers[:, None] == self.numbers
+        return same
+
+    def hits(self, direction: str, k: int) -> NDArray[np.bool_]:
+        """Whether a right one is among the `k` most alike, for each query [N].
+
+        Recall@k of cross-modal retrieval. Of equally alike candidates the worse come first, so
+        that vectors which are all the same find nothing.
+        """
+        cosines = self.images @ self.texts.T
+        if direction == "text_to_image":
+            cosines = cosines.T
+        best = np.where(self.same, cosines, -np.inf).max(axis=1, keepdims=True)
+        ahead = ((cosines >= best) & ~self.same).sum(axis=1)
+        hits: NDArray[np.bool_] = ahead < k
+        return hits
+
+    def chance(self, k: int) -> float:
+        """Recall@k of a random order, 1 − C(N − m, k) / C(N, k) for m right ones, on average."""
+        count, right = len(self.numbers), self.same.sum(axis=1)
+        missed = np.ones(count)
+        for drawn in range(min(k, count)):
+            missed *= np.clip(count - right - drawn, 0, None) / (count - drawn)
+        return float(1 - missed.mean())
+
+
+def recall(
+    values: NDArray[np.bool_] | NDArray[np.float64], subjects: NDArray[np.int64], *, k: int
+) -> Estimate:
+    """Average over queries [N], with a 95 % interval over their subjects; the gallery stays."""
+    numbers = values.astype(np.float64)
+    draws = Resampler(subjects).run({0: lambda w: numbers @ w / w.sum(axis=0)})[0]
+    people = int(subjects.max()) + 1
+    low, high, used = interval(draws) if people >= FEWEST else (None, None, len(draws))
+    return Estimate(
+        metric=f"recall@{k}",
+        value=float(numbers.mean()),
+        low=low,
+        high=high,
+        n=len(numbers),
+        subjects=people,
+        draws=len(draws),
+        used=used,
+    )
+
+
+def retrieval_chapter(
+    examined: Sequence[Examined], facts: dict[str, Any], *, scale: float
+) -> Chapter:
+    """Tell the recalls of every set of pairs that was looked at, as numbers and as a table."""
+    metrics: dict[str, Any] = {"logit_scale": round(scale, 4), **_keyed(facts)}
+    rows: list[list[Cell]] = []
+    for each in examined:
+        before: Vectors = each.before
+        after: Vectors = each.after
+        seen = "trained on" if each.trained_on else "not trained on"
+        for direction, name in DIRECTIONS.items():
+            cells: list[Cell] = [f"{each.split} ({seen})", name]
+            for k in AT:
+                was, now = before.hits(direction, k), after.hits(direction, k)
+                found = recall(now, each.subjects, k=k)
+                gain = recall(now.astype(float) - was, each.subjects, k=k)
+                key = f"{each.split}_{direction}_recall_{k}"
+                metrics |= {
+                    key: found.to_json(),
+                    f"{key}_before": recall(was, each.subjects, k=k).to_json(),
+                    f"{key}_gain": gain.to_json(),
+                    f"{key}_chance": round(after.chance(k), 6),
+                }
+                cells += [found.text(), float(was.mean()), after.chance(k)]
+            rows.append(cells)
+    columns = ["Pairs", "Direction"]
+    for k in AT:
+        columns += [f"Recall@{k} [95 % interval]", f"random weights @{k}", f"chance @{k}"]
+    sizes = ", ".join(
+        f"{len(each.subjects)} of {int(each.subjects.max()) + 1} subjects in {each.split}"
+        for each in examined
+    )
+    caption = (
+        "How often the right text (image) is among the most alike for an image (text). "
+        f"Pairs: {sizes}; each is looked for among all of its row. A text that reads the same is "
+        "right too. Intervals over subjects, the candidates kept. More candidates make it harder: "
+        "compare with chance, and only numbers of as many pairs."
+    )
+    return Chapter(
+        title="Images and texts",
+        metrics=metrics,
+        blocks=[Table(columns, rows, caption), Facts(facts), *_remark(examined)],
+    )
+
+
+def text_facts(
+    tokeniser: Tokeniser, table: TokenTable, examined: Sequence[Examined], *, length: int
+) -> dict[str, Any]:
+    """Count tokens: never the texts themselves, which may tell of patients."""
+    facts: dict[str, Any] = {"Vocabulary": tokeniser.size, "Tokens of a text, at most": length}
+    for each in examined:
+        lengths = table.lengths(each.rows)
+        tokens = np.concatenate([table.whole(row) for row in each.rows.tolist()])
+        cut = float((lengths > length - 2).mean())
+        unknown = 0.0 if tokeniser.unknown is None else float((tokens == tokeniser.unknown).mean())
+        facts |= {
+            f"Median tokens ({each.split})": int(np.median(lengths)),
+            f"Texts cut ({each.split})": f"{cut:.1%}",
+            f"Unknown tokens ({each.split})": f"{unknown:.2%}",
+        }
+    return facts
+
+
+def _keyed(facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts as metrics: `Texts cut (val)` → `texts_cut_val`."""
+    kept = "".maketrans({" ": "_", "(": "", ")": "", ",": ""})
+    return {name.lower().translate(kept): value for name, value in facts.items()}
+
+
+def _remark(examined: Sequence[Examined]) -> list[Text]:
+    """Say whether anything was learnt that holds for pairs not trained on."""
+    held_out = [each for each in examined if not each.trained_on]
+    if not held_out:
+        return [Text("No pairs were held out: this says nothing about images not seen before.")]
+    each = held_out[0]
+    gains = [
+        recall(
+            each.after.hits(direction, AT[-1]).astype(float) - each.before.hits(direction, AT[-1]),
+            each.subjects,
+            k=AT[-1],
+        )
+        for direction in DIRECTIONS
+    ]
+    sure = sum(gain.low is not None and gain.low > 0 for gain in gains)
+    words = {
+        0: "On pairs not trained on, no gain over random weights is beyond chance in either "
+        f"direction (recall@{AT[-1]}): with so few pairs the model mostly remembers.",
+        1: f"On pairs not trained on, recall@{AT[-1]} is above that of random weights beyond "
+        "chance in one direction of two.",
+        2: f"On pairs not trained on, recall@{AT[-1]} is above that of random weights beyond "
+        "chance in both directions.",
+    }
+    return [Text(words[sure])]
