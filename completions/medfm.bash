@@ -158,6 +158,8 @@ _medfm_recipes() {
         'curate/video	Films and stills of an examination, with a table of labels' \
         'curate/vqa	Images with questions and answers' \
         'curate/wfdb-ecg	ECG records in WFDB, with a table of statements and patients' \
+        'pretrain/clip	Pretrain a ViT-B/16 and a text tower on pairs of image and text with…' \
+        'pretrain/clip-tiny	Pretrain a tiny vision transformer and text tower on pairs of image…' \
         'pretrain/continue	Continue the pretraining of a published ViT-B/16 (MAE) on other images' \
         'pretrain/continue-tiny	Continue the pretraining of a tiny vision transformer on other images' \
         'pretrain/dino	Pretrain a ViT-S/16 with the settings of the DINO paper' \
@@ -170,6 +172,8 @@ _medfm_recipes() {
         'pretrain/mocov3-tiny	Pretrain a tiny vision transformer to agree with its slow teacher…' \
         'pretrain/scaling/biovfm	The scaling study of BioVFM-21M, encoders from ViT-T to ViT-L' \
         'pretrain/scaling/tiny	A tiny scaling study, models by amounts of data by seeds' \
+        'pretrain/siglip	Pretrain a ViT-B/16 and a text tower on pairs of image and text with…' \
+        'pretrain/siglip-tiny	Pretrain a tiny vision transformer and text tower on pairs of image…' \
         'pretrain/simclr	Pretrain a ViT-B/16 by telling images apart, as in the SimCLR paper' \
         'pretrain/simclr-tiny	Pretrain a tiny vision transformer by telling images apart (SimCLR)' \
         'pretrain/simmim	Pretrain a ViT-B/16 with the settings of the SimMIM paper' \
@@ -197,7 +201,9 @@ _medfm_recipes() {
         'video	Films and stills of an examination, with a table of labels' \
         'vqa	Images with questions and answers' \
         'wfdb-ecg	ECG records in WFDB, with a table of statements and patients' ;;
-    pretrain) printf '%s\n' 'continue	Continue the pretraining of a published ViT-B/16 (MAE) on other images' \
+    pretrain) printf '%s\n' 'clip	Pretrain a ViT-B/16 and a text tower on pairs of image and text with…' \
+        'clip-tiny	Pretrain a tiny vision transformer and text tower on pairs of image…' \
+        'continue	Continue the pretraining of a published ViT-B/16 (MAE) on other images' \
         'continue-tiny	Continue the pretraining of a tiny vision transformer on other images' \
         'dino	Pretrain a ViT-S/16 with the settings of the DINO paper' \
         'dino-tiny	Pretrain a tiny vision transformer that learns from its own average…' \
@@ -209,6 +215,8 @@ _medfm_recipes() {
         'mocov3-tiny	Pretrain a tiny vision transformer to agree with its slow teacher…' \
         'scaling/biovfm	The scaling study of BioVFM-21M, encoders from ViT-T to ViT-L' \
         'scaling/tiny	A tiny scaling study, models by amounts of data by seeds' \
+        'siglip	Pretrain a ViT-B/16 and a text tower on pairs of image and text with…' \
+        'siglip-tiny	Pretrain a tiny vision transformer and text tower on pairs of image…' \
         'simclr	Pretrain a ViT-B/16 by telling images apart, as in the SimCLR paper' \
         'simclr-tiny	Pretrain a tiny vision transformer by telling images apart (SimCLR)' \
         'simmim	Pretrain a ViT-B/16 with the settings of the SimMIM paper' \
@@ -435,7 +443,7 @@ _medfm_keys() {
         'objective.mask_patch=	Side of a block that is hidden together, one for all axes or one…' \
         'objective.subject_aware=	Samples of one person are not told apart: they are no negatives' \
         'objective.same_subject=	What other samples of the same person are: left out of the…' \
-        'objective.temperature=	Divides the cosines: small values attend to the hardest negatives' \
+        'objective.temperature=	Divides the cosines at the start' \
         'objective.head.hidden=	Width of the layers between' \
         'objective.head.out=	Numbers that are compared' \
         'objective.head.layers=	Linear layers before the prototypes' \
@@ -457,6 +465,20 @@ _medfm_keys() {
         'objective.koleo_weight=	Weight of spreading the features' \
         'objective.balance=	What keeps the teacher from choosing one prototype for all' \
         'objective.sinkhorn_rounds=	Rounds of Sinkhorn-Knopp' \
+        'objective.dim=	Width of the space that images and texts share' \
+        'objective.text.dim=	Width of the tokens, a multiple of heads' \
+        'objective.text.depth=	Number of blocks' \
+        'objective.text.heads=	Attention heads' \
+        'objective.text.length=	Tokens of a text, with start and end' \
+        'objective.text.pooling=	What stands for a text: its last token (end), or the mean of all' \
+        'objective.text.vocabulary=	Most tokens of the tokeniser that is trained on these texts' \
+        'objective.text.tokeniser=	A tokenizer.json or a folder with one, instead of training one' \
+        'objective.text.pretrained=	A local Hugging Face folder with a text model to start from, instead…' \
+        'objective.text.draw=	What a step sees of a text: all of it, or one sentence (one question…' \
+        'objective.text.template=	What is told of samples that have a label and no text, for instance…' \
+        'objective.largest_scale=	Most that cosines are multiplied by: 1 / temperature stays below' \
+        'objective.scale=	Multiplies the cosines at the start' \
+        'objective.bias=	Added to every logit at the start: most pairs do not belong together' \
         'augment.allow=	Operations to use although medfm holds them to be unsafe for these…' \
         'augment.kind=	What the samples are' \
         'augment.crop=	Smallest and largest part of the time that is cut and stretched to…' \
@@ -835,7 +857,9 @@ _medfm_values() {
         'simclr	' \
         'mocov3	' \
         'dino	' \
-        'dinov2	' ;;
+        'dinov2	' \
+        'clip	' \
+        'siglip	' ;;
     'pretrain objective.norm_pix') printf '%s\n' 'true	' \
         'false	' ;;
     'pretrain objective.mask_patch') printf '%s\n' 'auto	' ;;
@@ -850,6 +874,10 @@ _medfm_values() {
         'false	' ;;
     'pretrain objective.balance') printf '%s\n' 'sinkhorn	' \
         'centering	' ;;
+    'pretrain objective.text.pooling') printf '%s\n' 'mean	' \
+        'end	' ;;
+    'pretrain objective.text.draw') printf '%s\n' 'whole	' \
+        'statement	' ;;
     'pretrain augment.kind') printf '%s\n' 'image	' \
         'volume	' \
         'signal	' \
