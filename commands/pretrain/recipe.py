@@ -80,7 +80,9 @@ def check_fits(backbone: BackboneChoice, kind: str) -> None:
     if kind == "image":
         wrong = ["patch_sides"] if backbone.patch_sides is not None else []
     else:
-        wrong = [name for name in _OF_IMAGES if name in backbone.model_fields_set]
+        # Told by the value, not by what was set: a recipe that was written out says everything.
+        fields = type(backbone).model_fields
+        wrong = [n for n in _OF_IMAGES if getattr(backbone, n) != fields[n].default]
         if backbone.preset is None:
             raise ValueError(
                 f"the timm model {backbone.name} takes images: for {kind} name a preset, vit_xs say"
