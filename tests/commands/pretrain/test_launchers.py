@@ -231,6 +231,20 @@ def test_one_of_two_processes_killed_ends_the_run_and_it_goes_on_with_the_same_b
     same(home / medfm(*arguments, cwd=home, timeout=SECONDS).run_dir, expected)
 
 
+def test_a_pipeline_trains_twice_in_the_same_processes(medfm: Executable, home: Path) -> None:
+    """One with whole weights, one with shards, a validation and a best step."""
+    (home / "pipeline.yaml").write_text(
+        "pretrain: {data: data, backbone: {name: vit_xxs}, batch: 8, steps: 4}\n"
+        "finetune: {data: data, model: $pretrain, mode: full, batch: 8, steps: 6, sharding: fsdp}\n"
+    )
+    done = run(medfm, home, *torchrun("run", "pipeline.yaml", "--out", "pipeline"))
+    assert done.code == 0, done.stderr
+    stage = next((home / done.run_dir).glob("finetune-*"))
+    state = next((stage / "checkpoints").glob("*6/state.json"))
+    assert json.loads(state.read_text())["sharding"] == "fsdp"
+    assert json.loads(state.read_text())["best"]["step"] >= 1
+
+
 def test_two_processes_do_what_one_does(medfm: Executable, home: Path, expected: Path) -> None:
     alone = home / medfm(*PRETRAIN, "alone", cwd=home, timeout=SECONDS).run_dir
     one, two = losses(alone), losses(expected)
