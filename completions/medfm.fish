@@ -192,7 +192,17 @@ function __medfm_recipes
                 'pretrain/dinov2	Pretrain a ViT-B/16 with the settings of DINOv2' \
                 'pretrain/dinov2-tiny	Pretrain a tiny vision transformer with DINO, hidden patches and…' \
                 'pretrain/mae	Pretrain a ViT-B/16 with the settings of the MAE paper' \
+                'pretrain/mae-2d3d	Pretrain one 3D ViT on images and scans together (RadFM\'s…' \
+                'pretrain/mae-2d3d-tiny	Pretrain one tiny vision transformer on images and scans together…' \
+                'pretrain/mae-audio	Pretrain a ViT-B on sounds by painting hidden parts of spectrograms…' \
+                'pretrain/mae-audio-tiny	Pretrain a tiny transformer on sounds by painting hidden parts of…' \
+                'pretrain/mae-ecg	Pretrain a ViT-B on ECG by painting hidden pieces of time (MAE)' \
+                'pretrain/mae-ecg-tiny	Pretrain a tiny transformer on ECG by painting hidden pieces of time…' \
+                'pretrain/mae-icu	Pretrain a ViT-S on ICU stays by painting hidden hours (MAE)' \
+                'pretrain/mae-icu-tiny	Pretrain a tiny transformer on ICU stays by painting hidden hours…' \
                 'pretrain/mae-tiny	Pretrain a tiny vision transformer by painting hidden patches (MAE)' \
+                'pretrain/mae-volume	Pretrain a 3D ViT-B on scans by painting hidden cubes (MAE)' \
+                'pretrain/mae-volume-tiny	Pretrain a tiny 3D vision transformer by painting hidden cubes of…' \
                 'pretrain/mocov3	Pretrain a ViT-B/16 with the settings of the MoCo v3 paper' \
                 'pretrain/mocov3-tiny	Pretrain a tiny vision transformer to agree with its slow teacher…' \
                 'pretrain/scaling/biovfm	The scaling study of BioVFM-21M, encoders from ViT-T to ViT-L' \
@@ -246,7 +256,17 @@ function __medfm_recipes
                 'dinov2	Pretrain a ViT-B/16 with the settings of DINOv2' \
                 'dinov2-tiny	Pretrain a tiny vision transformer with DINO, hidden patches and…' \
                 'mae	Pretrain a ViT-B/16 with the settings of the MAE paper' \
+                'mae-2d3d	Pretrain one 3D ViT on images and scans together (RadFM\'s…' \
+                'mae-2d3d-tiny	Pretrain one tiny vision transformer on images and scans together…' \
+                'mae-audio	Pretrain a ViT-B on sounds by painting hidden parts of spectrograms…' \
+                'mae-audio-tiny	Pretrain a tiny transformer on sounds by painting hidden parts of…' \
+                'mae-ecg	Pretrain a ViT-B on ECG by painting hidden pieces of time (MAE)' \
+                'mae-ecg-tiny	Pretrain a tiny transformer on ECG by painting hidden pieces of time…' \
+                'mae-icu	Pretrain a ViT-S on ICU stays by painting hidden hours (MAE)' \
+                'mae-icu-tiny	Pretrain a tiny transformer on ICU stays by painting hidden hours…' \
                 'mae-tiny	Pretrain a tiny vision transformer by painting hidden patches (MAE)' \
+                'mae-volume	Pretrain a 3D ViT-B on scans by painting hidden cubes (MAE)' \
+                'mae-volume-tiny	Pretrain a tiny 3D vision transformer by painting hidden cubes of…' \
                 'mocov3	Pretrain a ViT-B/16 with the settings of the MoCo v3 paper' \
                 'mocov3-tiny	Pretrain a tiny vision transformer to agree with its slow teacher…' \
                 'scaling/biovfm	The scaling study of BioVFM-21M, encoders from ViT-T to ViT-L' \
