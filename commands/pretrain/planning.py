@@ -19,7 +19,7 @@ from medfm_cli.commands.pretrain.texts import having_text, told_texts
 from medfm_cli.data.dataset import Dataset
 from medfm_cli.data.inputs import AnyInput, Preprocessing
 from medfm_cli.errors import DataError
-from medfm_cli.models.spec import BackboneSpec, PatchSpec
+from medfm_cli.models.spec import BackboneSpec, PatchSpec, swiglu_width
 from medfm_cli.recipe import Plan
 from medfm_cli.training.options import choose_batch, choose_steps
 from medfm_cli.training.safety import known_of, refuse_unsafe
@@ -27,6 +27,7 @@ from medfm_cli.training.safety import known_of, refuse_unsafe
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from medfm_cli.commands.pretrain.objectives.options.base import Beside
     from medfm_cli.commands.pretrain.recipe import BackboneChoice, PretrainRecipe
 
 _LARGEST = 224
@@ -163,20 +164,44 @@ def plan(recipe: PretrainRecipe) -> Plan:
     ]
     if found.without_text:
         lines.insert(1, f"{found.without_text} samples without a text are left out")
-    parameters = count_parameters(spec)
-    if not parameters:
-        return Plan(lines)
+    if recipe.backbone.weights is not None:
+        lines.append(f"it goes on from the weights of {recipe.backbone.weights}")
+    encoder = count_parameters(spec)
+    if not encoder:
+        return Plan([*lines, "what timm's model needs is known only when it is built"])
+    beside = count_beside(recipe, spec, encoder)
+    trained, resting = encoder + (beside.trained if beside else 0), beside.resting if beside else 0
+    weights, held = 4 * (trained + resting), 4 * (4 * trained + resting)
     activations = activation_bytes(recipe, spec, batch=batch // recipe.accumulate)
-    weights = 4 * parameters
-    training = 4 * weights + activations  # weights, gradients, two moments
+    training = held + activations  # weights, gradients, two moments; a teacher has weights alone
     gpu = any(Path("/dev").glob("nvidia[0-9]*"))
     memory = _BASE_BYTES + (weights if gpu else training)
-    disk = weights + (recipe.checkpoints.keep + 1) * weights * (4 if recipe.ema else 3)
+    checkpoint = 3 * 4 * trained + 4 * resting + (weights if recipe.ema else 0)
+    disk = 4 * encoder + (recipe.checkpoints.keep + 1) * checkpoint
     place = f"{training / 1e9:.1f} GB of GPU memory" if gpu else f"{memory / 1e9:.1f} GB of memory"
-    lines.append(
-        f"about {parameters / 1e6:.1f} million parameters, {place}, {disk / 1e6:.0f} MB on disk"
-    )
+    lines += [
+        f"the encoder has {encoder / 1e6:.1f} million parameters, {_beside_text(beside)}",
+        f"about {place}, {disk / 1e6:.0f} MB on disk",
+    ]
     return Plan(lines, disk_bytes=disk, memory_bytes=memory)
+
+
+def count_beside(
+    recipe: PretrainRecipe, spec: BackboneSpec | PatchSpec, encoder: int
+) -> Beside | None:
+    """Count what the objective has beside the encoder; None where it does not tell."""
+    tell = getattr(recipe.objective, "beside", None)
+    if tell is None or spec.preset is None:
+        return None
+    found: Beside | None = tell(encoder, dim=spec.preset.dim, patch=count_tokens(spec)[1])
+    return found
+
+
+def _beside_text(beside: Beside | None) -> str:
+    if beside is None:
+        return "what the objective has beside it is not known and not counted"
+    resting = f", {beside.resting / 1e6:.1f} million at rest" if beside.resting else ""
+    return f"the objective beside it {beside.trained / 1e6:.1f} million{resting}"
 
 
 def count_tokens(spec: BackboneSpec | PatchSpec) -> tuple[int, int]:
@@ -194,13 +219,16 @@ def count_parameters(spec: BackboneSpec | PatchSpec) -> int:
     """Count the encoder's parameters; 0 for a timm name, whose size only timm knows.
 
     A block of width D has 12 D² + 13 D: attention 4 D² + 4 D, MLP 8 D² + 5 D, two norms 4 D.
+    A gated MLP of width W has 3 D W + 2 W + D instead, and LayerScale has 2 D more.
     """
     preset, (tokens, numbers) = spec.preset, count_tokens(spec)
     if preset is None or not tokens:
         return 0
-    dim = preset.dim
-    blocks = preset.depth * (12 * dim**2 + 13 * dim)
-    return blocks + 2 * dim + tokens * dim + numbers * dim + dim
+    dim, wide = preset.dim, swiglu_width(preset.dim)
+    mlp = 8 * dim**2 + 5 * dim if spec.mlp == "gelu" else 3 * dim * wide + 2 * wide + dim
+    block = 4 * dim**2 + 8 * dim + mlp + (2 * dim if spec.layer_scale else 0)
+    places = tokens + spec.registers + spec.class_token
+    return preset.depth * block + 2 * dim + places * dim + numbers * dim + dim
 
 
 def activation_bytes(recipe: PretrainRecipe, spec: BackboneSpec | PatchSpec, *, batch: int) -> int:
@@ -208,5 +236,6 @@ def activation_bytes(recipe: PretrainRecipe, spec: BackboneSpec | PatchSpec, *, 
     preset, (tokens, _) = spec.preset, count_tokens(spec)
     if preset is None or not tokens:
         return 0
-    kept = recipe.objective.kept(preset.dim * preset.depth)
-    return int(4 * _FLOATS * batch * tokens * kept)
+    width = preset.dim * preset.depth
+    tell = getattr(recipe.objective, "kept", float)  # of another package it may say nothing
+    return int(4 * _FLOATS * batch * tokens * tell(width))

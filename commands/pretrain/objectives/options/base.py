@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import itertools
+from typing import ClassVar, NamedTuple
 
 from medfm_cli.recipe import Part
+
+
+class Beside(NamedTuple):
+    """Parameters that an objective has beside the encoder: trained, and at rest (a teacher)."""
+
+    trained: int
+    resting: int = 0
+
+
+def count_layers(*sizes: int, bias: bool = True) -> int:
+    """Count the parameters of linear layers from `sizes[0]` through to the last."""
+    pairs = itertools.pairwise(sizes)
+    return sum((before + bias) * after for before, after in pairs)
 
 
 class ObjectiveOptions(Part):
@@ -27,3 +41,14 @@ class ObjectiveOptions(Part):
         patches, several views, or has blocks of its own, says so here; it is for an estimate.
         """
         return float(width)
+
+    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside | None:
+        """Parameters beside an encoder of `encoder` parameters; None: not known. For an estimate.
+
+        Args:
+            encoder: the encoder's own parameters.
+            dim: width of its features.
+            patch: numbers in a patch.
+        """
+        del encoder, dim, patch
+        return None

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from medfm_cli.commands.pretrain.objectives.options.base import ObjectiveOptions
+from medfm_cli.commands.pretrain.objectives.options.base import ObjectiveOptions, count_layers
 from medfm_cli.recipe import Part
 
 
@@ -34,3 +34,9 @@ class ContrastiveHead(Part):
     hidden: int = Field(2048, ge=1, description="Width of the hidden layers.")
     out: int = Field(128, ge=2, description="Numbers that are compared.")
     layers: int = Field(2, ge=1, description="Linear layers of the projection.")
+
+    def count(self, dim: int, *, layers: int | None = None) -> int:
+        """Count the parameters from `dim` numbers on: no biases, BatchNorm after hidden layers."""
+        between = (layers or self.layers) - 1
+        sizes = (dim, *[self.hidden] * between, self.out)
+        return count_layers(*sizes, bias=False) + 2 * self.hidden * between

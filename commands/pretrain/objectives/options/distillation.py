@@ -6,7 +6,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from medfm_cli.commands.pretrain.objectives.options.base import ObjectiveOptions
+from medfm_cli.commands.pretrain.objectives.options.base import (
+    Beside,
+    ObjectiveOptions,
+    count_layers,
+)
 from medfm_cli.recipe import Auto, Part
 
 
@@ -52,6 +56,11 @@ class Head(Part):
     bottleneck: int = Field(64, ge=2, description="Width of the last layer, on the sphere.")
     prototypes: int = Field(1024, ge=2, description="Directions that the loss compares.")
 
+    def count(self, dim: int) -> int:
+        """Count the parameters from features of `dim` numbers on."""
+        sizes = (dim, *[self.hidden] * (self.layers - 1), self.bottleneck)
+        return count_layers(*sizes) + self.prototypes * self.bottleneck
+
 
 class Distillation(ObjectiveOptions):
     """What a student that learns from its own moving average is told."""
@@ -78,3 +87,9 @@ class Distillation(ObjectiveOptions):
     def kept(self, width: int) -> float:
         """Numbers kept for the gradient, a patch of a sample: of two large and n small crops."""
         return (2 + self.crops.local_count * LOCAL_PART**2) * width
+
+    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside:
+        """The head; the teacher at rest."""
+        del patch
+        head = self.head.count(dim)
+        return Beside(head, encoder + head)

@@ -6,7 +6,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from medfm_cli.commands.pretrain.objectives.options.base import ObjectiveOptions
+from medfm_cli.commands.pretrain.objectives.options.base import (
+    Beside,
+    ObjectiveOptions,
+    count_layers,
+)
 from medfm_cli.recipe import Part
 
 
@@ -41,3 +45,11 @@ class MaeOptions(ObjectiveOptions):
     def kept(self, width: int) -> float:
         """The visible part in the encoder, every patch in the decoder."""
         return (1 - self.mask_ratio) * width + self.decoder.dim * self.decoder.depth
+
+    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside:
+        """The decoder: a layer in, a token, blocks of 12 d² + 13 d, a norm, a layer out."""
+        del encoder
+        inner = self.decoder.dim
+        blocks = self.decoder.depth * (12 * inner**2 + 13 * inner)
+        ends = count_layers(dim, inner) + count_layers(inner, patch)
+        return Beside(ends + blocks + 3 * inner)

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from medfm_cli.commands.pretrain.objectives.options.base import Beside
 from medfm_cli.commands.pretrain.objectives.options.contrastive import (
     ContrastiveHead,
     ContrastiveOptions,
@@ -29,3 +30,9 @@ class Mocov3Options(ContrastiveOptions):
     head: ContrastiveHead = Field(
         ContrastiveHead(hidden=4096, out=256, layers=3), description="The part thrown away."
     )
+
+    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside:
+        """Projection and prediction; the teacher's encoder and projection at rest."""
+        del patch
+        project = self.head.count(dim)
+        return Beside(project + self.head.count(self.head.out, layers=2), encoder + project)

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from medfm_cli.commands.pretrain.objectives.options.base import Beside
 from medfm_cli.commands.pretrain.objectives.options.contrastive import (
     ContrastiveHead,
     ContrastiveOptions,
@@ -21,3 +22,8 @@ class SimclrOptions(ContrastiveOptions):
         0.1, gt=0, description="Divides the cosines: small values attend to the hardest negatives."
     )
     head: ContrastiveHead = Field(ContrastiveHead(), description="The part that is thrown away.")
+
+    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside:
+        """The head."""
+        del encoder, patch
+        return Beside(self.head.count(dim))

@@ -6,7 +6,11 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from medfm_cli.commands.pretrain.objectives.options.base import ObjectiveOptions
+from medfm_cli.commands.pretrain.objectives.options.base import (
+    Beside,
+    ObjectiveOptions,
+    count_layers,
+)
 from medfm_cli.recipe import Auto
 
 Side = Annotated[int, Field(ge=1)]
@@ -23,3 +27,8 @@ class SimMimOptions(ObjectiveOptions):
         description="Side of a block that is hidden together, one for all axes or one each, in "
         "multiples of the patch; auto: two patches (the paper's 32 pixels at patch 16).",
     )
+
+    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside:
+        """A token, and one layer to the patch."""
+        del encoder
+        return Beside(dim + count_layers(dim, patch))
