@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from medfm_cli.data.card import LabelSchema
+from medfm_cli.data.inputs import SignalInput
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.errors import DataError
 from medfm_cli.models.backbones import build_backbone
@@ -18,7 +19,7 @@ from medfm_cli.models.config import ModelConfig, content_hash, read_config
 from medfm_cli.models.directory import load_encoder, load_model, save_model
 from medfm_cli.models.heads import build_head
 from medfm_cli.models.inputs import normalise
-from medfm_cli.models.spec import BackboneSpec, HeadSpec
+from medfm_cli.models.spec import BackboneSpec, HeadSpec, PatchSpec
 
 SPEC = BackboneSpec(name="vit_xxs", image_size=32)
 PREPROCESSING = Preprocessing(size=32)
@@ -186,3 +187,27 @@ def test_normalisation_is_scale_mean_std_a_channel() -> None:
     found = normalise(images, preprocessing)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found.flatten(), torch.tensor([0.0, 0.0, 2.0]))
+
+
+def test_an_encoder_of_another_kind_is_saved_loaded_and_refused_where_images_are_needed(
+    tmp_path: Path,
+) -> None:
+    taken = SignalInput(leads=["I", "II"], rate=100.0, seconds=2.0)
+    spec = PatchSpec(kind="signal", name="vit_xxs", shape=[200], patch=[25], channels=2)
+    backbone = build_backbone(spec, seed=1).eval()
+    config = ModelConfig(kind="encoder", backbone=spec, preprocessing=taken)
+    save_model(tmp_path / "model", backbone, config)
+    loaded = load_model(tmp_path / "model")
+    assert (loaded.config.backbone, loaded.config.preprocessing) == (spec, taken)
+    values = torch.randn(2, 2, 200)
+    torch.testing.assert_close(loaded.backbone(values), backbone(values))
+    assert "2 × 200" in (tmp_path / "model" / "card.md").read_text()
+    asks = (
+        lambda: load_encoder(tmp_path / "model"),
+        lambda: load_model(tmp_path / "model", takes="image"),
+        lambda: read_config(tmp_path / "model", takes="image"),
+    )
+    for ask in asks:
+        with pytest.raises(DataError, match="holds a model of signals; a model of images") as told:
+            ask()
+        assert "input.kind=image" in str(told.value.hint)
