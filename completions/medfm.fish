@@ -210,15 +210,15 @@ function __medfm_recipes
                 'pretrain/siglip	Pretrain a ViT-B/16 and a text tower on pairs of image and text with…' \
                 'pretrain/siglip-tiny	Pretrain a tiny vision transformer and text tower on pairs of image…' \
                 'pretrain/simclr	Pretrain a ViT-B/16 by telling images apart, as in the SimCLR paper' \
-                'pretrain/simclr-audio	Pretrain a ViT-S by telling recordings apart (SimCLR)' \
-                'pretrain/simclr-audio-tiny	Pretrain a tiny transformer by telling recordings apart (SimCLR)' \
-                'pretrain/simclr-ecg	Pretrain a ViT-S by telling recordings apart (SimCLR)' \
-                'pretrain/simclr-ecg-tiny	Pretrain a tiny transformer by telling recordings apart (SimCLR)' \
-                'pretrain/simclr-icu	Pretrain a ViT-S by telling stays apart (SimCLR)' \
-                'pretrain/simclr-icu-tiny	Pretrain a tiny transformer by telling stays apart (SimCLR)' \
+                'pretrain/simclr-audio	Pretrain a ViT-S by telling sounds apart (SimCLR)' \
+                'pretrain/simclr-audio-tiny	Pretrain a tiny transformer by telling sounds apart (SimCLR)' \
+                'pretrain/simclr-ecg	Pretrain a ViT-S by telling ECGs apart (SimCLR)' \
+                'pretrain/simclr-ecg-tiny	Pretrain a tiny transformer by telling ECGs apart (SimCLR)' \
+                'pretrain/simclr-icu	Pretrain a ViT-S by telling ICU stays apart (SimCLR)' \
+                'pretrain/simclr-icu-tiny	Pretrain a tiny transformer by telling ICU stays apart (SimCLR)' \
                 'pretrain/simclr-tiny	Pretrain a tiny vision transformer by telling images apart (SimCLR)' \
-                'pretrain/simclr-volume	Pretrain a ViT-B by telling volumes apart (SimCLR)' \
-                'pretrain/simclr-volume-tiny	Pretrain a tiny transformer by telling volumes apart (SimCLR)' \
+                'pretrain/simclr-volume	Pretrain a 3D ViT-B by telling scans apart (SimCLR)' \
+                'pretrain/simclr-volume-tiny	Pretrain a tiny 3D transformer by telling scans apart (SimCLR)' \
                 'pretrain/simmim	Pretrain a ViT-B/16 with the settings of the SimMIM paper' \
                 'pretrain/simmim-tiny	Pretrain a tiny vision transformer by painting hidden blocks with…' \
                 'finetune/full	Train all weights, from the encoder on' \
@@ -274,15 +274,15 @@ function __medfm_recipes
                 'siglip	Pretrain a ViT-B/16 and a text tower on pairs of image and text with…' \
                 'siglip-tiny	Pretrain a tiny vision transformer and text tower on pairs of image…' \
                 'simclr	Pretrain a ViT-B/16 by telling images apart, as in the SimCLR paper' \
-                'simclr-audio	Pretrain a ViT-S by telling recordings apart (SimCLR)' \
-                'simclr-audio-tiny	Pretrain a tiny transformer by telling recordings apart (SimCLR)' \
-                'simclr-ecg	Pretrain a ViT-S by telling recordings apart (SimCLR)' \
-                'simclr-ecg-tiny	Pretrain a tiny transformer by telling recordings apart (SimCLR)' \
-                'simclr-icu	Pretrain a ViT-S by telling stays apart (SimCLR)' \
-                'simclr-icu-tiny	Pretrain a tiny transformer by telling stays apart (SimCLR)' \
+                'simclr-audio	Pretrain a ViT-S by telling sounds apart (SimCLR)' \
+                'simclr-audio-tiny	Pretrain a tiny transformer by telling sounds apart (SimCLR)' \
+                'simclr-ecg	Pretrain a ViT-S by telling ECGs apart (SimCLR)' \
+                'simclr-ecg-tiny	Pretrain a tiny transformer by telling ECGs apart (SimCLR)' \
+                'simclr-icu	Pretrain a ViT-S by telling ICU stays apart (SimCLR)' \
+                'simclr-icu-tiny	Pretrain a tiny transformer by telling ICU stays apart (SimCLR)' \
                 'simclr-tiny	Pretrain a tiny vision transformer by telling images apart (SimCLR)' \
-                'simclr-volume	Pretrain a ViT-B by telling volumes apart (SimCLR)' \
-                'simclr-volume-tiny	Pretrain a tiny transformer by telling volumes apart (SimCLR)' \
+                'simclr-volume	Pretrain a 3D ViT-B by telling scans apart (SimCLR)' \
+                'simclr-volume-tiny	Pretrain a tiny 3D transformer by telling scans apart (SimCLR)' \
                 'simmim	Pretrain a ViT-B/16 with the settings of the SimMIM paper' \
                 'simmim-tiny	Pretrain a tiny vision transformer by painting hidden blocks with…'
         case 'finetune'

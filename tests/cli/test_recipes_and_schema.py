@@ -111,7 +111,7 @@ def test_a_shipped_recipe_is_short_and_headed(recipe: Shipped) -> None:
     assert text.startswith("# ")
     assert recipe.summary
     assert command_of(recipe)[:3] in (
-        ["medfm", recipe.verb, recipe.path.stem],
+        ["medfm", recipe.verb, recipe.name],
         ["medfm", recipe.verb, recipe.full_name],
     )
 
