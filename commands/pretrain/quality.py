@@ -10,8 +10,7 @@ import torch
 
 from medfm_cli.commands.pretrain.objectives.base import Examined
 from medfm_cli.data.loader import Batch, Loader
-from medfm_cli.metrics.bootstrap import Resampler, interval
-from medfm_cli.metrics.estimates import FEWEST, Estimate
+from medfm_cli.metrics.means import mean_estimate
 from medfm_cli.models.inputs import normalise
 from medfm_cli.training.guards import Spread, feature_spread
 from medfm_cli.training.randomness import StepRandom
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from medfm_cli.commands.pretrain.objectives.base import Objective
     from medfm_cli.data import Dataset
+    from medfm_cli.metrics.estimates import Estimate
 
 _MOST = 512
 _BATCH = 64
@@ -47,29 +47,11 @@ class Quality:
     @property
     def loss(self) -> Estimate:
         """The mean loss with its interval over subjects."""
-        return mean_estimate(self.losses, self.subjects)
+        return mean_estimate(self.losses, self.subjects, metric="loss")
 
     def gain(self, before: Quality) -> Estimate:
         """The mean loss less that of `before`, image by image."""
-        return mean_estimate(self.losses - before.losses, self.subjects)
-
-
-def mean_estimate(values: NDArray[np.float64], subjects: NDArray[np.int64]) -> Estimate:
-    """The mean of values [n] with a 95 % bootstrap interval over subjects."""
-    resampler = Resampler(subjects)
-    draws = resampler.run({"mean": lambda weights: values @ weights / weights.sum(axis=0)})["mean"]
-    count = int(subjects.max()) + 1
-    low, high, used = interval(draws) if count >= FEWEST else (None, None, len(draws))
-    return Estimate(
-        metric="loss",
-        value=float(values.mean()),
-        low=low,
-        high=high,
-        n=len(values),
-        subjects=count,
-        draws=len(draws),
-        used=used,
-    )
+        return mean_estimate(self.losses - before.losses, self.subjects, metric="loss")
 
 
 class Probe:

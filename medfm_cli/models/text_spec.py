@@ -11,8 +11,8 @@ from medfm_cli.recipe import Part
 Pooling = Literal["mean", "end"]
 
 
-class TextSpec(Part):
-    """A transformer over tokens: our own, or one of transformers by its configuration."""
+class TextShape(Part):
+    """The sizes of a transformer over tokens."""
 
     dim: int = Field(512, ge=8, description="Width of the tokens, a multiple of heads.")
     depth: int = Field(12, ge=1, description="Number of blocks.")
@@ -24,11 +24,7 @@ class TextSpec(Part):
         "end", description="What stands for a text: its last token (end), or the mean of all."
     )
     vocabulary: int = Field(
-        49152, ge=259, description="Tokens: of our own tokeniser the most, of another as it has."
-    )
-    pad: int = Field(0, ge=0, description="The token that fills up.")
-    hub: dict[str, Any] | None = Field(
-        None, description="The configuration of a model of transformers; null: our own tower."
+        49152, ge=259, description="Most tokens of the tokeniser that is trained on these texts."
     )
 
     @model_validator(mode="after")
@@ -36,3 +32,15 @@ class TextSpec(Part):
         if self.dim % self.heads:
             raise ValueError(f"dim {self.dim} must be a multiple of heads ({self.heads})")
         return self
+
+
+class TextSpec(TextShape):
+    """A transformer over tokens: our own, or one of transformers by its configuration."""
+
+    vocabulary: int = Field(
+        49152, ge=259, description="Tokens: of our own tokeniser the most, of another as it has."
+    )
+    pad: int = Field(0, ge=0, description="The token that fills up.")
+    hub: dict[str, Any] | None = Field(
+        None, description="The configuration of a model of transformers; null: our own tower."
+    )

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from medfm_cli.recipe import Part
+from medfm_cli.recipe.kinds import kind_of
 
 
 def _ordered(value: list[float]) -> list[float]:
@@ -220,20 +221,13 @@ class AudioViews(Views):
     mel_mask: float = Field(0.2, gt=0, lt=1, description="Widest of them, as part of the bands.")
 
 
-def _kind(value: Any) -> str:
-    """Tell the kind of a block; without a word about it, images."""
-    if isinstance(value, dict):
-        return str(value.get("kind", "image"))
-    return str(getattr(value, "kind", "image"))
-
-
 AnyViews = Annotated[
     Annotated[ImageViews, Tag("image")]
     | Annotated[VolumeViews, Tag("volume")]
     | Annotated[SignalViews, Tag("signal")]
     | Annotated[SeriesViews, Tag("series")]
     | Annotated[AudioViews, Tag("audio")],
-    Discriminator(_kind),
+    Discriminator(kind_of),
 ]
 """The views of samples of any kind."""
 
@@ -248,6 +242,3 @@ def settle_views(augment: Any, kind: str) -> Any:
     if augment is None or isinstance(augment, dict):
         return {"kind": kind, **(augment or {})}
     return augment
-
-
-Augment = ImageViews

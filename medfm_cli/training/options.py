@@ -10,7 +10,6 @@ from pydantic import Field
 
 from medfm_cli.errors import DataError, UsageError
 from medfm_cli.recipe import Auto, Part
-from medfm_cli.training.augmentations import Augment as Augment
 
 if TYPE_CHECKING:
     from medfm_cli.runs import Run

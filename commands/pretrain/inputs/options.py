@@ -5,11 +5,12 @@ What a recipe leaves open is settled from the data (see `settle`) and written do
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
 from medfm_cli.recipe import Auto, Part
+from medfm_cli.recipe.kinds import kind_of
 
 Whole = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -103,18 +104,12 @@ class AudioChoice(Part):
     range_db: Positive = Field(80.0, description="Decibels below the loudest that are silence.")
 
 
-def _kind(value: Any) -> str:
-    if isinstance(value, dict):
-        return str(value.get("kind", "image"))
-    return str(getattr(value, "kind", "image"))
-
-
 InputChoice = Annotated[
     Annotated[ImageChoice, Tag("image")]
     | Annotated[VolumeChoice, Tag("volume")]
     | Annotated[SignalChoice, Tag("signal")]
     | Annotated[SeriesChoice, Tag("series")]
     | Annotated[AudioChoice, Tag("audio")],
-    Discriminator(_kind),
+    Discriminator(kind_of),
 ]
 """What is learnt from, of whatever kind."""

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medfm_cli.commands.pretrain.objectives.base import Chapter
-from medfm_cli.metrics.bootstrap import Resampler, interval
-from medfm_cli.metrics.estimates import FEWEST, Estimate
+from medfm_cli.metrics.means import mean_estimate
 from medfm_cli.runs import Facts, Table, Text
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from medfm_cli.commands.pretrain.objectives.base import Examined
     from medfm_cli.data.tokens import Tokeniser, TokenTable
+    from medfm_cli.metrics.estimates import Estimate
     from medfm_cli.runs.blocks import Cell
 
 AT = (1, 5)
@@ -71,20 +71,7 @@ def recall(
     values: NDArray[np.bool_] | NDArray[np.float64], subjects: NDArray[np.int64], *, k: int
 ) -> Estimate:
     """Average over queries [N], with a 95 % interval over their subjects; the gallery stays."""
-    numbers = values.astype(np.float64)
-    draws = Resampler(subjects).run({0: lambda w: numbers @ w / w.sum(axis=0)})[0]
-    people = int(subjects.max()) + 1
-    low, high, used = interval(draws) if people >= FEWEST else (None, None, len(draws))
-    return Estimate(
-        metric=f"recall@{k}",
-        value=float(numbers.mean()),
-        low=low,
-        high=high,
-        n=len(numbers),
-        subjects=people,
-        draws=len(draws),
-        used=used,
-    )
+    return mean_estimate(values.astype(np.float64), subjects, metric=f"recall@{k}")
 
 
 def retrieval_chapter(

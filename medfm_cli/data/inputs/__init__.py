@@ -6,7 +6,7 @@ Each kind is a block of a model's `config.json` and knows how a sample is fitted
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Discriminator, Tag
 
@@ -15,6 +15,7 @@ from medfm_cli.data.inputs.series import SeriesInput
 from medfm_cli.data.inputs.signal import SignalInput
 from medfm_cli.data.inputs.volume import VolumeInput
 from medfm_cli.data.preprocess import Preprocessing
+from medfm_cli.recipe.kinds import kind_of
 
 __all__ = [
     "AnyInput",
@@ -27,13 +28,6 @@ __all__ = [
 ]
 
 
-def _kind(value: Any) -> str:
-    """The kind of a block; models of before there were kinds are of images."""
-    if isinstance(value, dict):
-        return str(value.get("kind", "image"))
-    return str(getattr(value, "kind", "image"))
-
-
 PatchInput = VolumeInput | SignalInput | SeriesInput | AudioInput
 """What a network takes that sees no images."""
 
@@ -43,6 +37,6 @@ AnyInput = Annotated[
     | Annotated[SignalInput, Tag("signal")]
     | Annotated[SeriesInput, Tag("series")]
     | Annotated[AudioInput, Tag("audio")],
-    Discriminator(_kind),
+    Discriminator(kind_of),
 ]
 """What a network takes, of whatever kind. All have `kind`, `shape`, `dtype`, `takes` and `fit`."""

@@ -23,7 +23,7 @@ from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.errors import UsageError
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.spec import BackboneSpec
-from medfm_cli.training.options import Augment
+from medfm_cli.training.augmentations import ImageViews
 from medfm_cli.training.randomness import StepRandom
 
 SMALL: dict[str, Any] = {"dim": 16, "depth": 1, "heads": 2, "length": 64, "vocabulary": 300}
@@ -52,7 +52,7 @@ def objective(
     torch.manual_seed(0)
     setting = Setting(
         preprocessing=Preprocessing(size=16, channels=1),
-        views=Augment(crop=[0.5, 1.0]),
+        views=ImageViews(crop=[0.5, 1.0]),
         batch=6,
         subjects=subjects,
         texts=TEXTS,
@@ -255,7 +255,7 @@ def test_padding_is_not_seen() -> None:
 
 def test_mistakes_are_refused_before_anything_is_built() -> None:
     with pytest.raises(UsageError, match="of one pair"):
-        one = Setting(preprocessing=Preprocessing(size=16, channels=1), views=Augment(), batch=1)
+        one = Setting(preprocessing=Preprocessing(size=16, channels=1), views=ImageViews(), batch=1)
         Clip.check(options(ClipOptions), one)
     for keys, where in (
         ({"dim": 30, "heads": 4}, "multiple of heads"),

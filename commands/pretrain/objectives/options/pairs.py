@@ -13,25 +13,12 @@ from pydantic import Field, field_validator, model_validator
 from medfm_cli.commands.pretrain.objectives.options.base import ObjectiveOptions
 from medfm_cli.data.texts import TEMPLATE_FIELDS
 from medfm_cli.errors import DataError
-from medfm_cli.models.text_spec import Pooling
-from medfm_cli.recipe import Part
+from medfm_cli.models.text_spec import TextShape
 
 
-class TextOptions(Part):
+class TextOptions(TextShape):
     """The texts, their tokeniser and their encoder."""
 
-    dim: int = Field(512, ge=8, description="Width of the tokens, a multiple of heads.")
-    depth: int = Field(12, ge=1, description="Number of blocks.")
-    heads: int = Field(8, ge=1, description="Attention heads.")
-    length: int = Field(
-        77, ge=4, description="Tokens of a text, with start and end; what is longer is cut."
-    )
-    pooling: Pooling = Field(
-        "end", description="What stands for a text: its last token (end), or the mean of all."
-    )
-    vocabulary: int = Field(
-        49152, ge=259, description="Most tokens of the tokeniser that is trained on these texts."
-    )
     tokeniser: str | None = Field(
         None, description="A tokenizer.json or a folder with one, instead of training one."
     )
@@ -52,9 +39,7 @@ class TextOptions(Part):
     )
 
     @model_validator(mode="after")
-    def _coherent(self) -> Self:
-        if self.dim % self.heads:
-            raise ValueError(f"dim {self.dim} must be a multiple of heads ({self.heads})")
+    def _alone(self) -> Self:
         own = {"dim", "depth", "heads", "vocabulary", "tokeniser"} & self.model_fields_set
         if self.pretrained is not None and own:
             raise ValueError(f"{', '.join(sorted(own))}: the model in `pretrained` has its own")
