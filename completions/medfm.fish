@@ -603,7 +603,7 @@ function __medfm_keys
                 'watch.every=	Epochs between looks' \
                 'watch.data=	Labelled dataset of the probes: a path, or `same` for the labels of…' \
                 'watch.neighbours=	Neighbours that vote (k of k-NN)' \
-                'watch.most=	Most images of the bank, and most that are asked' \
+                'watch.most=	Most samples of the bank, and most that are asked' \
                 'watch.on_collapse=	What an alarm does: say so and go on, or end the run with exit code 1' \
                 'tasks=	Labelled datasets on which the finished encoder is scored by a…' \
                 'probe.rule=	biovfm: AdamW as in BioVFM-21M' \

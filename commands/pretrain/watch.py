@@ -38,7 +38,7 @@ class Watch(Part):
     )
     neighbours: int = Field(20, ge=1, description="Neighbours that vote (k of k-NN).")
     most: int = Field(
-        500, ge=10, description="Most images of the bank, and most that are asked; evenly spaced."
+        500, ge=10, description="Most samples of the bank, and most that are asked; evenly spaced."
     )
     on_collapse: Literal["warn", "stop"] = Field(
         "warn", description="What an alarm does: say so and go on, or end the run with exit code 1."
