@@ -78,6 +78,7 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
     options = replace(options, look_steps=every)
     told = setting(recipe, dataset, wanted, options, found)
     refuse_unsafe(told.views, known_of(dataset.card, wanted, colour=found.colour))
+    OBJECTIVES.load(recipe.objective).check(recipe.objective, told)
     beginning = begin(recipe, spec, run)
     task = build_task(recipe, beginning.backbone, told)
     probe = Probe(

@@ -59,7 +59,8 @@ class TextConfig(Part):
 class TextSide(nn.Module):
     """Text tower, projections [·,E] of images and texts, and what makes logits of cosines.
 
-    `logit_scale` holds the logarithm of the factor; `logit_bias` is None without one.
+    `logit_scale` holds the logarithm of the factor, [1]; `logit_bias`, [1], is None without one.
+    They have an axis because sharding cuts parameters along their first.
     """
 
     def __init__(
@@ -75,8 +76,8 @@ class TextSide(nn.Module):
         self.tower = tower
         self.image_projection = _projection(image_dim, dim)
         self.text_projection = _projection(tower.dim, dim)
-        self.logit_scale = nn.Parameter(torch.tensor(math.log(scale)))
-        self.logit_bias = None if bias is None else nn.Parameter(torch.tensor(float(bias)))
+        self.logit_scale = nn.Parameter(torch.tensor([math.log(scale)]))
+        self.logit_bias = None if bias is None else nn.Parameter(torch.tensor([float(bias)]))
 
     def images(self, features: Tensor) -> Tensor:
         """Project the encoder's features [B,D] to vectors [B,E] of length one, float32."""

@@ -110,20 +110,31 @@ def _once(argv: list[str], lease: Path, variables: dict[str, str]) -> Ended:
         start_new_session=True,
     )
     try:
-        while process.poll() is None:
-            try:
-                process.wait(TICK)
-            except subprocess.TimeoutExpired:
-                if not lease.exists():
-                    process.terminate()
-                    process.wait(_GRACE)
-    except subprocess.TimeoutExpired:
-        pass
+        out = _heard(process, lease)
     finally:
         if process.poll() is None:
             process.kill()
-    out, _ = process.communicate()
+            process.wait()
     return Ended(process.returncode, _document(out))
+
+
+def _heard(process: subprocess.Popen[bytes], lease: Path) -> bytes:
+    """What a process prints until it ends, or is ended because the lease is gone.
+
+    Read as it comes: one that has printed more than a pipe holds would wait for its reader.
+    """
+    while True:
+        try:
+            return process.communicate(timeout=TICK)[0]
+        except subprocess.TimeoutExpired:
+            if lease.exists():
+                continue
+        process.terminate()
+        try:
+            return process.communicate(timeout=_GRACE)[0]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.communicate()[0]
 
 
 def _document(out: bytes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from toy_data import Toy, balanced, toy_dataset, toy_run
 
 from medfm_cli.commands.pretrain import engine, quality
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
-from medfm_cli.errors import RunFailed
+from medfm_cli.errors import RunFailed, UsageError
 from medfm_cli.models.directory import load_model
 from medfm_cli.runs import Result, Run
 from medfm_cli.runs.blocks import Callout, Figure
@@ -136,6 +136,15 @@ def test_a_rate_that_is_far_too_high_is_a_failed_run(data: Path, tmp_path: Path)
     keys = {"optimiser": {"learning_rate": 1e30}, "steps": 20, "schedule": {"warmup": 0.0}}
     with pytest.raises(RunFailed, match="not a finite number at step"):
         pretrain(data, tmp_path, **keys)
+
+
+@pytest.mark.parametrize("name", ["simclr", "mocov3"])
+def test_what_an_objective_refuses_is_refused_before_anything_is_built(
+    data: Path, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(UsageError, match="compares the samples of a batch"):
+        pretrain(data, tmp_path, objective={"name": name}, batch=4, accumulate=4)
+    assert not (tmp_path / "metrics.jsonl").exists()
 
 
 def test_colour_and_every_augmentation(tmp_path: Path) -> None:

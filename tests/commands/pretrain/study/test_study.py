@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,17 @@ def test_commands_end_when_the_lease_is_gone(tmp_path: Path) -> None:
             done=ends.__setitem__,
         )
     assert list(ends) == ["short"] and not (tmp_path / "lease").exists()
+
+
+def test_a_command_may_say_more_than_a_pipe_holds(tmp_path: Path) -> None:
+    ends: dict[str, Command] = {}
+    program = "import json; print(json.dumps({'long': 'x' * 300_000}))"
+    run_all(
+        {"wordy": [sys.executable, "-c", program]},
+        lease=tmp_path / "lease",
+        at_once=1,
+        check_stop=lambda: None,
+        done=ends.__setitem__,
+    )
+    assert ends["wordy"].code == 0
+    assert len(ends["wordy"].document["long"]) == 300_000
