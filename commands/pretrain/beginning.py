@@ -99,8 +99,8 @@ class Beginning:
 
 
 _WARNING = (
-    "What this report compares with, before training, is the encoder with these weights, also "
-    "where a table calls it random."
+    "What this report compares with, before training, is the encoder with these weights; in "
+    "result.json too, where the key is `random`."
 )
 
 

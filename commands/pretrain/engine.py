@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from medfm_cli.data.inputs import AnyInput
     from medfm_cli.models.backbones import Backbone
     from medfm_cli.runs import Run
+    from medfm_cli.training.safety import Hazard
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Trained:
     recipe: PretrainRecipe
     dataset: Dataset
     survey: Survey
+    allowed: list[Hazard]
     beginning: Beginning
     mixture: list[Drawn]
     task: Objective
@@ -77,7 +79,7 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
     every = choose_look_steps(recipe.watch, options, samples=len(found.rows))
     options = replace(options, look_steps=every)
     told = setting(recipe, dataset, wanted, options, found)
-    refuse_unsafe(told.views, known_of(dataset.card, wanted, colour=found.colour))
+    allowed = refuse_unsafe(told.views, known_of(dataset.card, wanted, colour=found.colour))
     OBJECTIVES.load(recipe.objective).check(recipe.objective, told)
     beginning = begin(recipe, spec, run)
     task = build_task(recipe, beginning.backbone, told)
@@ -117,11 +119,12 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
     if run.rank:
         return Result()
     after = probe.measure(task)
-    verdict = compare(told_before, judge.cases(task)) if judge else None
+    verdict = compare(told_before, judge.cases(task), start=beginning.label) if judge else None
     trained = Trained(
         recipe=recipe,
         dataset=dataset,
         survey=found,
+        allowed=allowed,
         beginning=beginning,
         mixture=mixture,
         task=task,
@@ -131,7 +134,7 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
         before=before,
         after=after,
         verdict=verdict,
-        tasks=judge_tasks(exams, sat_before, task, run),
+        tasks=judge_tasks(exams, sat_before, task, run, start=beginning.label),
         chapters=task.chapters(probe.examined(examined, probe.examine(task))),
     )
     config = save_model(run.path("model"), task.encoder, describe(trained, run), files=task.files())

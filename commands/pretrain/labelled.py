@@ -122,18 +122,20 @@ def open_judge(
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the labelled images say of the encoder beside its random start.
+    """What the labelled images say of the encoder beside its start.
 
     Attributes:
         judged: the comparison of both on the same images, by way.
         part: the split that was asked.
+        start: what the encoder is called that training began with.
     """
 
     judged: dict[str, Comparison]
     part: str = "val"
+    start: str = BEFORE
 
     def difference(self, way: str, metric: str) -> Difference:
-        """Pretrained less random weights, paired."""
+        """Pretrained less the start, paired."""
         return self.judged[way].difference(AFTER, BEFORE, metric)
 
     def metrics(self) -> dict[str, Any]:
@@ -152,7 +154,7 @@ class Verdict:
 
 
 def compare(
-    before: Mapping[str, Cases], after: Mapping[str, Cases], *, part: str = "val"
+    before: Mapping[str, Cases], after: Mapping[str, Cases], *, part: str = "val", start: str = BEFORE
 ) -> Verdict:
     """Set both encoders side by side on the same images."""
     return Verdict(
@@ -161,6 +163,7 @@ def compare(
             for way in after
         },
         part,
+        start,
     )
 
 

@@ -30,12 +30,12 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class Quality:
-    """Measured on images as they are, without augmentation.
+    """Measured on samples as they are, without augmentation.
 
     Attributes:
-        split: the split the images are from: `val`, or what was trained on where there is no val.
-        losses: loss of the objective for each image, [n], with the same masks each time.
-        subjects: codes of the subject of each image, [n].
+        split: the split the samples are from: `val`, or what was trained on where there is no val.
+        losses: loss of the objective for each sample, [n], with the same masks each time.
+        subjects: codes of the subject of each sample, [n].
         spread: of the encoder's features.
     """
 
@@ -55,7 +55,7 @@ class Quality:
 
 
 class Probe:
-    """A fixed set of images on which an encoder is looked at before and after training."""
+    """A fixed set of samples on which an encoder is looked at before and after training."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Probe:
 
     @torch.no_grad()
     def examine(self, task: Objective) -> list[Any]:
-        """Let the objective look at held-out images and at some that are learnt from."""
+        """Let the objective look at held-out samples and at some that are learnt from."""
         task.eval()
         device = next(task.parameters()).device
         return [task.examine(self._batches(task, rows, device)) for _, rows in self._sets()]
@@ -135,7 +135,7 @@ class Probe:
         return np.unique(subjects, return_inverse=True)[1].astype(np.int64)
 
     def examples(self, task: Objective, count: int) -> tuple[Batch, list[str], StepRandom]:
-        """Give a few images of as many modalities and subjects as there are, with captions."""
+        """Give a few samples of as many modalities and subjects as there are, with captions."""
         device = next(task.parameters()).device
         batch = next(self._batches(task, self._varied(count), device))
         rows = batch.rows.tolist()

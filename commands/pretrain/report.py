@@ -9,6 +9,7 @@ from medfm_cli.commands.pretrain.watch_report import tasks_section, watch_metric
 from medfm_cli.runs import Callout, Facts, Figure, Run, Section, Table, Text
 from medfm_cli.runs.figures import line_chart, save
 from medfm_cli.runs.run import read_jsonl
+from medfm_cli.training.safety import overridden
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,6 +35,7 @@ def metrics(trained: Trained, run: Run) -> dict[str, Any]:
         "loss_plain_split": after.split,
         **after.spread.metrics("features"),
         **before.spread.metrics("features_before"),
+        "augment_allowed": {each.operation: each.reason for each in trained.allowed},
         "collapsed": after.spread.collapsed,
         "mixture": {
             each.name: {"samples": each.samples, "share": round(each.share, 6)}
@@ -79,15 +81,16 @@ def sections(trained: Trained, run: Run) -> list[Section]:
             [
                 _opening(trained),
                 _facts(trained),
+                *_allowed(trained),
                 *_mixture(trained),
                 *trained.beginning.blocks(),
-                *_curve(run),
+                *_curve(run, trained.survey.noun),
             ],
         ),
         Section("What the encoder learnt", [*_pictures(trained, run), *_spread(trained)]),
         *(Section(chapter.title, chapter.blocks) for chapter in trained.chapters),
-        *watch_section(run, trained.verdict),
-        *tasks_section(trained.tasks),
+        *watch_section(run, trained.verdict, trained.survey.noun),
+        *tasks_section(trained.tasks, trained.survey.noun),
     ]
 
 
@@ -126,12 +129,17 @@ def _facts(trained: Trained) -> Facts:
             "Input": f"{spec.input_text}, patch {spec.patch_text or 'of timm'}",
             "Encoder parameters": encoder,
             "Other parameters": rest,
-            "Steps": f"{report.steps:,} of {trained.options.batch} images",
-            "Images/s": f"{report.samples_per_second:,.0f}",
+            "Steps": f"{report.steps:,} of {trained.options.batch} {trained.survey.noun}",
+            f"{trained.survey.noun.capitalize()}/s": f"{report.samples_per_second:,.0f}",
             "Waiting for data": f"{report.waiting:.1%}",
             "Training time": f"{report.seconds:.0f} s on {report.device}, {report.precision}",
         }
     )
+
+
+def _allowed(trained: Trained) -> list[Block]:
+    """A rule of safety that was overridden is seen by whoever reads the report."""
+    return [Callout("warn", overridden(trained.allowed))] if trained.allowed else []
 
 
 def _mixture(trained: Trained) -> list[Block]:
@@ -139,14 +147,14 @@ def _mixture(trained: Trained) -> list[Block]:
     return [mixture_table(mixture, trained.recipe.sampling)] if mixture else []
 
 
-def _curve(run: Run) -> list[Block]:
+def _curve(run: Run, noun: str) -> list[Block]:
     steps, losses = _history(run)
     if len(steps) < 2:
         return []
     path = run.path("figures", "loss.svg")
     smooth = max(1, len(losses) // 25)
     save(line_chart({"loss": (steps, losses)}, x="Step", y="Loss", smooth=smooth), path)
-    caption = "Loss on the augmented training images" + (
+    caption = f"Loss on the augmented training {noun}" + (
         f"; the line is the mean over {smooth} points." if smooth > 1 else "."
     )
     return [Figure("figures/loss.svg", caption, "Curve of the training loss over the steps.")]
@@ -158,7 +166,7 @@ def _pictures(trained: Trained, run: Run) -> list[Block]:
     split = trained.after.split
     seen = "not trained on" if split == "val" else "also trained on"
     note = (
-        f"The images are from the split {split} ({seen}): of each modality, then of each subject, "
+        f"The {trained.survey.noun} are from the split {split} ({seen}): of each modality, then of each subject, "
         "the one with most detail."
     )
     return [*pictures, Text(note)]
@@ -170,20 +178,20 @@ def _spread(trained: Trained) -> list[Block]:
         [name, quality.loss.text(), quality.spread.effective_rank, quality.spread.std]
         for name, quality in ((trained.beginning.label, before), ("pretrained", after))
     ]
-    spread, loss = after.spread, after.loss
+    spread, loss, noun = after.spread, after.loss, trained.survey.noun
     table = Table(
         ["Encoder", "Loss [95 % interval]", f"Effective rank of {spread.dimensions}", "Spread"],
         rows,
-        f"Loss and features on {loss.n} images of {loss.subjects} subjects (split {after.split}). "
-        "The images are not augmented, and the masks are the same for both; the loss changed by "
+        f"Loss and features on {loss.n} {noun} of {loss.subjects} subjects (split {after.split}). "
+        f"The {noun} are not augmented, and what is random is the same for both; the loss changed by "
         f"{after.gain(before).text()}, paired. Effective rank: how many directions the features "
-        "use (Roy & Vetterli 2007). Spread: 0 when the features of all images are alike. None of "
+        f"use (Roy & Vetterli 2007). Spread: 0 when the features of all {noun} are alike. None of "
         "these is a quality by itself; whether the features serve a task is measured by finetune "
         "and eval.",
     )
     if spread.collapsed:
         warning = (
-            "The features have collapsed: they hardly tell one image from another. "
+            "The features have collapsed: they hardly tell one sample from another. "
             "Lower the learning rate, train longer, or look at the data."
         )
         return [table, Callout("warn", warning)]

@@ -106,12 +106,12 @@ def sit_all(exams: list[Exam], task: Objective) -> dict[str, Cases]:
 
 
 def judge_tasks(
-    exams: list[Exam], before: Mapping[str, Cases], task: Objective, run: Run
+    exams: list[Exam], before: Mapping[str, Cases], task: Objective, run: Run, *, start: str
 ) -> Verdict | None:
-    """Score the trained encoder beside its random start, and keep what it said of every image."""
+    """Score the trained encoder beside its `start`, and keep what it said of every image."""
     if not exams:
         return None
     after = sit_all(exams, task)
     for exam in exams:
         exam.keep(after[exam.name], run)
-    return compare(before, after, part=TEST)
+    return compare(before, after, part=TEST, start=start)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from medfm_cli.commands.pretrain.alarms import ENTROPY
@@ -28,13 +29,13 @@ def watch_metrics(run: Run, verdict: Verdict | None) -> dict[str, Any]:
     return {"alarms": alarms, "looks": len(seen), "last_look": last, **probes}
 
 
-def watch_section(run: Run, verdict: Verdict | None) -> list[Section]:
-    """The chapter on alarms and probes; none when nothing was looked at."""
-    blocks = [*_probes(verdict), *_alarms(run), *_curves(run)]
+def watch_section(run: Run, verdict: Verdict | None, noun: str) -> list[Section]:
+    """The chapter on alarms and probes; none when nothing was looked at; `noun`: of the samples."""
+    blocks = [*_probes(verdict, noun), *_alarms(run), *_curves(run)]
     return [Section("Watched during the training", blocks)] if blocks else []
 
 
-def tasks_section(verdict: Verdict | None) -> list[Section]:
+def tasks_section(verdict: Verdict | None, noun: str) -> list[Section]:
     """The chapter on the tasks that the recipe names."""
     if verdict is None:
         return []
@@ -42,32 +43,34 @@ def tasks_section(verdict: Verdict | None) -> list[Section]:
         "A linear probe on frozen features, by the protocol of BioVFM-21M: fitted on the training "
         "split of each task, the epoch chosen on its validation split, scored on its test split."
     )
-    return [Section("Scored on tasks", [Text(intro), *_compared(verdict, {})])]
+    return [Section("Scored on tasks", [Text(intro), *_compared(verdict, {}, noun)])]
 
 
-def _probes(verdict: Verdict | None) -> list[Block]:
+def _probes(verdict: Verdict | None, noun: str) -> list[Block]:
     if verdict is None:
         return []
-    return _compared(verdict, WAYS)
+    return _compared(verdict, WAYS, noun)
 
 
-def _compared(verdict: Verdict, names: Mapping[str, str]) -> list[Block]:
+def _compared(verdict: Verdict, names: Mapping[str, str], noun: str) -> list[Block]:
     """A table of scores for each way or task, and one of all differences."""
     blocks: list[Block] = []
     for way, compared in verdict.judged.items():
         scores = {
-            name: {metric: compared.estimate(name, metric) for metric in METRICS}
-            for name in (BEFORE, AFTER)
+            shown: {metric: compared.estimate(name, metric) for metric in METRICS}
+            for name, shown in ((BEFORE, verdict.start), (AFTER, AFTER))
         }
         caption = f"{names.get(way, way).capitalize()}: scores on the split {verdict.part}."
-        blocks.append(score_table(scores, METRICS, first="Encoder", caption=caption, strong=[1]))
+        scored = score_table(scores, METRICS, first="Encoder", caption=caption, strong=[1])
+        called = [noun.capitalize() if name == "Images" else name for name in scored.columns]
+        blocks.append(replace(scored, columns=called))
     pairs = [(way, metric) for way in verdict.judged for metric in METRICS]
     table = difference_table([verdict.difference(way, metric) for way, metric in pairs])
     rows = [
         [names.get(way, way), *row[2:]] for (way, _), row in zip(pairs, table.rows, strict=True)
     ]
     caption = (
-        "Pretrained less random weights of the same network, paired over the same images. "
+        f"Pretrained less {verdict.start} of the same network, paired over the same {noun}. "
         "A gain is a difference whose interval lies above zero."
     )
     return [*blocks, Table(["Of", *table.columns[2:]], rows, caption)]

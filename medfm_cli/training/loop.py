@@ -116,7 +116,8 @@ def fit(
                 set_weight_decay(optimiser, options, state.step)
                 seed_model_noise(options.seed, state.step, session.rank)
                 # Compiling takes the first step many times as long as the others.
-                with meter.aside() if options.compile and state.step == first else nullcontext():
+                compiling = options.compile and state.step == first
+                with meter.aside(steps=1) if compiling else nullcontext():
                     outputs = _gradients(task, model, batch, options, session, step=state.step)
                 task.before_step(state.step)
                 norm = _clip(parameters, session, stepper, options.clip)

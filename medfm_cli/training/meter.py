@@ -45,8 +45,11 @@ class Meter:
             yield batch
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """What happens meanwhile is no training: its time is left out of all speeds."""
+    def aside(self, *, steps: int = 0) -> Iterator[None]:
+        """What happens meanwhile is no training: its time is left out of all speeds.
+
+        Nor are the `steps` that are made of it counted in the speed of a line.
+        """
         began = time.perf_counter()
         try:
             yield
@@ -54,7 +57,7 @@ class Meter:
             seconds = time.perf_counter() - began
             self._state.aside += seconds
             clock, waited, step = self._mark
-            self._mark = (clock + seconds, waited, step)
+            self._mark = (clock + seconds, waited, step + steps)
 
     def count(self, values: dict[str, float], *, rate: float) -> None:
         """Take in the scalars of the step just done."""
@@ -76,14 +79,20 @@ class Meter:
             step=self._state.step,
             **means,
             learning_rate=rate,
-            samples_per_second=round(speed, 1),
+            samples_per_second=None if speed is None else round(speed, 1),
             waiting=round(waiting, 4),
         )
-        self._note = f"loss {means['loss']:.4f} · {speed:,.0f} images/s · waiting {waiting:.0%}"
+        told = "" if speed is None else f" · {speed:,.0f} samples/s"
+        self._note = f"loss {means['loss']:.4f}{told} · waiting {waiting:.0%}"
 
-    def _speed(self) -> tuple[float, float]:
-        """Give samples a second, and the part of the time spent waiting, since the last call."""
+    def _speed(self) -> tuple[float | None, float]:
+        """Give samples a second, and the part of the time spent waiting, since the last call.
+
+        No speed where no step was made but one that was set aside.
+        """
         now = (time.perf_counter(), self._state.waited, self._state.step)
         seconds, waited, steps = (a - b for a, b in zip(now, self._mark, strict=True))
         self._mark = now
-        return steps * self._options.batch / max(seconds, 1e-9), waited / max(seconds, 1e-9)
+        seconds = max(seconds, 1e-9)
+        speed = steps * self._options.batch / seconds if steps else None
+        return speed, waited / seconds

@@ -79,8 +79,10 @@ class Hazard:
     reason: str
 
 
-def refuse_unsafe(views: AnyViews, known: Known) -> None:
-    """Refuse augmentations that teach something wrong.
+def refuse_unsafe(views: AnyViews, known: Known) -> list[Hazard]:
+    """Refuse augmentations that teach something wrong; give those that the recipe allows.
+
+    Whoever reads the report must see that a rule was overridden.
 
     Raises:
         UsageError: names each with its reason, and how to use it all the same.
@@ -93,14 +95,26 @@ def refuse_unsafe(views: AnyViews, known: Known) -> None:
             hint=f"leave {'it' if len(found) == 1 else 'them'} out, "
             f"or set augment.allow: [{names}] if you know better",
         )
+    return _found(views, known)
 
 
 def hazards(views: AnyViews, known: Known) -> list[Hazard]:
     """All operations of `views` that are unsafe and not allowed, in the order of the rules."""
+    return [hazard for hazard in _found(views, known) if hazard.operation not in views.allow]
+
+
+def overridden(found: Sequence[Hazard]) -> str:
+    """Say which rules the recipe overrode with `augment.allow`, and what they say."""
+    reasons = "; ".join(f"{hazard.operation}: {hazard.reason}" for hazard in found)
+    return f"The recipe allows augmentations that are unsafe for these data: {reasons}."
+
+
+def _found(views: AnyViews, known: Known) -> list[Hazard]:
+    """All unsafe operations, allowed or not; each with the first reason."""
     found: dict[str, Hazard] = {}
     for hazard in _all(views, known):
         found.setdefault(hazard.operation, hazard)
-    return [hazard for name, hazard in found.items() if name not in views.allow]
+    return list(found.values())
 
 
 def _all(views: AnyViews, known: Known) -> Iterator[Hazard]:

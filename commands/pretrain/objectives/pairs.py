@@ -115,14 +115,16 @@ class Pairs(Objective):
 
     @torch.no_grad()
     def examine(self, batches: Iterable[Batch]) -> Vectors:
-        """Give the vectors of images and of whole texts."""
-        images, texts, numbers = [], [], []
+        """Give the vectors of images and of whole texts, in the order of the rows."""
+        images, texts, numbers, rows = [], [], [], []
         for batch in batches:
             inputs = self._inputs(normalise(batch.values, self.preprocessing), batch)
             images.append(self.side.images(self.backbone(inputs["images"])).cpu())
             texts.append(self.side.texts(inputs["tokens"]).cpu())
             numbers.append(inputs["texts"].cpu())
-        return Vectors(*(torch.cat(parts).numpy() for parts in (images, texts, numbers)))
+            rows.append(batch.rows.cpu())
+        order = torch.cat(rows).argsort()  # volumes of one depth came together
+        return Vectors(*(torch.cat(parts)[order].numpy() for parts in (images, texts, numbers)))
 
     def chapters(self, examined: Sequence[Examined]) -> list[Chapter]:
         """Tell how well images and texts find each other, and how the texts were read."""

@@ -1,4 +1,4 @@
-"""How well images and texts find each other: recall, with intervals, beside random weights."""
+"""How well images and texts find each other: recall, with intervals, beside the start."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def retrieval_chapter(
             rows.append(cells)
     columns = ["Pairs", "Direction"]
     for k in AT:
-        columns += [f"Recall@{k} [95 % interval]", f"random weights @{k}", f"chance @{k}"]
+        columns += [f"Recall@{k} [95 % interval]", f"at the start @{k}", f"chance @{k}"]
     sizes = ", ".join(
         f"{len(each.subjects)} of {int(each.subjects.max()) + 1} subjects in {each.split}"
         for each in examined
@@ -159,11 +159,11 @@ def _remark(examined: Sequence[Examined]) -> list[Text]:
     ]
     sure = sum(gain.low is not None and gain.low > 0 for gain in gains)
     words = {
-        0: "On pairs not trained on, no gain over random weights is beyond chance in either "
+        0: "On pairs not trained on, no gain over the start is beyond chance in either "
         f"direction (recall@{AT[-1]}): with so few pairs the model mostly remembers.",
-        1: f"On pairs not trained on, recall@{AT[-1]} is above that of random weights beyond "
+        1: f"On pairs not trained on, recall@{AT[-1]} is above that of the start beyond "
         "chance in one direction of two.",
-        2: f"On pairs not trained on, recall@{AT[-1]} is above that of random weights beyond "
+        2: f"On pairs not trained on, recall@{AT[-1]} is above that of the start beyond "
         "chance in both directions.",
     }
     return [Text(words[sure])]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medfm_cli.commands.pretrain.watch import SAME
+from medfm_cli.models.spec import HUB
 
 if TYPE_CHECKING:
     from medfm_cli.commands.pretrain.recipe import PretrainRecipe
@@ -54,6 +55,8 @@ def recipe_of(cell: Cell, recipe: PretrainRecipe) -> dict[str, Any]:
     values["objective"] = blocks.get(cell.objective) or recipe.objective.model_dump(mode="json")
     values["fraction"], values["seed"] = cell.fraction, cell.seed
     values["tasks"] = [{"name": task.name, "data": _absolute(task.data)} for task in recipe.tasks]
+    if (weights := recipe.backbone.weights) is not None and not weights.startswith(HUB):
+        values["backbone"]["weights"] = _absolute(weights)
     if recipe.watch.data is not None:
         values["watch"] = values["watch"] | {"data": _absolute(recipe.watch.data)}
     return values

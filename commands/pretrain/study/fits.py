@@ -71,12 +71,13 @@ class Fit:
 
 
 def fit_line(points: Sequence[Point], *, seed: int = 0) -> Fit | None:
-    """Fit the line; None where fewer than two sizes have a score.
+    """Fit the line; None where fewer than two sizes have a score above 0.
 
     The interval: in every draw the test subjects are drawn anew (the caller's draws, shared by all
     sizes, so that what they have in common cancels), and so are the seeds of every size.
     """
-    there = [point for point in points if len(point.values)]
+    # A mean score of 0 (an accuracy of a tiny test, say) has no logarithm: it is no point either.
+    there = [point for point in points if len(point.values) and point.values.mean() > 0]
     if len({point.size for point in there}) < 2:
         return None
     x = np.log([point.size for point in there])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,7 @@ def test_no_text_of_a_patient_is_in_what_is_written(done: tuple[Result, Run]) ->
     assert not any(word in (run.dir / "model" / "card.md").read_text() for word in words)
 
 
-def test_the_pair_is_kept_and_tells_images_by_a_description(done: tuple[Result, Run]) -> None:
-    """On what it was trained on: a disc is described by its sentence better than by another's."""
+def test_the_pair_is_kept_and_gives_vectors_of_images_and_texts(done: tuple[Result, Run]) -> None:
     result, run = done
     directory = run.dir / result.artefacts["model"]
     pair = load_pair(directory)
@@ -102,6 +102,28 @@ def test_the_pair_is_kept_and_tells_images_by_a_description(done: tuple[Result, 
     assert torch.equal(again.embed_texts(["bars"]), pair.embed_texts(["bars"]))
     limit = 100 if pair.text_config.objective == "clip" else float("inf")
     assert 1 < float(pair.side.logit_scale.exp().detach()) <= limit
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("text.safetensors", "the sha256 differs"),
+        ("tokenizer.json", "the sha256 differs"),
+        ("text.json", "not a valid text config"),
+    ],
+)
+def test_a_damaged_text_side_is_not_loaded(
+    done: tuple[Result, Run], tmp_path: Path, file: str, message: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(done[1].dir / "model", folder)
+    whole = (folder / file).read_bytes()
+    (folder / file).write_bytes(whole[:-9])
+    with pytest.raises(DataError, match=message):
+        load_pair(folder)
+    (folder / file).unlink()
+    with pytest.raises(DataError, match="has no"):
+        load_pair(folder)
 
 
 def test_the_same_again_gives_the_same_bytes(

@@ -46,6 +46,26 @@ def test_what_an_objective_has_beside_the_encoder(objective: dict[str, Any]) -> 
     assert (found.resting > 0) == (recipe.objective.name in ("mocov3", "dino", "dinov2"))
 
 
+@pytest.mark.parametrize("name", ["clip", "siglip"])
+def test_what_learns_from_pairs_has_a_text_side_beside_the_encoder(name: str) -> None:
+    text = {"dim": 16, "depth": 2, "heads": 2, "length": 12, "vocabulary": 280}
+    objective = {"name": name, "dim": 24, "text": text}
+    recipe = PretrainRecipe.model_validate({"data": "data", "objective": objective})
+    setting = Setting(
+        preprocessing=Preprocessing(size=32, channels=3),
+        views=ImageViews(),
+        texts=["There is a disc in the picture.", "There are bars in the picture."] * 4,
+    )
+    task = OBJECTIVES.load(recipe.objective)(build_backbone(SPEC), recipe.objective, setting)
+    rest = sum(each.numel() for each in task.side.parameters())
+    found = recipe.objective.beside(0, dim=64, patch=192)
+    unused = 16 * (280 - task.tokeniser.size)  # of the most tokens that the recipe asks for
+    assert found is not None and found.trained == rest + unused and not found.resting
+    read = {"name": name, "text": {"pretrained": "folder"}}
+    named = PretrainRecipe.model_validate({"data": "data", "objective": read}).objective
+    assert named.beside(0, dim=64, patch=192) is None
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -10,7 +10,11 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from medfm_cli.commands.pretrain.objectives.options.base import ObjectiveOptions
+from medfm_cli.commands.pretrain.objectives.options.base import (
+    Beside,
+    ObjectiveOptions,
+    count_layers,
+)
 from medfm_cli.data.texts import TEMPLATE_FIELDS
 from medfm_cli.errors import DataError
 from medfm_cli.models.text_spec import TextShape
@@ -69,6 +73,20 @@ class PairOptions(ObjectiveOptions):
         """All patches in the encoder; of the text tower as much for each of its few tokens."""
         return float(width) + self.text.dim * self.text.depth / 2
 
+    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside | None:
+        """The text tower with all the tokens it may have, two projections, the scale.
+
+        None with files whose size is not known here: a tokeniser, a text model.
+        """
+        del encoder, patch
+        text = self.text
+        if text.pretrained is not None or text.tokeniser is not None:
+            return None
+        places = (text.vocabulary + text.length) * text.dim
+        tower = places + text.depth * (12 * text.dim**2 + 13 * text.dim) + 2 * text.dim
+        projections = [count_layers(width, self.dim, bias=False) for width in (dim, text.dim)]
+        return Beside(tower + sum(projections) + 1)
+
     def inputs(self) -> dict[str, str]:
         """Give the hashes of the files that are read beside the dataset.
 
@@ -111,6 +129,11 @@ class SiglipOptions(PairOptions):
     bias: float = Field(
         -10.0, description="Added to every logit at the start: most pairs do not belong together."
     )
+
+    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside | None:
+        """As in CLIP, and the bias."""
+        found = super().beside(encoder, dim=dim, patch=patch)
+        return None if found is None else Beside(found.trained + 1)
 
     @field_validator("bias")
     @classmethod
