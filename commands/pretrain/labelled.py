@@ -154,7 +154,11 @@ class Verdict:
 
 
 def compare(
-    before: Mapping[str, Cases], after: Mapping[str, Cases], *, part: str = "val", start: str = BEFORE
+    before: Mapping[str, Cases],
+    after: Mapping[str, Cases],
+    *,
+    part: str = "val",
+    start: str = BEFORE,
 ) -> Verdict:
     """Set both encoders side by side on the same images."""
     return Verdict(

@@ -166,8 +166,8 @@ def _pictures(trained: Trained, run: Run) -> list[Block]:
     split = trained.after.split
     seen = "not trained on" if split == "val" else "also trained on"
     note = (
-        f"The {trained.survey.noun} are from the split {split} ({seen}): of each modality, then of each subject, "
-        "the one with most detail."
+        f"The {trained.survey.noun} are from the split {split} ({seen}): of each modality, then of "
+        "each subject, the one with most detail."
     )
     return [*pictures, Text(note)]
 
@@ -183,7 +183,8 @@ def _spread(trained: Trained) -> list[Block]:
         ["Encoder", "Loss [95 % interval]", f"Effective rank of {spread.dimensions}", "Spread"],
         rows,
         f"Loss and features on {loss.n} {noun} of {loss.subjects} subjects (split {after.split}). "
-        f"The {noun} are not augmented, and what is random is the same for both; the loss changed by "
+        f"The {noun} are as they are where the objective allows, and views and masks, where it "
+        "draws some, are the same for both; the loss changed by "
         f"{after.gain(before).text()}, paired. Effective rank: how many directions the features "
         f"use (Roy & Vetterli 2007). Spread: 0 when the features of all {noun} are alike. None of "
         "these is a quality by itself; whether the features serve a task is measured by finetune "

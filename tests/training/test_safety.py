@@ -12,7 +12,7 @@ from medfm_cli.data.inputs import SeriesInput, SignalInput, VolumeInput
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.errors import UsageError
 from medfm_cli.training.augmentations import AnyViews, settle_views
-from medfm_cli.training.safety import Known, hazards, known_of, refuse_unsafe
+from medfm_cli.training.safety import Known, hazards, known_of, overridden, refuse_unsafe
 
 VIEWS: TypeAdapter[Any] = TypeAdapter(AnyViews)
 
@@ -73,7 +73,9 @@ def test_what_is_wrong_is_refused_with_its_reason_unless_allowed(
         refuse_unsafe(VIEWS.validate_python(block), Known(**known))
     assert reason in str(refused.value)
     assert f"augment.allow: [{operation}]" in str(refused.value.hint)
-    refuse_unsafe(VIEWS.validate_python({**block, "allow": [operation]}), Known(**known))
+    allowed = refuse_unsafe(VIEWS.validate_python({**block, "allow": [operation]}), Known(**known))
+    assert [hazard.operation for hazard in allowed] == [operation]
+    assert reason in overridden(allowed), "whoever reads the report is told"
 
 
 @pytest.mark.parametrize(("block", "known"), SAFE)

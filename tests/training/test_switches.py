@@ -124,6 +124,9 @@ def test_compiled_it_learns_the_same_and_is_itself_again_afterwards(tmp_path: Pa
     assert found == pytest.approx(expected, abs=1e-5)
     assert counters["stats"]["unique_graphs"] >= 1
     assert task._compiled_call_impl is None
+    speeds = [r["samples_per_second"] for r in read_jsonl(tmp_path / "compiled" / "metrics.jsonl")]
+    assert speeds[0] is None, "the step that compiled is in no speed"
+    assert all(speed > 0 for speed in speeds[1:])
 
 
 def test_compile_without_a_compiler_is_refused(

@@ -114,3 +114,19 @@ def test_another_number_of_processes_goes_on_with_the_same_losses(
     again = home / medfm(*arguments, cwd=home, timeout=SECONDS).run_dir
     assert any(record["event"] == "resumed" for record in read_jsonl(again / "log.jsonl"))
     close(again, whole)
+
+
+def test_texts_and_a_learnt_scale_can_be_sharded_too(medfm: Executable, home: Path) -> None:
+    """Parameters without an axis cannot be cut: the scale of CLIP has one."""
+    tower = "{dim: 16, depth: 1, heads: 2, length: 16, vocabulary: 300, template: 'a {label}'}"
+    (home / "pairs.yaml").write_text(
+        "data: data\nbackbone: {name: vit_xxs}\n"
+        f"objective: {{name: clip, dim: 16, text: {tower}}}\nbatch: 20\nsteps: 2\n"
+    )
+    found = []
+    for sharding in ("fsdp", "none"):
+        keys = ("pairs.yaml", f"sharding={sharding}", "--out", sharding, "--processes", "2")
+        done = medfm("pretrain", *keys, cwd=home, timeout=SECONDS)
+        assert done.code == 0, done.stderr
+        found.append(losses(home / done.run_dir))
+    assert found[0] == pytest.approx(found[1], abs=1e-5)

@@ -40,6 +40,8 @@ def test_it_is_done_when_the_recipe_allows_it(medfm: Executable, home: Path) -> 
     done = medfm("pretrain", "toy.yaml", "augment.allow=[hue]", cwd=home)
     assert done.code == 0, done.stderr
     assert (home / done.run_dir / "model").is_dir()
+    report = (home / done.run_dir / "report.html").read_text()
+    assert "allows augmentations that are unsafe for these data: hue: the network" in report
 
 
 def test_views_of_another_kind_than_the_input_are_an_error(medfm: Executable, home: Path) -> None:

@@ -18,7 +18,7 @@ from medfm_cli.data import Dataset
 from medfm_cli.errors import DataError, RunFailed
 from medfm_cli.models.backbones import Backbone
 from medfm_cli.runs import Result, Run
-from medfm_cli.runs.blocks import Callout
+from medfm_cli.runs.blocks import Callout, Table
 from medfm_cli.training.guards import Spread, feature_spread
 
 SMALL: dict[str, Any] = {
@@ -113,3 +113,14 @@ def test_an_alarm_for_features_of_one_direction() -> None:
     assert alarms(line, {}, highest=None, progress=0.1)
     spread = feature_spread(torch.randn(40, 16, generator=torch.Generator().manual_seed(0)))
     assert alarms(spread, {}, highest=None, progress=0.1) == []
+
+
+def test_what_the_probes_compare_with_is_called_what_it_is(data: Path, tmp_path: Path) -> None:
+    _, first = pretrain(data, tmp_path / "first", steps=1)
+    start = {"name": "vit_xxs", "weights": str(first.dir / "model")}
+    watch = {"data": "same", "neighbours": 3}
+    result, _ = pretrain(data, tmp_path / "second", steps=1, backbone=start, watch=watch)
+    (section,) = [s for s in result.sections if s.title == "Watched during the training"]
+    (table, *_) = [block for block in section.blocks if isinstance(block, Table)]
+    assert [row[0] for row in table.rows] == ["weights at the start", "pretrained"]
+    assert "random weights" not in str(section.blocks)

@@ -98,3 +98,11 @@ def test_correlations_of_too_little() -> None:
     assert correlate([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]).r is None
     holed = correlate([1.0, None, 2.0, 4.0], [1.0, 5.0, None, 2.0])
     assert holed.r is None and holed.n == 2
+
+
+def test_a_score_of_nothing_is_no_point() -> None:
+    nothing = Point(1.0, np.array([0.0]), np.zeros((1, 400)))
+    some = [Point(size, np.array([0.5]), np.full((1, 400), 0.5)) for size in (2.0, 4.0)]
+    fit = fit_line([nothing, *some])
+    assert fit is not None and fit.sizes == [2.0, 4.0]
+    assert fit_line([nothing, some[0]]) is None

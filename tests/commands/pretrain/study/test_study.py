@@ -170,6 +170,17 @@ def test_a_cell_is_an_ordinary_recipe(tmp_path: Path) -> None:
     assert json.dumps(recipe_of(grid[0], recipe))
 
 
+def test_a_cell_finds_its_starting_weights_from_anywhere(tmp_path: Path) -> None:
+    for weights, wanted in (
+        ("model.pth", str(Path("model.pth").resolve())),
+        ("hf:some/one", "hf:some/one"),
+    ):
+        values = study(tmp_path) | {"backbone": {"image_size": 32, "weights": weights}}
+        recipe = PretrainRecipe.model_validate(values)
+        assert recipe_of(cells(recipe)[0], recipe)["backbone"]["weights"] == wanted
+        assert recipe.backbone.weights == weights
+
+
 def test_commands_end_when_the_lease_is_gone(tmp_path: Path) -> None:
     ends: dict[str, Command] = {}
 
