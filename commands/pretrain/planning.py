@@ -14,6 +14,7 @@ import pyarrow as pa
 from medfm_cli.commands.pretrain.fraction import chosen_subjects
 from medfm_cli.commands.pretrain.inputs.looking import Resolve, thin
 from medfm_cli.commands.pretrain.inputs.settle import kinds_of, settle_input
+from medfm_cli.commands.pretrain.inputs.telling import input_text
 from medfm_cli.commands.pretrain.patching import settle_patches
 from medfm_cli.commands.pretrain.texts import having_text, told_texts
 from medfm_cli.data.dataset import Dataset
@@ -159,7 +160,7 @@ def plan(recipe: PretrainRecipe) -> Plan:
     lines = [
         f"pretrain on {len(found.rows)} samples of {found.subjects} subjects "
         f"(split {recipe.split} of {dataset.card.name})",
-        f"{spec.name} on inputs of {spec.input_text}, objective {recipe.objective.name}",
+        f"{spec.name} on inputs of {input_text(wanted, spec)}; objective {recipe.objective.name}",
         f"{steps} steps of {batch} samples: every sample is seen about {seen:.0f} times",
     ]
     if found.without_text:

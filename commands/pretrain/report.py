@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from medfm_cli.commands.pretrain.inputs.telling import input_text
 from medfm_cli.commands.pretrain.sampling import mixture_table
 from medfm_cli.commands.pretrain.watch_report import tasks_section, watch_metrics, watch_section
 from medfm_cli.runs import Callout, Facts, Figure, Run, Section, Table, Text
@@ -126,7 +127,7 @@ def _facts(trained: Trained) -> Facts:
     rest = count_parameters(trained.task) - encoder
     return Facts(
         {
-            "Input": f"{spec.input_text}, patch {spec.patch_text or 'of timm'}",
+            "Input": input_text(trained.task.preprocessing, spec),
             "Encoder parameters": encoder,
             "Other parameters": rest,
             "Steps": f"{report.steps:,} of {trained.options.batch} {trained.survey.noun}",

@@ -22,6 +22,11 @@ MOST: Final = 3
 """Records that are drawn."""
 LEADS: Final = 12
 _WIDTH, _LEFT, _ROW, _HEAD, _FOOT = 860.0, 46.0, 40.0, 26.0, 30.0
+_SCALES: Final = {
+    "record": "The leads of a record share one scale, its own standard deviation, not millivolts.",
+    "lead": "Every lead is drawn by its own standard deviation: amplitudes do not compare.",
+    "none": "The leads of a record share one scale, chosen for the record.",
+}
 _TRACE, _PAINT, _BAND = SOFT, "#e0262a", "#8a8a8a24"
 
 
@@ -36,7 +41,7 @@ def traces(shown: Shown) -> Figure:
     drawing.save(path)
     how = (
         "(shaded). Grey: as recorded; red: painted by the autoencoder, which saw the unshaded "
-        "parts alone. "
+        f"parts alone. {_SCALES[cast('SignalInput', shown.preprocessing).standardise]} "
     )
     alt = "Traces of the leads of some records, a painted line over the spans that were hidden."
     return Figure(f"figures/{path.name}", shown.about("records", how, count), alt, wide=True)
