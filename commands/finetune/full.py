@@ -49,7 +49,9 @@ def train(
     classifier = Classifier(start.backbone.unfreeze(), _fresh_head(head, start, recipe.seed))
     rows = parts.images.rows[parts.images.samples(parts.train)]
     colour = start.preprocessing.channels == 3
-    refuse_unsafe(recipe.augment, known_of(dataset.card, start.preprocessing, colour=colour))
+    allowed = refuse_unsafe(
+        recipe.augment, known_of(dataset.card, start.preprocessing, colour=colour)
+    )
     options = _options(recipe, samples=len(rows), validated=bool(len(parts.val)), run=run)
     loader = Loader(
         dataset,
@@ -83,6 +85,7 @@ def train(
         chosen=_chosen(report),
         x="Step",
         curves=_curves(run),
+        allowed=allowed,
         facts=_facts(options, report),
     )
 

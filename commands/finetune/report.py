@@ -16,6 +16,7 @@ from medfm_cli.scoring.tables import (
     class_table,
     score_table,
 )
+from medfm_cli.training.safety import overridden
 
 if TYPE_CHECKING:
     from medfm_cli.commands.finetune.judge import Judgement
@@ -92,6 +93,8 @@ def _what(story: Story) -> list[Block]:
         ),
         Table(columns, rows, "Labelled images by split and class; no subject is in two splits."),
     ]
+    if story.trained.allowed:
+        blocks.append(Callout("warn", overridden(story.trained.allowed)))
     if missing := story.parts.without_training():
         text = f"No training image has the class {', '.join(missing)}: it cannot be recognised."
         blocks.append(Callout("warn", text))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from medfm_cli.models.classifier import Classifier
     from medfm_cli.models.spec import HeadSpec
+    from medfm_cli.training.safety import Hazard
 
 Curve = tuple[list[float], list[float]]
 
@@ -27,6 +28,7 @@ class Trained:
         curves: {"training": (x, loss), "validation": (x, loss)}.
         x: what the x of the curves counts: "Epoch" or "Step".
         facts: what is worth naming in the card: epochs, rates.
+        allowed: unsafe augmentations that the recipe allows.
         probabilities: float64 [N,K] of all labelled samples, where training leaves them behind.
     """
 
@@ -37,4 +39,5 @@ class Trained:
     x: str
     curves: dict[str, Curve] = field(default_factory=dict)
     facts: dict[str, str | int | float] = field(default_factory=dict)
+    allowed: list[Hazard] = field(default_factory=list)
     probabilities: NDArray[np.float64] | None = None

@@ -16,7 +16,7 @@ from medfm_cli.commands.pretrain.onlooker import Onlooker, choose_look_steps
 from medfm_cli.commands.pretrain.planning import Survey, settle, survey
 from medfm_cli.commands.pretrain.quality import Probe, Quality
 from medfm_cli.commands.pretrain.report import metrics, sections, summary
-from medfm_cli.commands.pretrain.sampling import Drawn, drawn, record, strata_of
+from medfm_cli.commands.pretrain.sampling import Drawn, crowded, drawn, record, strata_of
 from medfm_cli.commands.pretrain.study.engine import run_study
 from medfm_cli.commands.pretrain.tasks import judge_tasks, open_exams, sit_all
 from medfm_cli.commands.pretrain.texts import having_text
@@ -30,6 +30,7 @@ from medfm_cli.training.loop import FitReport, fit
 from medfm_cli.training.options import FitOptions, resolve_options
 from medfm_cli.training.randomness import derive
 from medfm_cli.training.safety import known_of, refuse_unsafe
+from medfm_cli.training.session import own_device
 
 if TYPE_CHECKING:
     from medfm_cli.commands.pretrain.objectives.base import Chapter, Objective
@@ -82,7 +83,7 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
     allowed = refuse_unsafe(told.views, known_of(dataset.card, wanted, colour=found.colour))
     OBJECTIVES.load(recipe.objective).check(recipe.objective, told)
     beginning = begin(recipe, spec, run)
-    task = build_task(recipe, beginning.backbone, told)
+    task = build_task(recipe, beginning.backbone, told).to(own_device(run))
     probe = Probe(
         dataset,
         found.rows,
@@ -110,6 +111,9 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
     )
     mixture = drawn(strata, loader.plan)
     record(mixture, recipe.sampling, run)
+    for warning in crowded(loader):
+        run.console.warn(warning)
+        run.log("crowded", warning=warning)
     for choice in loader.choices:
         run.resolve(choice.key, choice.value, choice.why)
     try:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medfm_cli.data.dataset import Dataset
+    from medfm_cli.data.loader import Loader
     from medfm_cli.data.mixture import Strata
     from medfm_cli.data.samplers import Plan
     from medfm_cli.runs import Run, Table
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 COLUMNS = {"modality": "modality", "source": "origin", "site": "site"}
 """The manifest's column of each thing that strata are made of."""
 UNKNOWN = "unknown"
+_CROWDED = 2.0
 
 
 class Sampling(Part):
@@ -75,6 +77,23 @@ def record(mixture: list[Drawn], keys: Sampling, run: Run) -> None:
         shares = {each.name: round(each.share, 4) for each in mixture}
         why = f"samples ^ {keys.temperature:g} of each stratum ({', '.join(keys.by)})"
         run.resolve("sampling.shares", shares, why)
+
+
+def crowded(loader: Loader) -> list[str]:
+    """Say which depths are so rare that their volumes come much more often than the others'."""
+    import numpy as np
+
+    excess = getattr(loader.plan, "excess", None)
+    if excess is None:
+        return []
+    counts = np.bincount(loader.groups).tolist()
+    return [
+        f"volumes of depth {shape[1]}, of which there are {count}, fill a batch of "
+        f"{loader.global_batch} by themselves and come {times:.1f} times as often as they should; "
+        f"without {shape[1]} in input.depths they would join the nearest depth"
+        for shape, count, times in zip(loader.shapes, counts, excess.tolist(), strict=True)
+        if times > _CROWDED
+    ]
 
 
 def mixture_table(mixture: list[Drawn], keys: Sampling) -> Table:

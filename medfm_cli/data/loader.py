@@ -44,6 +44,7 @@ class Loader:
     samples are kept in memory once decoded, and no worker is needed; `auto` does so when they fit
     in a tenth of the available memory. `choices` tells what each `auto` became. `wait_seconds`
     adds up the time that the consumer waited for batches.
+    `shapes` are those of the inputs, and `groups` tells for every row which it has.
 
     Raises:
         DataError: there are no rows, or fewer than processes.
@@ -76,6 +77,7 @@ class Loader:
         self.labels = dataset.labels()[self.rows]
         self.wait_seconds = 0.0
         samples = Fitted.of(dataset, self.rows, preprocessing)
+        self.shapes, self.groups = samples.shapes, samples.groups
         batch = fitting_batch(global_batch, len(rows))
         self.plan: Plan
         if len(samples.shapes) == 1 and (not shuffle or _natural(strata)):

@@ -90,6 +90,17 @@ class MixturePlan:
                 drawn[self.strata.codes[cell.members[0]]] += cell.quota
         return drawn
 
+    @property
+    def excess(self) -> NDArray[np.float64]:
+        """How many times as often as it should each group comes: above 1 where it is rare.
+
+        A group of two samples still fills a whole batch in every epoch.
+        """
+        wanted = np.bincount(self.groups, weights=self._weights)
+        there = np.asarray(self.batches, dtype=np.float64)
+        excess: NDArray[np.float64] = there / there.sum() / wanted
+        return excess
+
     @cached_property
     def batches(self) -> tuple[int, ...]:
         """Batches of each group in an epoch."""

@@ -87,6 +87,22 @@ class Session:
         return quiet
 
 
+def own_device(run: Run) -> torch.device:
+    """Where this process is going to train: a GPU of its own, or the CPU.
+
+    For what is measured before a session is open; Accelerate chooses the same.
+    """
+    if not _sees_gpu():
+        return torch.device("cpu")
+    place = int(os.environ.get("LOCAL_RANK", "0")) if run.world > 1 else 0
+    return torch.device("cuda", place % torch.cuda.device_count())
+
+
+def _sees_gpu() -> bool:
+    # `accelerate launch --cpu` says so in a variable; the recipe has no key for it.
+    return torch.cuda.is_available() and os.environ.get("ACCELERATE_USE_CPU", "").lower() != "true"
+
+
 @contextmanager
 def _unsynced(model: FSDPModule) -> Iterator[None]:
     model.set_requires_gradient_sync(False)
@@ -108,8 +124,7 @@ def open_session(precision: Precision | Auto, run: Run) -> Iterator[Session]:
         ContactLost: another process of this run went away.
     """
     follow_parent()
-    # `accelerate launch --cpu` says so in a variable; the recipe has no key for it.
-    gpu = torch.cuda.is_available() and os.environ.get("ACCELERATE_USE_CPU", "").lower() != "true"
+    gpu = _sees_gpu()
     chosen = _choose_precision(precision, run, gpu=gpu)
     before = torch.are_deterministic_algorithms_enabled()
     threads = torch.get_num_threads()

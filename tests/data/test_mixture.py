@@ -72,6 +72,14 @@ def test_groups_get_their_part_of_the_batches(plan: MixturePlan) -> None:
         assert np.abs(np.asarray(plan.batches) - total * np.asarray(wanted)).max() < 1
 
 
+@given(plans())
+def test_the_excess_of_a_group_is_what_is_drawn_over_what_should_be(plan: MixturePlan) -> None:
+    shares, counts, codes = plan.strata.shares, plan.strata.counts, plan.strata.codes
+    came = np.bincount(plan.groups, weights=draws(plan, 1))
+    wanted = np.bincount(plan.groups, weights=(shares / counts)[codes]) * came.sum()
+    assert plan.excess == pytest.approx(came / wanted)
+
+
 @given(plans(), st.integers(1, 3))
 def test_strata_reach_their_share_within_rounding(plan: MixturePlan, epochs: int) -> None:
     plan = changed(plan, groups=np.zeros(len(plan.groups), dtype=np.int64))

@@ -165,8 +165,10 @@ def test_the_same_recipe_gives_the_same_model(
 def test_full_fine_tuning_learns_keeps_the_best_and_moves_the_encoder(
     shapes: Path, encoder: Path, tmp_path: Path
 ) -> None:
-    result = run(recipe(shapes, model=str(encoder), **FULL), toy_run(tmp_path))
+    views = {"augment": {"crop": [0.9, 1.0], "hue": 0.1, "allow": ["hue"]}}
+    result = run(recipe(shapes, model=str(encoder), **FULL | views), toy_run(tmp_path))
     assert result.metrics["test"]["auc"]["value"] > 0.9
+    assert "unsafe for these data: hue" in callouts(result), "grey images have no hue"
     before, after = load_model(encoder / "model"), load_model(tmp_path / "model")
     moved = [
         not torch.equal(a, b)

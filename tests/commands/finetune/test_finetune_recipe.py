@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from toy_data import balanced, toy_dataset
 
 from medfm_cli.commands.finetune.recipe import FinetuneRecipe
-from medfm_cli.errors import DataError
+from medfm_cli.errors import DataError, UsageError
 from medfm_cli.models.spec import BackboneSpec
 from medfm_cli.recipe.load import load
 
@@ -61,3 +61,15 @@ def test_inputs_are_named_by_content_and_missing_ones_are_told(tmp_path: Path) -
         recipe(data=str(tmp_path / "data"), model=str(tmp_path / "nowhere")).inputs()
     with pytest.raises(DataError, match="there is no dataset"):
         recipe(data=str(tmp_path / "nowhere")).inputs()
+
+
+@pytest.mark.parametrize("mode", ["full", "probe"])
+def test_a_dry_run_asks_the_rules_of_safety_where_images_are_augmented(
+    tmp_path: Path, mode: str
+) -> None:
+    toy_dataset(tmp_path / "data", balanced(subjects=2))
+    keys = {"data": str(tmp_path / "data"), "mode": mode, "backbone": BackboneSpec().model_dump()}
+    if mode == "full":
+        with pytest.raises(UsageError, match="hue: the network sees no colour"):
+            recipe(**keys, augment={"hue": 0.1}).plan()
+    assert recipe(**keys, augment={"hue": 0.1, "allow": ["hue"]}).plan().lines

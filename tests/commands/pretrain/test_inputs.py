@@ -16,9 +16,10 @@ from medfm_cli.commands.pretrain.inputs.series import Measured
 from medfm_cli.commands.pretrain.patching import choose_patch, nearest_divisor
 from medfm_cli.commands.pretrain.planning import plan, settle, survey
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
-from medfm_cli.commands.pretrain.sampling import UNKNOWN, Sampling, drawn, strata_of
+from medfm_cli.commands.pretrain.sampling import UNKNOWN, Sampling, crowded, drawn, strata_of
 from medfm_cli.data.content import Audio, Content, Picture, Series, Signal, Volume
 from medfm_cli.data.inputs import AudioInput, SeriesInput, SignalInput, VolumeInput
+from medfm_cli.data.loader import Loader
 from medfm_cli.data.mixture import MixturePlan
 from medfm_cli.errors import DataError
 
@@ -201,3 +202,24 @@ def test_strata_are_named_and_their_draws_told(tmp_path: Path) -> None:
     assert {each.share for each in told.values()} == {0.25}
     one = strata_of(Sampling(by=["site"]), dataset, rows)
     assert drawn(one, mixed) == []
+
+
+def test_a_rare_depth_that_fills_batches_with_copies_is_told(tmp_path: Path) -> None:
+    def volume(depth: int, number: int) -> Content:
+        return Volume(np.full((depth, 16, 16), number, dtype=np.uint8), None, None)
+
+    dataset = content_dataset(tmp_path, [*(volume(8, n) for n in range(15)), volume(32, 15)])
+    loaders = [
+        Loader(
+            dataset,
+            dataset.rows(kind="volume"),
+            preprocessing=VolumeInput(size=16, depths=depths),
+            global_batch=4,
+            seed=0,
+            workers=0,
+        )
+        for depths in ([8, 32], [8])
+    ]
+    (told,) = crowded(loaders[0])
+    assert "depth 32, of which there are 1, fill a batch of 4" in told
+    assert "4.0 times as often" in told and crowded(loaders[1]) == []
