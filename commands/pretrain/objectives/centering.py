@@ -27,9 +27,9 @@ class Centre(nn.Module):
         super().__init__()
         self.momentum = momentum
         self.register_buffer("value", torch.zeros(prototypes))
-        # Of the step that is under way: kept out of the state, which is saved between steps.
-        self._sum: Tensor | None = None
-        self._count = 0
+        # Of the step that is under way, [K + 1]: the sum of the logits, and how many there were.
+        # Kept out of the state, which is saved between steps.
+        self._seen: Tensor | None = None
 
     def targets(self, logits: Tensor, temperature: Tensor) -> Tensor:
         """Give p [n, K] of the teacher's logits [n, K]."""
@@ -39,15 +39,15 @@ class Centre(nn.Module):
     def see(self, logits: Tensor) -> None:
         """Take logits [n, K] of a part of the batch into the next `update`."""
         total = logits.sum(dim=0, dtype=torch.float32)
-        self._sum = total if self._sum is None else self._sum + total
-        self._count += len(logits)
+        # The count is no Python number: torch.compile would compile anew for each of its values.
+        seen = torch.cat([total, total.new_full((1,), float(len(logits)))])
+        self._seen = seen if self._seen is None else self._seen + seen
 
     @torch.no_grad()
     def update(self) -> None:
         """Move c towards the mean of all logits seen since the last update, on all processes."""
-        if self._sum is None:
+        if self._seen is None:
             return
-        count = self._sum.new_tensor([float(self._count)])
-        total = gather_rows(torch.cat([self._sum, count]).unsqueeze(0)).sum(dim=0)
+        total = gather_rows(self._seen.unsqueeze(0)).sum(dim=0)
         self.value.lerp_(total[:-1] / total[-1], 1.0 - self.momentum)
-        self._sum, self._count = None, 0
+        self._seen = None
