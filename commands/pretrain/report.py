@@ -164,6 +164,8 @@ def _curve(run: Run, noun: str) -> list[Block]:
 def _pictures(trained: Trained, run: Run) -> list[Block]:
     batch, captions, random = trained.probe.examples(trained.task, _PICTURES)
     pictures = trained.task.pictures(batch, captions, random, run)
+    if not pictures:
+        return []
     split = trained.after.split
     seen = "not trained on" if split == "val" else "also trained on"
     note = (

@@ -184,6 +184,8 @@ def line_chart(
     axes.set(xlabel=_short(x, 90), ylabel=_short(y, 60))
     axes.margins(x=0.02)
     axes.grid(axis="x", visible=False)
+    if all(float(value).is_integer() for xs, _ in series.values() for value in xs):
+        axes.xaxis.get_major_locator().set_params(integer=True)  # there is no step 2.5
     if log_y:
         axes.set_yscale("log")
     _legend(axes, len(series))

@@ -40,7 +40,7 @@ def input_text(wanted: AnyInput, spec: BackboneSpec | PatchSpec) -> str:
 
 
 def _sides(sides: Sequence[int]) -> str:
-    return " × ".join(map(str, sides))
+    return "\u00a0×\u00a0".join(map(str, sides))  # not broken at the end of a line
 
 
 def _many(count: int, noun: str) -> str:

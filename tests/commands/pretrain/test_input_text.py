@@ -39,12 +39,14 @@ from medfm_cli.models.spec import BackboneSpec, PatchSpec
 def test_every_kind_has_its_units(wanted: AnyInput, patch: list[int], text: str) -> None:
     channels, *shape = wanted.shape
     spec = PatchSpec(name="vit_xxs", kind=wanted.kind, shape=shape, patch=patch, channels=channels)
-    assert input_text(wanted, spec) == text
+    assert input_text(wanted, spec).replace("\u00a0", " ") == text
 
 
 def test_images_have_pixels_and_those_of_a_convnet_no_patches() -> None:
     wanted = Preprocessing(size=64, channels=1)
     grey = BackboneSpec(name="vit_xs", image_size=64, patch_size=8)
-    assert input_text(wanted, grey) == "64 × 64 pixels, grey; patches of 8 × 8"
+    found = input_text(wanted, grey).replace("\u00a0", " ")
+    assert found == "64 × 64 pixels, grey; patches of 8 × 8"
     colour = BackboneSpec(name="resnet18", image_size=64, channels=3)
-    assert input_text(wanted, colour) == "64 × 64 pixels, colour"
+    found = input_text(wanted, colour).replace("\u00a0", " ")
+    assert found == "64 × 64 pixels, colour"

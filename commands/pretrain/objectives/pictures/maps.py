@@ -65,7 +65,7 @@ def series(shown: Shown) -> Figure:
     how = (
         "(black bars). Left: as measured, each hour and variable that was; right: the same with "
         "the hidden hours painted by the autoencoder, where something had been measured to "
-        "compare with. Colours are deviations from the mean of the training samples. "
+        "compare with. Colours are standard deviations from the mean of the training samples. "
     )
     alt = "Maps of variables over hours, as measured and painted, with bars over the hidden hours."
     return Figure(f"figures/{path.name}", shown.about("stays", how, count), alt, wide=True)
@@ -75,7 +75,8 @@ def audio(shown: Shown) -> Figure:
     """Draw some sounds, three spectrograms in a row."""
     wanted = cast("AudioInput", shown.preprocessing)
     samples, count = shown.samples, min(SOUNDS, len(shown.captions))
-    across, height, left = (_WIDTH - 44 - 2 * _GAP) / 3, 120.0, 44.0
+    left, height = 54.0, 120.0
+    across = (_WIDTH - left - 2 * _GAP) / 3
     step = 24 + height + _FOOT
     drawing = Drawing(_WIDTH, _TOP + count * step)
     words = ("sound", f"seen ({1 - shown.ratio:.0%})", "painted from it")
@@ -98,7 +99,7 @@ def audio(shown: Shown) -> Figure:
     drawing.save(path)
     how = (
         "(grey) and painted by the autoencoder; the patches it saw are shown as they were. "
-        "Loudness over time and pitch, in decibels below the loudest. "
+        "Loudness over time and pitch, in decibels below the loudest; bright is loud. "
     )
     alt = "Threes of spectrograms: a sound, the same with most patches hidden, the painting."
     return Figure(f"figures/{path.name}", shown.about("sounds", how, count), alt, wide=True)
