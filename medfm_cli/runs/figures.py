@@ -185,7 +185,8 @@ def line_chart(
     axes.margins(x=0.02)
     axes.grid(axis="x", visible=False)
     if all(float(value).is_integer() for xs, _ in series.values() for value in xs):
-        axes.xaxis.get_major_locator().set_params(integer=True)  # there is no step 2.5
+        ticker = require("matplotlib.ticker", extra="train")
+        axes.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True))  # no step 2.5
     if log_y:
         axes.set_yscale("log")
     _legend(axes, len(series))
