@@ -6,7 +6,7 @@ numpy and Pillow only, so that a bundle can be used where no torch is installed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,6 @@ class Preprocessing(Cutting):
     """
 
     kind: Literal["image"] = "image"
-    takes: ClassVar[tuple[str, ...]] = ("image",)
 
     size: int = Field(ge=1, description="edge of the square input in pixels")
     channels: Literal[1, 3] = 1

@@ -39,4 +39,4 @@ AnyInput = Annotated[
     | Annotated[AudioInput, Tag("audio")],
     Discriminator(kind_of),
 ]
-"""What a network takes, of whatever kind. All have `kind`, `shape`, `dtype`, `takes` and `fit`."""
+"""What a network takes, of whatever kind. All have `kind`, `shape`, `dtype` and `fit`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,6 @@ class AudioInput(NetworkInput):
     """
 
     kind: Literal["audio"] = "audio"
-    takes: ClassVar[tuple[str, ...]] = ("audio",)
 
     rate: int = Field(ge=100, description="samples a second")
     seconds: float = Field(gt=0, description="length of the input")

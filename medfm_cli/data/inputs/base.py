@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,7 @@ Shape = tuple[int, ...]
 
 
 class NetworkInput(Part):
-    """How a sample becomes an input of a network.
-
-    Attributes:
-        takes: the kinds of sample that can be fitted.
-    """
-
-    takes: ClassVar[tuple[str, ...]]
+    """How a sample becomes an input of a network."""
 
     @property
     @abstractmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,6 @@ class SeriesInput(NetworkInput):
     """
 
     kind: Literal["series"] = "series"
-    takes: ClassVar[tuple[str, ...]] = ("series",)
 
     variables: list[str] = Field(min_length=1, description="names of the variables, in this order")
     hours: float = Field(gt=0, description="from admission on")

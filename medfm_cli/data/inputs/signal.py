@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,6 @@ class SignalInput(NetworkInput):
     """
 
     kind: Literal["signal"] = "signal"
-    takes: ClassVar[tuple[str, ...]] = ("signal",)
 
     leads: list[str] = Field(min_length=1, description="names of the leads, in this order")
     rate: float = Field(gt=0, description="samples a second")

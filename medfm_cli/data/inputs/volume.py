@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,6 @@ class VolumeInput(NetworkInput):
     """
 
     kind: Literal["volume"] = "volume"
-    takes: ClassVar[tuple[str, ...]] = ("volume", "image")
 
     size: int = Field(ge=8, description="height and width in voxels")
     depths: list[int] = Field(min_length=1, description="depths in use, ascending")
