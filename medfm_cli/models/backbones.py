@@ -17,6 +17,8 @@ from medfm_cli.models.patches import PatchEmbedding
 from medfm_cli.models.positions import resize, sincos
 from medfm_cli.models.spec import PRESETS, BackboneSpec, PatchSpec, swiglu_width
 
+_BEHIND_TOKENS = ("fc_norm", "attn_pool", "head")
+
 
 class Backbone(nn.Module):
     """An encoder with one face: patch tokens [B,N,D] and their mean, the features [B,D].
@@ -33,6 +35,7 @@ class Backbone(nn.Module):
         self.dim = int(net.num_features)  # type: ignore[arg-type]
         self.maskable = _is_plain_vit(net)
         self._frozen = False
+        self._rest()
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -128,7 +131,17 @@ class Backbone(nn.Module):
         """Let the weights be trained again."""
         self._frozen = False
         self.requires_grad_(True)
+        self._rest()
         return self
+
+    def _rest(self) -> None:
+        """Let be what timm has behind the tokens: the norms of its own pooling, unused here.
+
+        A parameter that waits for a gradient in vain stops several processes.
+        """
+        for name in _BEHIND_TOKENS:
+            if isinstance(part := getattr(self.net, name, None), nn.Module):
+                part.requires_grad_(False)
 
     def train(self, mode: bool = True) -> Self:
         """Set training mode, unless frozen."""

@@ -139,3 +139,14 @@ def test_pretrained_weights_that_cannot_be_had_are_an_environment_problem(
     monkeypatch.setattr(timm, "create_model", offline)
     with pytest.raises(EnvironmentProblem, match="resnet18 cannot be had: no network"):
         built(name="resnet18", pretrained=True)
+
+
+@pytest.mark.parametrize("name", ["convnext_atto", "vit_pwee_patch16_reg1_gap_256"])
+def test_nothing_that_is_trained_waits_for_a_gradient_in_vain(name: str) -> None:
+    """Several processes would stop at the second step: timm's own pooling has norms."""
+    size = 256 if "256" in name else 64
+    backbone = build_backbone(BackboneSpec(name=name, image_size=size), seed=0)
+    backbone.freeze().unfreeze()
+    backbone(torch.randn(2, 1, size, size)).sum().backward()
+    assert not [k for k, p in backbone.named_parameters() if p.requires_grad and p.grad is None]
+    assert any(not p.requires_grad for p in backbone.parameters())
