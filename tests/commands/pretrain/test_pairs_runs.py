@@ -126,6 +126,35 @@ def test_a_damaged_text_side_is_not_loaded(
         load_pair(folder)
 
 
+def test_a_text_model_of_hugging_face_is_gone_on_from(
+    done: tuple[Result, Run], data: Path, tmp_path: Path
+) -> None:
+    transformers = pytest.importorskip("transformers")
+    folder = tmp_path / "text"
+    vocabulary = load_pair(done[1].dir / "model").tokeniser.size
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.BertConfig(
+        vocab_size=vocabulary, intermediate_size=32, max_position_embeddings=40, **sizes
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = transformers.BertModel(config)
+    model.save_pretrained(folder)
+    shutil.copy(done[1].dir / "model" / "tokenizer.json", folder)
+    text = {"pretrained": str(folder), "length": 40, "pooling": "mean"}
+    wanted = {"name": "clip", "dim": 16, "text": text}
+    result, run = pretrain(data, tmp_path / "run", objective=wanted, steps=2)
+    pair = load_pair(run.dir / "model")
+    assert "pooler.dense.weight" in model.state_dict()
+    trained = dict(pair.side.tower.named_parameters())
+    words = trained["model.embeddings.word_embeddings.weight"]
+    moved = (words - model.embeddings.word_embeddings.weight).detach().abs().max()
+    assert 0 < float(moved) < 0.05, "two steps away from where the folder left them"
+    assert not [name for name in trained if "pooler" in name]
+    assert pair.embed_texts(["a disc"]).shape == (1, 16)
+    assert result.metrics["steps"] == 2
+
+
 def test_the_same_again_gives_the_same_bytes(
     done: tuple[Result, Run], data: Path, tmp_path: Path
 ) -> None:
