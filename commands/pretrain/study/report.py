@@ -45,7 +45,7 @@ def tell(found: Findings, run: Run) -> Result:
     cells, fits = _cells(found), _fits(found.analysis.lines)
     _write_csv(cells, run, "cells.csv")
     _write_csv(fits, run, "fits.csv")
-    done, wanted = len(found.outcomes), len(found.cells)
+    done, wanted, count = len(found.outcomes), len(found.cells), len(found.factors)
     return Result(
         metrics=_metrics(found),
         artefacts={"cells": "cells.csv", "fits": "fits.csv"},
@@ -56,7 +56,7 @@ def tell(found: Findings, run: Run) -> Result:
         ],
         summary=fits if fits.rows else cells,
         headline=f"{done} of {wanted} cells of the study are done, "
-        f"{len(fits.rows)} lines fitted on {len(found.factors)} tasks",
+        f"{len(fits.rows)} lines fitted on {count} task{'s' if count > 1 else ''}",
         lineage={"cells": {each.cell.name: each.numbers.get("weights") for each in found.outcomes}},
     )
 
