@@ -1,11 +1,11 @@
 """What the training loop costs: `fit` beside a bare PyTorch loop.
 
-Run: python benchmarks/overhead.py
+Run: python benchmarks/overhead.py [--objective mae|dino]
 
-Both train the same masked autoencoder on the same images in memory, with the same fused AdamW and
-the same augmentation. The bare loop has nothing else: no Accelerate, no checks, no metrics, no
-checkpoints, no progress. Single steps of the two alternate in one process, so that whatever else
-the machine does meets both, and the medians of the steps are compared: in time on the clock, and in
+Both train the same task (MAE, or DINO with its teacher and small crops) on the same images in
+memory, with the same fused AdamW and the same augmentation. The bare loop has nothing else: no
+Accelerate, no checks, no metrics, no checkpoints, no progress. Single steps of the two alternate in
+one process, so that whatever else the machine does meets both, and the medians of the steps are compared: in time on the clock, and in
 processor time, which is the sounder one where other work runs beside (with OMP_NUM_THREADS=1;
 waiting threads count as working). The ten checkpoints that a run writes by default are measured
 too and told apart: their share shrinks as runs grow longer.
@@ -24,9 +24,11 @@ from pathlib import Path
 
 import torch
 
-from medfm_cli.commands.pretrain.objectives import MaeOptions
-from medfm_cli.commands.pretrain.objectives.base import Setting
+from medfm_cli.commands.pretrain.objectives import DinoOptions, MaeOptions
+from medfm_cli.commands.pretrain.objectives.base import Objective, Setting
+from medfm_cli.commands.pretrain.objectives.dino import Dino
 from medfm_cli.commands.pretrain.objectives.mae import Mae
+from medfm_cli.commands.pretrain.objectives.options.distillation import Crops
 from medfm_cli.console import Silence
 from medfm_cli.data.loader import Batch
 from medfm_cli.data.preprocess import Preprocessing
@@ -45,7 +47,7 @@ SEED = 0
 class BareLoop:
     """Training as one would write it by hand."""
 
-    def __init__(self, task: Mae, options: FitOptions) -> None:
+    def __init__(self, task: Objective, options: FitOptions) -> None:
         self.task = task.train()
         self.options = options
         self.optimiser = build_optimiser(task, options)
@@ -61,7 +63,9 @@ class BareLoop:
         self.optimiser.zero_grad()
         loss = self.task(**inputs)["loss"]
         loss.backward()
+        self.task.before_step(self.step)
         self.optimiser.step()
+        self.task.after_step(self.step)
         self.step += 1
 
 
@@ -98,14 +102,20 @@ class Alternating:
         return Batch(self.images[rows], rows, rows)
 
 
-def new_task(arguments: argparse.Namespace) -> Mae:
-    """Build the autoencoder, the same each time."""
+def new_task(arguments: argparse.Namespace) -> Objective:
+    """Build the task, the same each time."""
     torch.manual_seed(SEED)
     spec = BackboneSpec(
         name=arguments.model, image_size=arguments.size, patch_size=arguments.patch, channels=1
     )
     preprocessing = Preprocessing(size=arguments.size, channels=1)
-    setting = Setting(preprocessing=preprocessing, views=ImageViews())
+    views = ImageViews()
+    setting = Setting(
+        preprocessing=preprocessing, views=views, steps=arguments.steps, batch=arguments.batch
+    )
+    if arguments.objective == "dino":
+        options = DinoOptions(crops=Crops(local_count=4))
+        return Dino(build_backbone(spec), options, setting)
     return Mae(build_backbone(spec), MaeOptions(), setting)
 
 
@@ -129,6 +139,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, float | str | int]:
     fitted_cpu, bare_cpu = (statistics.median(loader.processor[name]) for name in ("fit", "bare"))
     checkpoint = statistics.median(loader.clock["fit"][every - 1 :: every]) - fitted
     return {
+        "objective": arguments.objective,
         "model": arguments.model,
         "size": size,
         "patch": arguments.patch,
@@ -149,6 +160,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, float | str | int]:
 def main() -> None:
     """Measure and print one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--objective", choices=("mae", "dino"), default="mae")
     parser.add_argument("--model", default="vit_xs")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--patch", type=int, default=8)
