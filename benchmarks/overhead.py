@@ -7,8 +7,8 @@ memory, with the same fused AdamW and the same augmentation. The bare loop has n
 Accelerate, no checks, no metrics, no checkpoints, no progress. Single steps of the two alternate in
 one process, so that whatever else the machine does meets both, and the medians of the steps are
 compared: in time on the clock, and in processor time, which is the sounder one where other work
-runs beside (with OMP_NUM_THREADS=1; waiting threads count as working). The ten checkpoints that a run writes by default are measured
-too and told apart: their share shrinks as runs grow longer.
+runs beside (with OMP_NUM_THREADS=1; waiting threads count as working). The ten checkpoints that a
+run writes by default are measured too and told apart: their share shrinks as runs grow longer.
 """
 
 from __future__ import annotations
