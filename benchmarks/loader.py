@@ -35,7 +35,7 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 
 from medfm_cli.data import Dataset, LabelSchema, Loader, Sample, ShardWriter, write_manifest
-from medfm_cli.data.preprocess import fit
+from medfm_cli.data.preprocess import Preprocessing, fit
 
 OURS, MEMORY, STREAM, FOLDER = "medfm", "medfm, in memory", "webdataset", "plain folder"
 HEAD = "samples/s, µs of CPU a sample, medfm faster by, medfm cheaper by: medians (quartiles)"
@@ -129,9 +129,10 @@ def contestants(root: Path, arguments: argparse.Namespace, workers: int) -> dict
     """Build every loader once; each call of a value begins its next epoch."""
     dataset = Dataset.open(root / "dataset")
     shape = {"size": arguments.size, "channels": arguments.channels}
+    ours = {"preprocessing": Preprocessing(**shape)}
     return {
-        OURS: _medfm(dataset, arguments.batch, cache=False, workers=workers, **shape),
-        MEMORY: _medfm(dataset, arguments.batch, cache=True, workers=0, **shape),
+        OURS: _medfm(dataset, arguments.batch, cache=False, workers=workers, **ours),
+        MEMORY: _medfm(dataset, arguments.batch, cache=True, workers=0, **ours),
         STREAM: _webdataset(root, arguments.batch, Fit(**shape), workers),
         FOLDER: _folder(root, arguments.batch, Fit(**shape), workers),
     }
