@@ -120,7 +120,10 @@ def test_compiled_it_learns_the_same_and_is_itself_again_afterwards(tmp_path: Pa
     expected = losses(tmp_path / "plain", Painter())
     assert not counters["stats"]
     task = Painter()
-    found = losses(tmp_path / "compiled", task, compile=True)
+    try:
+        found = losses(tmp_path / "compiled", task, compile=True)
+    except EnvironmentProblem as problem:  # a machine without a C++ compiler
+        pytest.skip(problem.message)
     assert found == pytest.approx(expected, abs=1e-5)
     assert counters["stats"]["unique_graphs"] >= 1
     assert task._compiled_call_impl is None
