@@ -97,25 +97,7 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
     exams = open_exams(recipe, dataset, kind=found.kinds[0])
     sat_before = sit_all(exams, task)
     onlooker = Onlooker(recipe.watch, probe, judge, run, steps=options.steps)
-    strata = strata_of(recipe.sampling, dataset, found.rows)
-    loader = Loader(
-        dataset,
-        found.rows,
-        preprocessing=task.preprocessing,
-        global_batch=options.batch,
-        seed=recipe.seed,
-        rank=run.rank,
-        world=run.world,
-        workers=recipe.workers,
-        strata=strata,
-    )
-    mixture = drawn(strata, loader.plan)
-    record(mixture, recipe.sampling, run)
-    for warning in crowded(loader):
-        run.console.warn(warning)
-        run.log("crowded", warning=warning)
-    for choice in loader.choices:
-        run.resolve(choice.key, choice.value, choice.why)
+    loader, mixture = open_loader(recipe, dataset, found, told, run)
     try:
         report = fit(task, loader, options, run, sample_id=dataset.sample_id, look=onlooker)
     finally:
@@ -154,6 +136,32 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
             "outputs": {"model": config.weights_sha256},
         },
     )
+
+
+def open_loader(
+    recipe: PretrainRecipe, dataset: Dataset, found: Survey, told: Setting, run: Run
+) -> tuple[Loader, list[Drawn]]:
+    """Open what gives the batches, say what is drawn of each stratum, and warn of copies."""
+    strata = strata_of(recipe.sampling, dataset, found.rows)
+    loader = Loader(
+        dataset,
+        found.rows,
+        preprocessing=told.preprocessing,
+        global_batch=told.batch,
+        seed=recipe.seed,
+        rank=run.rank,
+        world=run.world,
+        workers=recipe.workers,
+        strata=strata,
+    )
+    mixture = drawn(strata, loader.plan)
+    record(mixture, recipe.sampling, run)
+    for warning in crowded(loader):
+        run.console.warn(warning)
+        run.log("crowded", warning=warning)
+    for choice in loader.choices:
+        run.resolve(choice.key, choice.value, choice.why)
+    return loader, mixture
 
 
 def setting(

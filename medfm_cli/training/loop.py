@@ -145,17 +145,21 @@ def fit(
             session.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
         _settle(task, ema, state)
         show(task, whole).eval()
-        return FitReport(
-            steps=state.step,
-            resumed_from=state.resumed_from,
-            samples=state.step * options.batch,
-            seconds=state.seconds,
-            waiting=state.waited / state.seconds,
-            precision=session.precision,
-            device=session.device.type,
-            best_step=state.best.step if state.best.weights else None,
-            cpu_seconds=state.cpu_seconds,
-        )
+        return _report(state, options, session)
+
+
+def _report(state: TrainingState, options: FitOptions, session: Session) -> FitReport:
+    return FitReport(
+        steps=state.step,
+        resumed_from=state.resumed_from,
+        samples=state.step * options.batch,
+        seconds=state.seconds,
+        waiting=state.waited / state.seconds,
+        precision=session.precision,
+        device=session.device.type,
+        best_step=state.best.step if state.best.weights else None,
+        cpu_seconds=state.cpu_seconds,
+    )
 
 
 def _is_sharded(options: FitOptions, session: Session) -> bool:
