@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 ENTROPY = "teacher_entropy"
 """The scalar that objectives with a teacher log: mean entropy of its targets, in nats."""
-_CERTAIN, _BLANK = 0.01, 0.999
+_CERTAIN, _BLANK = 0.01, 0.98
 _SETTLED = 0.2
 
 
@@ -22,7 +22,7 @@ def alarms(
     Features: `Spread.collapsed`. A teacher: its targets have (nearly) no entropy, so that it names
     the same prototype for everything, or after a fifth of the run still (nearly) the highest, so
     that it has no opinion: the two kinds of collapse that DINO's centring and sharpening work
-    against (Caron et al. 2021, §5.3). The thresholds, 1 % and 99.9 % of log K, are our own.
+    against (Caron et al. 2021, §5.3). The thresholds, 1 % and 98 % of log K, are our own.
 
     Args:
         spread: of the features of different samples.
@@ -41,5 +41,5 @@ def alarms(
         if entropy < _CERTAIN * highest:
             said.append("the teacher gives every sample to the same prototype")
         elif entropy > _BLANK * highest and progress > _SETTLED:
-            said.append("the teacher's targets are even: it tells nothing")
+            said.append("the teacher's targets are nearly even: it tells little")
     return said

@@ -188,10 +188,10 @@ def _spread(trained: Trained) -> list[Block]:
         f"Loss and features on {loss.n} {noun} of {loss.subjects} subjects (split {after.split}). "
         f"The {noun} are as they are where the objective allows, and views and masks, where it "
         "draws some, are the same for both; the loss changed by "
-        f"{after.gain(before).text()}, paired. Effective rank: how many directions the features "
-        f"use (Roy & Vetterli 2007). Spread: 0 when the features of all {noun} are alike. None of "
-        "these is a quality by itself; whether the features serve a task is measured by finetune "
-        "and eval.",
+        f"{after.gain(before).text()}, paired.{_moving(trained)} Effective rank: how many "
+        "directions the features use (Roy & Vetterli 2007). Spread: 0 when the features of all "
+        f"{noun} are alike. None of these is a quality by itself; whether the features serve a "
+        "task is measured by finetune and eval.",
     )
     if spread.collapsed:
         warning = (
@@ -200,6 +200,16 @@ def _spread(trained: Trained) -> list[Block]:
         )
         return [table, Callout("warn", warning)]
     return [table]
+
+
+def _moving(trained: Trained) -> str:
+    """A caution where the loss is against a teacher that changes too."""
+    if trained.task.highest_entropy is None:
+        return ""
+    return (
+        " It is against the objective's own teacher, which changed too: the two losses are no "
+        "measure of progress."
+    )
 
 
 def _history(run: Run) -> tuple[list[int], list[float]]:
