@@ -26,7 +26,7 @@ test: $(installed)-test
 check: $(installed)-test
 	$(python) -m ruff check
 	$(python) -m ruff format --check
-	PYTHON="$(abspath $(python))" scripts/typecheck
+	$(python) -m mypy -p medfm_cli
 	$(python) scripts/generate.py --check
 
 bench: $(installed)-test
@@ -44,7 +44,7 @@ $(python):
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "medfm needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
 
-inputs := pyproject.toml setup.py constraints.txt medfm_cli/version.py
+inputs := pyproject.toml constraints.txt medfm_cli/version.py
 $(installed)-demo: extras := train,demo
 $(installed)-test: extras := test
 $(installed)-demo $(installed)-test: $(inputs) | $(python)

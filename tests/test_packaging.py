@@ -1,5 +1,6 @@
 """What is installed: one package, with its commands, recipes and completions, from anywhere."""
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -32,9 +33,14 @@ def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from a copy of the tracked files, so that no build leaves traces here."""
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in ("medfm_cli", "commands", "recipes", "completions"):
-        copy(repository / name, source / name)
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
-        (source / name).write_bytes((repository / name).read_bytes())
+        shutil.copytree(
+            repository / name,
+            source / name,
+            symlinks=True,
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(repository / name, source)
     build = (
         "from setuptools import build_meta; import sys; print(build_meta.build_wheel(sys.argv[1]))"
     )
@@ -44,13 +50,6 @@ def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     (path,) = out.glob("*.whl")
     return path
-
-
-def copy(source: Path, target: Path) -> None:
-    for path in source.rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts:
-            (target / path.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
-            (target / path.relative_to(source)).write_bytes(path.read_bytes())
 
 
 def test_the_wheel_holds_one_name_and_everything_in_it(wheel: Path, repository: Path) -> None:
