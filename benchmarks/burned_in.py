@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from medfm_cli.commands.curate.burned_in import find_text
-from medfm_cli.commands.curate.scrub import LEAST, LEAST_EXPECTED
+from medfm_cli.commands.curate.deidentify.burned_in import find_text
+from medfm_cli.commands.curate.deidentify.step import LEAST, LEAST_EXPECTED
 
 Pixels = NDArray[np.uint8]
 CLEAN = {

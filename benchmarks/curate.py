@@ -73,7 +73,7 @@ def plain_loop(source: Path, out: Path) -> None:
     """Decode and write with webdataset; no more."""
     import webdataset as wds
 
-    from medfm_cli.data.payload import png
+    from medfm_cli.samples.payload import png
 
     out.mkdir(parents=True)
     labels = dict(line.split(",")[:2] for line in (source / "labels.csv").open())

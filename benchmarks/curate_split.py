@@ -42,7 +42,7 @@ def samples(count: int) -> Iterator[tuple[Any, ...]]:
 
 def fill(ledger: Any, count: int) -> None:
     """Write the samples as the step finds them."""
-    from medfm_cli.commands.curate.ledger import Ledger
+    from medfm_cli.commands.curate.catalog import Ledger
 
     assert isinstance(ledger, Ledger)
     told = ["id", "content_sha", "subject", "label", "modality", "site", "cluster"]
@@ -57,13 +57,13 @@ def fill(ledger: Any, count: int) -> None:
 
 def ours(count: int) -> dict[str, float]:
     """CPU seconds of each step, and the peak in MB."""
-    from medfm_cli.commands.curate.clients import partition
-    from medfm_cli.commands.curate.instructions import instruct
-    from medfm_cli.commands.curate.ledger import Ledger
+    from medfm_cli.commands.curate.catalog import Ledger
+    from medfm_cli.commands.curate.instructions.step import instruct
     from medfm_cli.commands.curate.options.clients import Clients
     from medfm_cli.commands.curate.options.instructions import Instructions
     from medfm_cli.commands.curate.options.split import Split
-    from medfm_cli.commands.curate.split import split
+    from medfm_cli.commands.curate.split.clients import partition
+    from medfm_cli.commands.curate.split.step import split
 
     skew = Clients(count=10, scheme="dirichlet")
     steps: dict[str, Callable[[], Any]] = {

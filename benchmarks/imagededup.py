@@ -33,10 +33,10 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parent))
 from near_duplicates import CHANGES, TURN, pictures
 
-from medfm_cli.commands.curate.clusters import form_clusters
-from medfm_cli.commands.curate.fingerprints import Fingerprint, fingerprint
-from medfm_cli.commands.curate.near import Looks, Thumbs, all_links, near_copies
-from medfm_cli.data.content import Picture
+from medfm_cli.commands.curate.similarity.clusters import form_clusters
+from medfm_cli.commands.curate.similarity.fingerprint import Fingerprint, fingerprint
+from medfm_cli.commands.curate.similarity.near import Looks, Thumbs, all_links, near_copies
+from medfm_cli.samples.content import Picture
 
 PEER = Path(__file__).parent.parent / ".peers" / "imagededup"
 DISTANCES = (8, 10)

@@ -31,9 +31,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
-from medfm_cli.data.hamming import distinct, near_pairs
-from medfm_cli.data.likeness import alike
-from medfm_cli.data.perceptual import (
+from medfm_cli.commands.curate.similarity.hamming import distinct, near_pairs
+from medfm_cli.commands.curate.similarity.likeness import alike
+from medfm_cli.commands.curate.similarity.perceptual import (
     BITS,
     TURNS,
     perceptual_hash,

@@ -24,8 +24,9 @@ from typing import Any
 
 from planted_text import CONTEXTS, FURTHER, HELD_OUT, MEDICAL, SENTENCES, planted
 
-from medfm_cli.commands.curate.text_patterns import Span
-from medfm_cli.commands.curate.text_scrub import Finder, again, clean, finder
+from medfm_cli.commands.curate.deidentify.text.clean import clean, finder
+from medfm_cli.commands.curate.deidentify.text.find import Finder, again
+from medfm_cli.commands.curate.deidentify.text.patterns import Span
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """`python -m medfm_cli` is the same program as `medfm`."""
 
-from medfm_cli.app import main
+from medfm_cli.cli.app import main
 
 if __name__ == "__main__":
     main()

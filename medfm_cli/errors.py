@@ -76,6 +76,28 @@ class DataError(MedfmError):
     kind = "data"
 
 
+class Unreadable(DataError):
+    """A file that gives no image; `reason` says why in a few words and names no patient.
+
+    `step` is `read` when the file could not be understood, `quality` when it was and is no image.
+    A reader of a file of many samples raises it when the file ends here, and *yields* it when only
+    one of them, `part`, cannot be read and the others can.
+    """
+
+    def __init__(self, reason: str, *, step: str = "read", part: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.step = step
+        self.part = part
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _unreadable, (self.reason, self.step, self.part)
+
+
+def _unreadable(reason: str, step: str, part: str) -> Unreadable:
+    return Unreadable(reason, step=step, part=part)
+
+
 class EnvironmentProblem(MedfmError):
     """The machine lacks something: an extra, disk, memory, a permission, a network."""
 

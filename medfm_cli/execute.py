@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medfm_cli import team, verbs, workers
+from medfm_cli import verbs
 from medfm_cli.errors import EnvironmentProblem, MedfmError, UsageError
+from medfm_cli.processes import launched as team
+from medfm_cli.processes import spawned as workers
 from medfm_cli.recipe.dump import dump, dump_resolved
 from medfm_cli.runs import Result, Run
 from medfm_cli.runs.artefacts import holds

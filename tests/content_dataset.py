@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from medfm_cli.data import Dataset, LabelSchema, Sample, ShardWriter, write_manifest
-from medfm_cli.data.content import Content, content_sha
-from medfm_cli.data.payload import encode
+from medfm_cli.samples.content import Content, content_sha
+from medfm_cli.samples.payload import encode
 
 
 def content_dataset(

@@ -13,8 +13,8 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from medfm_cli.commands.curate.reading import Settings, read_unit
-from medfm_cli.commands.curate.spool import Spool, Unit
+from medfm_cli.commands.curate.reading.staging import Spool, Unit
+from medfm_cli.commands.curate.reading.worker import Settings, read_unit
 
 CT_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 

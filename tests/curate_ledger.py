@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from medfm_cli.commands.curate.ledger import Ledger
+from medfm_cli.commands.curate.catalog import Ledger
 
 BLANK: dict[str, Any] = {
     "block": 0,

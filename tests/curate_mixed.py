@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medfm_cli.commands.curate.ledger import Ledger
+from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.data import LabelSchema, Sample, ShardWriter, write_manifest
 from medfm_cli.data.card import DatasetCard
-from medfm_cli.data.content import (
+from medfm_cli.data.manifest import Quarantined
+from medfm_cli.data.shards import member_places
+from medfm_cli.samples.content import (
     Audio,
     Content,
     Picture,
@@ -26,9 +28,7 @@ from medfm_cli.data.content import (
     Volume,
     content_sha,
 )
-from medfm_cli.data.manifest import Quarantined
-from medfm_cli.data.payload import encode, extension
-from medfm_cli.data.shards import member_places
+from medfm_cli.samples.payload import encode, extension
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 BLOCKS = ("films", "monitors", "records")

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from medfm_cli.commands.curate.fingerprints import fingerprint
-from medfm_cli.data.content import Picture
+from medfm_cli.commands.curate.similarity.fingerprint import fingerprint
+from medfm_cli.samples.content import Picture
 
 Pixels = NDArray[np.uint8]
 

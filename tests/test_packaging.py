@@ -22,7 +22,7 @@ files = importlib.resources.files("medfm_cli.completions")
 assert {"medfm.bash", "_medfm", "medfm.fish"} <= {f.name for f in files.iterdir()}
 templates = importlib.resources.files("medfm_cli.runs") / "templates"
 assert (templates / "page.css").is_file()
-from medfm_cli.app import main
+from medfm_cli.cli.app import main
 sys.argv = ["medfm", "recipes", "ls"]
 main()
 """
@@ -75,7 +75,7 @@ def test_the_wheel_says_who_it_is(wheel: Path) -> None:
     assert "Provides-Extra: train" in metadata
     assert "# medfm" in metadata, "the README is the long description"
     entry_points = archive.read(f"medfm-{__version__}.dist-info/entry_points.txt").decode()
-    assert "medfm = medfm_cli.app:main" in entry_points
+    assert "medfm = medfm_cli.cli.app:main" in entry_points
 
 
 def test_the_wheel_works_from_another_directory(

@@ -149,7 +149,7 @@ def test_no_patient_is_named(run_dir: Path) -> None:
 NO_TORCH = """
 import sys
 sys.argv[0] = "medfm"
-from medfm_cli.app import main
+from medfm_cli.cli.app import main
 try:
     main()
 finally:

@@ -14,7 +14,7 @@ from medfm_cli.data import Dataset, DatasetLineage, LabelSchema
 from medfm_cli.data.manifest import source_digest
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.models.backbones import build_backbone
-from medfm_cli.models.card import CardFacts, data_facts
+from medfm_cli.models.card_facts import CardFacts, data_facts
 from medfm_cli.models.classifier import Classifier
 from medfm_cli.models.config import ModelConfig, OperatingPoint
 from medfm_cli.models.directory import save_model

@@ -6,18 +6,17 @@ from typing import Annotated
 
 import typer
 
-from medfm_cli.verbs import (
+from medfm_cli.cli.options import Options, level_of
+from medfm_cli.cli.signature import (
     DryRun,
     Force,
     Json,
-    Options,
     Out,
     Overrides,
     Processes,
     Quiet,
     RecipeName,
     Verbose,
-    level_of,
 )
 
 
@@ -45,7 +44,7 @@ def command(
     if diff:
         _compare([recipe, *(overrides or [])], wants_json=json)
         return
-    from medfm_cli.command import run_verb
+    from medfm_cli.cli.command import run_verb
 
     options = Options(out, dry_run, json, level_of(quiet, verbose), force, processes)
     run_verb("curate", recipe, overrides or [], options)

@@ -12,39 +12,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medfm_cli.commands.curate.account import Account
-from medfm_cli.commands.curate.annotate import annotate
 from medfm_cli.commands.curate.annotations.find import find as find_annotations
-from medfm_cli.commands.curate.clients import partition
-from medfm_cli.commands.curate.contamination import contamination
-from medfm_cli.commands.curate.croissant import write_croissant
-from medfm_cli.commands.curate.datasheet import responsible_use, write_datasheet
-from medfm_cli.commands.curate.deduplicate import Unique, deduplicate
-from medfm_cli.commands.curate.deidentify import PUBLIC_KEY, Pseudonyms, private_key
-from medfm_cli.commands.curate.describe import Description, describe
-from medfm_cli.commands.curate.instructions import Instructed, instruct
-from medfm_cli.commands.curate.joining import Block, join
-from medfm_cli.commands.curate.ledger import Ledger
-from medfm_cli.commands.curate.linkage import write_linkage
-from medfm_cli.commands.curate.listing import list_files
-from medfm_cli.commands.curate.notes import Resolve
-from medfm_cli.commands.curate.partitioned import Partitioned
-from medfm_cli.commands.curate.read import Planned, read_all
+from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.counts import Account
+from medfm_cli.commands.curate.deidentify.pseudonyms import PUBLIC_KEY, Pseudonyms, private_key
+from medfm_cli.commands.curate.deidentify.rescan import Rescan, rescan
+from medfm_cli.commands.curate.describing.step import Description, describe
+from medfm_cli.commands.curate.duplicates.contamination import contamination
+from medfm_cli.commands.curate.duplicates.contamination_summary import Contaminated
+from medfm_cli.commands.curate.duplicates.step import Unique, deduplicate
+from medfm_cli.commands.curate.instructions.step import Instructed, instruct
+from medfm_cli.commands.curate.metadata.collect import annotate
+from medfm_cli.commands.curate.metadata.file_metadata import Resolve
+from medfm_cli.commands.curate.reading.joining import Block, join
+from medfm_cli.commands.curate.reading.plan import Planned, read_all
+from medfm_cli.commands.curate.reading.staging import Spool
 from medfm_cli.commands.curate.recipe import CurateRecipe
-from medfm_cli.commands.curate.report import Story, headline, sections, summary
-from medfm_cli.commands.curate.reporting.contaminated import contaminated_blocks
-from medfm_cli.commands.curate.rescan import Rescan, rescan
-from medfm_cli.commands.curate.shared import Contaminated
+from medfm_cli.commands.curate.report.contamination import contaminated_blocks
+from medfm_cli.commands.curate.report.datasheet import responsible_use, write_datasheet
+from medfm_cli.commands.curate.report.page import Story, headline, sections, summary
 from medfm_cli.commands.curate.sources import Source
-from medfm_cli.commands.curate.split import Dealt, split
-from medfm_cli.commands.curate.spool import Spool
+from medfm_cli.commands.curate.sources.listing import list_files
+from medfm_cli.commands.curate.split.client_summary import Partitioned
+from medfm_cli.commands.curate.split.clients import partition
+from medfm_cli.commands.curate.split.step import Dealt, split
 from medfm_cli.commands.curate.withdrawal import Withdrawn, forget, withdraw
 from medfm_cli.commands.curate.withdrawal import told as withdrawal_told
-from medfm_cli.commands.curate.writing import write_dataset, write_dicom
-from medfm_cli.data.machine import give_back_memory, usable_cpus
-from medfm_cli.data.readers.needs import NEEDS
+from medfm_cli.commands.curate.writing.croissant import write_croissant
+from medfm_cli.commands.curate.writing.linkage import write_linkage
+from medfm_cli.commands.curate.writing.step import write_dataset, write_dicom
 from medfm_cli.errors import DataError, EnvironmentProblem, MedfmError
+from medfm_cli.readers.optional import NEEDS
 from medfm_cli.runs import Callout, Result, Run
+from medfm_cli.runs.machine import give_back_memory, usable_cpus
 
 LEDGER = ("checkpoints", "ledger.sqlite")
 UNPACKED = ("checkpoints", "unpacked")

@@ -15,9 +15,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medfm_cli.commands.curate.deidentify import Pseudonyms
-from medfm_cli.commands.curate.ledger import Ledger
-from medfm_cli.commands.curate.spool import WITHDRAWN, Spool
+from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
+from medfm_cli.commands.curate.reading.staging import WITHDRAWN, Spool
 from medfm_cli.data.manifest import MANIFEST_FILE
 from medfm_cli.errors import DataError
 from medfm_cli.runs import Callout, Run

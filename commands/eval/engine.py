@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from medfm_cli.commands.eval import protocol
-from medfm_cli.commands.eval.board import Board, hold
-from medfm_cli.commands.eval.entrants import Contest, open_entrants
+from medfm_cli.commands.eval.candidates import Contest, open_entrants
+from medfm_cli.commands.eval.comparison import Board, hold
 from medfm_cli.commands.eval.gate import gate
 from medfm_cli.commands.eval.overlaps import check_overlaps
 from medfm_cli.commands.eval.report import Story, headline, sections, summary

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from medfm_cli.metrics import SCORERS
 
 if TYPE_CHECKING:
-    from medfm_cli.commands.eval.board import Board
+    from medfm_cli.commands.eval.comparison import Board
     from medfm_cli.commands.eval.recipe import EvalRecipe
 
 

@@ -8,7 +8,7 @@ from medfm_cli.errors import DataError
 from medfm_cli.scoring.lineage import Overlap, overlap
 
 if TYPE_CHECKING:
-    from medfm_cli.commands.eval.entrants import Entrant
+    from medfm_cli.commands.eval.candidates import Entrant
     from medfm_cli.data import Dataset
     from medfm_cli.scoring.images import LabelledImages
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from medfm_cli.commands.eval.closeup import closeup
+from medfm_cli.commands.eval.error_analysis import closeup
 from medfm_cli.commands.eval.methods.pixels import Pixels
 from medfm_cli.metrics import SCORERS
 from medfm_cli.runs import Callout, Facts, Section, Table, Text
-from medfm_cli.scoring import remarks
+from medfm_cli.scoring import caveats as remarks
 from medfm_cli.scoring.charts import forest_figure
 from medfm_cli.scoring.tables import (
     CALIBRATION,
@@ -20,8 +20,8 @@ from medfm_cli.scoring.tables import (
 )
 
 if TYPE_CHECKING:
-    from medfm_cli.commands.eval.board import Board
-    from medfm_cli.commands.eval.entrants import Entrant
+    from medfm_cli.commands.eval.candidates import Entrant
+    from medfm_cli.commands.eval.comparison import Board
     from medfm_cli.commands.eval.recipe import EvalRecipe
     from medfm_cli.data import Dataset
     from medfm_cli.runs import Run

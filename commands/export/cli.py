@@ -1,6 +1,6 @@
 """`medfm export RECIPE`."""
 
-from medfm_cli.verbs import verb_command
+from medfm_cli.cli.signature import verb_command
 
 command = verb_command(
     "export",

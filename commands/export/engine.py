@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medfm_cli.commands.export.recipe import ExportRecipe
-    from medfm_cli.models.card import MetricFacts
+    from medfm_cli.models.card_facts import MetricFacts
     from medfm_cli.models.config import ImageConfig
     from medfm_cli.runs import Run
 

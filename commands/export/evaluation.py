@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medfm_cli.errors import DataError
-from medfm_cli.models.card import MetricFacts
+from medfm_cli.models.card_facts import MetricFacts
 from medfm_cli.runs.identity import digest
 from medfm_cli.scoring.tables import MAIN
 

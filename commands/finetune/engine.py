@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medfm_cli.commands.finetune import full, probe
-from medfm_cli.commands.finetune.judge import judge
-from medfm_cli.commands.finetune.parts import split_parts
+from medfm_cli.commands.finetune.evaluate import judge
+from medfm_cli.commands.finetune.initial import open_start
 from medfm_cli.commands.finetune.report import Story, headline, sections, summary
 from medfm_cli.commands.finetune.save import save
-from medfm_cli.commands.finetune.start import open_start
+from medfm_cli.commands.finetune.splits import split_parts
 from medfm_cli.data import Dataset
 from medfm_cli.runs import Result
 from medfm_cli.scoring.images import labelled_images
@@ -17,8 +17,8 @@ from medfm_cli.scoring.predictions import FILE
 from medfm_cli.training.probing import choose_class_weights
 
 if TYPE_CHECKING:
-    from medfm_cli.commands.finetune.parts import Parts
     from medfm_cli.commands.finetune.recipe import FinetuneRecipe
+    from medfm_cli.commands.finetune.splits import Parts
     from medfm_cli.runs import Run
 
 _MODES = {"probe": probe.train, "full": full.train}

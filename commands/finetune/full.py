@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from medfm_cli.commands.finetune.parts import Parts
+    from medfm_cli.commands.finetune.initial import Start
     from medfm_cli.commands.finetune.recipe import FinetuneRecipe
-    from medfm_cli.commands.finetune.start import Start
+    from medfm_cli.commands.finetune.splits import Parts
     from medfm_cli.data import Dataset
     from medfm_cli.runs import Run
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from medfm_cli.commands.finetune.parts import Parts
+    from medfm_cli.commands.finetune.initial import Start
     from medfm_cli.commands.finetune.recipe import FinetuneRecipe
-    from medfm_cli.commands.finetune.start import Start
+    from medfm_cli.commands.finetune.splits import Parts
     from medfm_cli.data import Dataset
     from medfm_cli.runs import Run
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from medfm_cli.metrics import per_class
 from medfm_cli.runs import Callout, Facts, Figure, Section, Table, Text, figures
-from medfm_cli.scoring import remarks
+from medfm_cli.scoring import caveats as remarks
 from medfm_cli.scoring.charts import confusion_figure, reliability_figure
 from medfm_cli.scoring.tables import (
     CALIBRATION,
@@ -19,10 +19,10 @@ from medfm_cli.scoring.tables import (
 from medfm_cli.training.safety import overridden
 
 if TYPE_CHECKING:
-    from medfm_cli.commands.finetune.judge import Judgement
-    from medfm_cli.commands.finetune.parts import Parts
+    from medfm_cli.commands.finetune.evaluate import Judgement
+    from medfm_cli.commands.finetune.initial import Start
     from medfm_cli.commands.finetune.recipe import FinetuneRecipe
-    from medfm_cli.commands.finetune.start import Start
+    from medfm_cli.commands.finetune.splits import Parts
     from medfm_cli.commands.finetune.trained import Trained
     from medfm_cli.runs import Run
     from medfm_cli.runs.blocks import Block, Cell

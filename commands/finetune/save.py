@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from medfm_cli.models.card import CardFacts, MetricFacts, TrainingFacts, data_facts
+from medfm_cli.models.card_facts import CardFacts, MetricFacts, TrainingFacts, data_facts
 from medfm_cli.models.config import ModelConfig
 from medfm_cli.models.directory import save_model
 from medfm_cli.models.lineage import extend
 from medfm_cli.scoring.lineage import seen_images
 
 if TYPE_CHECKING:
-    from medfm_cli.commands.finetune.judge import Judgement
-    from medfm_cli.commands.finetune.parts import Parts
+    from medfm_cli.commands.finetune.evaluate import Judgement
+    from medfm_cli.commands.finetune.initial import Start
     from medfm_cli.commands.finetune.recipe import FinetuneRecipe
-    from medfm_cli.commands.finetune.start import Start
+    from medfm_cli.commands.finetune.splits import Parts
     from medfm_cli.commands.finetune.trained import Trained
     from medfm_cli.data import Dataset
     from medfm_cli.models.lineage import Lineage

@@ -2,64 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from medfm_cli.commands.pretrain.beginning import Beginning, begin
-from medfm_cli.commands.pretrain.labelled import Verdict, compare, open_judge
+from medfm_cli.commands.pretrain.feature_evaluation import compare, open_judge
+from medfm_cli.commands.pretrain.feature_statistics import Probe
+from medfm_cli.commands.pretrain.initialisation import begin
+from medfm_cli.commands.pretrain.monitor import Onlooker, choose_look_steps
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES
 from medfm_cli.commands.pretrain.objectives.base import Setting
-from medfm_cli.commands.pretrain.onlooker import Onlooker, choose_look_steps
-from medfm_cli.commands.pretrain.planning import Survey, settle, survey
-from medfm_cli.commands.pretrain.quality import Probe, Quality
+from medfm_cli.commands.pretrain.probe_tasks import judge_tasks, open_exams, sit_all
 from medfm_cli.commands.pretrain.report import metrics, sections, summary
+from medfm_cli.commands.pretrain.resolve import Survey, settle, survey
 from medfm_cli.commands.pretrain.sampling import Drawn, crowded, drawn, record, strata_of
 from medfm_cli.commands.pretrain.study.engine import run_study
-from medfm_cli.commands.pretrain.tasks import judge_tasks, open_exams, sit_all
 from medfm_cli.commands.pretrain.texts import having_text
+from medfm_cli.commands.pretrain.trained import Trained
 from medfm_cli.data import Dataset, Loader
-from medfm_cli.models.card import CardFacts, TrainingFacts, data_facts
+from medfm_cli.models.card_facts import CardFacts, TrainingFacts, data_facts
 from medfm_cli.models.config import ModelConfig
 from medfm_cli.models.directory import save_model
 from medfm_cli.models.lineage import extend
 from medfm_cli.runs import Result
-from medfm_cli.training.loop import FitReport, fit
+from medfm_cli.training.loop import fit
 from medfm_cli.training.options import FitOptions, resolve_options
 from medfm_cli.training.randomness import derive
 from medfm_cli.training.safety import known_of, refuse_unsafe
 from medfm_cli.training.session import own_device
 
 if TYPE_CHECKING:
-    from medfm_cli.commands.pretrain.objectives.base import Chapter, Objective
+    from medfm_cli.commands.pretrain.objectives.base import Objective
     from medfm_cli.commands.pretrain.recipe import PretrainRecipe
     from medfm_cli.data.inputs import AnyInput
     from medfm_cli.models.backbones import Backbone
     from medfm_cli.runs import Run
-    from medfm_cli.training.safety import Hazard
-
-
-@dataclass(frozen=True)
-class Trained:
-    """All that the report tells about."""
-
-    recipe: PretrainRecipe
-    dataset: Dataset
-    survey: Survey
-    allowed: list[Hazard]
-    beginning: Beginning
-    mixture: list[Drawn]
-    task: Objective
-    options: FitOptions
-    report: FitReport
-    probe: Probe
-    before: Quality
-    after: Quality
-    verdict: Verdict | None
-    tasks: Verdict | None
-    chapters: list[Chapter]
 
 
 def run(recipe: PretrainRecipe, run: Run) -> Result:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from medfm_cli.commands.pretrain.recipe import BackboneChoice
+    from medfm_cli.commands.pretrain.options import BackboneChoice
     from medfm_cli.data.inputs import PatchInput
 
     Resolve = Callable[[str, Any, str], None]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from medfm_cli.commands.pretrain.inputs.options import ImageChoice, InputChoice
+from medfm_cli.commands.pretrain.monitor_options import SAME, Task, Watch
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES, MaeOptions
+from medfm_cli.commands.pretrain.options import BackboneChoice
 from medfm_cli.commands.pretrain.sampling import Sampling
 from medfm_cli.commands.pretrain.study.cells import cells, recipe_of
 from medfm_cli.commands.pretrain.study.options import Study
-from medfm_cli.commands.pretrain.watch import SAME, Task, Watch
 from medfm_cli.data.card import read_card
-from medfm_cli.models.spec import HUB, BackboneSpec
-from medfm_cli.recipe import Auto, Plan, Recipe
+from medfm_cli.recipe import Plan, Recipe
 from medfm_cli.runs.artefacts import find, holds
 from medfm_cli.training.augmentations import AnyViews, ImageViews, settle_views
 from medfm_cli.training.options import TrainingKeys
@@ -24,52 +24,6 @@ if TYPE_CHECKING:
     from medfm_cli.commands.pretrain.objectives.options.base import ObjectiveOptions as Objective
 else:
     Objective = OBJECTIVES.union()
-
-
-class BackboneChoice(BackboneSpec):
-    """An encoder whose input may be left to the data."""
-
-    image_size: Annotated[int, Field(ge=8, le=4096)] | Auto = Field(  # type: ignore[assignment]
-        "auto",
-        description="side of the square input in pixels; auto: the images' own, at most 224",
-    )
-    channels: Literal[1, 3, "auto"] = Field(  # type: ignore[assignment]
-        "auto", description="1 for grey images, 3 for colour; auto: 3 if any image has colour"
-    )
-    patch_size: int | None = Field(
-        None,
-        ge=1,
-        description="side of a patch in pixels; left out: the preset's own, halved until there "
-        "are 36 patches",
-    )
-    weights: str | None = Field(
-        None,
-        description="Weights to go on from: a .safetensors or .pth file, a model directory or run, "
-        "or hf:OWNER/NAME (ViT, ViTMAE, DINOv2) from the local Hugging Face cache.",
-    )
-    coverage: float = Field(
-        0.95, ge=0, le=1, description="Part of the encoder that `weights` must fill, or an error."
-    )
-    download: bool = Field(
-        False, description="Allow the network: fetch hf:OWNER/NAME where it is not in the cache."
-    )
-    patch_sides: list[Annotated[int, Field(ge=1)]] | None = Field(
-        None,
-        description="sides of a patch of what is no image: depth, height, width; time; or mels, "
-        "frames; left out: chosen so that they divide the input",
-    )
-
-    @model_validator(mode="after")
-    def _coherent(self) -> Self:
-        if self.preset is None:
-            self._check_timm_options()
-        elif self.image_size != "auto":
-            self._check_preset_options()
-        if self.weights is not None and self.pretrained:
-            raise ValueError("weights and pretrained are two starts: give one of them")
-        if self.download and not (self.weights or "").startswith(HUB):
-            raise ValueError(f"download is for weights of the Hugging Face hub ({HUB}OWNER/NAME)")
-        return self
 
 
 _OF_IMAGES = ("image_size", "channels", "patch_size", "pretrained")
@@ -191,7 +145,7 @@ class PretrainRecipe(TrainingKeys, Recipe):
 
     def plan(self) -> Plan:
         """Say how long the training is and what it needs."""
-        from medfm_cli.commands.pretrain.planning import plan
+        from medfm_cli.commands.pretrain.resolve import plan
 
         if not holds(self.data, "dataset"):
             return Plan(["pretrain on the curated samples (how many is known after curation)"])

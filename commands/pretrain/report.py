@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from medfm_cli.commands.pretrain.inputs.telling import input_text
+from medfm_cli.commands.pretrain.inputs.describe import input_text
+from medfm_cli.commands.pretrain.monitor_report import tasks_section, watch_metrics, watch_section
 from medfm_cli.commands.pretrain.sampling import mixture_table
-from medfm_cli.commands.pretrain.watch_report import tasks_section, watch_metrics, watch_section
 from medfm_cli.runs import Callout, Facts, Figure, Run, Section, Table, Text
 from medfm_cli.runs.figures import line_chart, save
 from medfm_cli.runs.run import read_jsonl
@@ -15,7 +15,7 @@ from medfm_cli.training.safety import overridden
 if TYPE_CHECKING:
     from torch import nn
 
-    from medfm_cli.commands.pretrain.engine import Trained
+    from medfm_cli.commands.pretrain.trained import Trained
     from medfm_cli.runs.blocks import Block, Cell
 
 _PICTURES = 6

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from medfm_cli.groups import Group
+from medfm_cli.cli.groups import Group
 
 command = typer.Typer(
     cls=Group,

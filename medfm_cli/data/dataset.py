@@ -16,9 +16,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from medfm_cli.data.card import DatasetCard, read_card
-from medfm_cli.data.content import Content
-from medfm_cli.data.contents import ContentStore
-from medfm_cli.data.images import DAMAGED_HINT, ImageStore
+from medfm_cli.data.content_store import ContentStore
+from medfm_cli.data.image_store import DAMAGED_HINT, ImageStore
 from medfm_cli.data.manifest import (
     MANIFEST_FILE,
     QUARANTINE_FILE,
@@ -26,9 +25,10 @@ from medfm_cli.data.manifest import (
     SPLITS,
     content_version,
 )
-from medfm_cli.data.payload import decode_mask
 from medfm_cli.errors import DataError
 from medfm_cli.runs.artefacts import find
+from medfm_cli.samples.content import Content
+from medfm_cli.samples.payload import decode_mask
 
 SHARDS_FOLDER = "shards"
 _KIND_HINTS = {"image": "curate volumes and videos with whole=false to have their slices as images"}

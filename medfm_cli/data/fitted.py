@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from medfm_cli.errors import DataError
 
 if TYPE_CHECKING:
-    from medfm_cli.data.contents import ContentStore
+    from medfm_cli.data.content_store import ContentStore
     from medfm_cli.data.dataset import Dataset
     from medfm_cli.data.inputs import AnyInput
 

@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medfm_cli.data.choices import choose_cache, choose_workers
+from medfm_cli.data.auto import choose_cache, choose_workers
 from medfm_cli.data.dataset import Dataset
 from medfm_cli.data.fitted import Cached, Fitted
 from medfm_cli.data.inputs import AnyInput
-from medfm_cli.data.machine import usable_cpus
 from medfm_cli.data.mixture import GroupsInOrder, MixturePlan, Strata
 from medfm_cli.data.samplers import BatchPlan, Plan, fitting_batch
 from medfm_cli.data.workers import StartMethod, WorkerPool
 from medfm_cli.errors import DataError
 from medfm_cli.recipe import Auto
+from medfm_cli.runs.machine import usable_cpus
 
 
 class Batch(NamedTuple):

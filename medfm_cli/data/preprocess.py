@@ -6,7 +6,7 @@ numpy and Pillow only, so that a bundle can be used where no torch is installed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,9 @@ from PIL import Image
 from pydantic import Field, model_validator
 
 from medfm_cli.data.card import Cutting
-from medfm_cli.data.content import Content, Picture
 from medfm_cli.errors import DataError
+from medfm_cli.samples.content import Content, Picture
+from medfm_cli.samples.pixels import resize
 
 BLANK_STD = 2.0
 """A tile whose grey values (0–255) vary less than this shows background only."""
@@ -118,18 +119,6 @@ def fit(image: NDArray[np.uint8], size: int, channels: int) -> NDArray[np.uint8]
         shape = (max(1, round(height * scale)), max(1, round(width * scale)))
         pixels = _padded(resize(pixels, shape), size, background=corner_median(pixels))
     return np.ascontiguousarray(pixels[None] if channels == 1 else pixels.transpose(2, 0, 1))
-
-
-def resize(image: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
-    """Resize to (height, width), bilinear, with antialiasing when it shrinks.
-
-    uint8 `[H, W]` or `[H, W, 3]`, or float32 `[H, W]`.
-    """
-    if image.shape[:2] == shape:
-        return image
-    height, width = shape
-    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(resized)
 
 
 def shrunk(image: NDArray[np.uint8], max_side: int | None) -> NDArray[np.uint8]:

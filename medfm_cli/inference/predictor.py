@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from medfm_cli.data.readers import ReadOptions, Unreadable, read_images
 from medfm_cli.errors import DataError
 from medfm_cli.inference.session import Session
+from medfm_cli.readers import ReadOptions, Unreadable, read_images
 
 if TYPE_CHECKING:
     from medfm_cli.inference.bundle import Bundle

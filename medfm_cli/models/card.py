@@ -8,12 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from medfm_cli.recipe import Part
+from medfm_cli.models.card_facts import DataFacts, MetricFacts, TrainingFacts
 
 if TYPE_CHECKING:
-    from medfm_cli.data.card import DatasetCard
     from medfm_cli.models.config import ModelConfig
 
 EMPTY = "EMPTY"
@@ -21,77 +18,6 @@ SHORT = 3
 """Names of metrics up to this length are abbreviations."""
 MANY = 200
 """Subjects from which on a third digit is shown."""
-
-
-class DataFacts(Part):
-    """The data a model was made from, as the dataset's card says."""
-
-    use: str = Field("", description="what the data were used for: pretrain, finetune, eval")
-    name: str = ""
-    version: str = Field("", description="the dataset's content hash")
-    samples: int | None = None
-    images: int | None = None
-    subjects: int | None = None
-    splits: dict[str, int] = Field({}, description="samples by split")
-    modalities: dict[str, int] = Field({}, description="samples by modality")
-    labels: dict[str, int] = Field({}, description="samples by label")
-    licences: list[str] = Field([], description="as the sources state them")
-    consent: str = ""
-
-
-class TrainingFacts(Part):
-    """One training run: its verb, the hash of its recipe and the values worth naming."""
-
-    verb: str
-    recipe: str = Field("", description="name of the recipe")
-    recipe_hash: str = ""
-    facts: dict[str, str | int | float] = Field({}, description="steps, epochs, batch …")
-
-
-class MetricFacts(Part):
-    """One measured number with what it needs to be read rightly."""
-
-    name: str
-    value: float
-    low: float | None = Field(None, description="lower end of the 95 % interval")
-    high: float | None = Field(None, description="upper end of the 95 % interval")
-    n: int | None = Field(None, description="number of images")
-    subjects: int | None = Field(None, description="number of people")
-    of: str = Field("", description="which model or baseline the number belongs to")
-    protocol: str = Field("", description="split and protocol it was measured by")
-
-
-class CardFacts(Part):
-    """All that run records say for the card. Every field may be missing."""
-
-    intended_use: str = ""
-    data: list[DataFacts] = Field([], description="in the order they were used")
-    training: list[TrainingFacts] = Field([], description="in the order they were run")
-    metrics: list[MetricFacts] = Field([], description="of the model and its baselines")
-    limitations: list[str] = Field([], description="one sentence each")
-
-
-def data_facts(card: DatasetCard, *, use: str) -> DataFacts:
-    """What the card says about a dataset, taken from the dataset's own card.
-
-    Args:
-        card: `Dataset.card`.
-        use: what the data were used for: "pretrain", "finetune", "eval".
-    """
-    counts = card.counts
-    return DataFacts(
-        use=use,
-        name=card.name,
-        version=card.version,
-        samples=counts.samples,
-        images=counts.images,
-        subjects=counts.subjects,
-        splits={name: split.samples for name, split in counts.splits.items()},
-        modalities=counts.modalities,
-        labels=counts.labels,
-        licences=card.licences,
-        consent=card.consent,
-    )
 
 
 def render_model_card(config: ModelConfig) -> str:

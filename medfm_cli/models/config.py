@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from medfm_cli.data.card import LabelSchema
 from medfm_cli.data.inputs import AnyInput, Preprocessing
 from medfm_cli.errors import DataError
-from medfm_cli.models.card import CardFacts
+from medfm_cli.models.card_facts import CardFacts
 from medfm_cli.models.lineage import Lineage
 from medfm_cli.models.spec import AnySpec, BackboneSpec, HeadSpec, PatchSpec
 from medfm_cli.recipe import Part

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from medfm_cli.extras import require
 from medfm_cli.runs.atomic import write_bytes
 from medfm_cli.runs.cells import clean, show_value
-from medfm_cli.runs.sheet import image_sheet
+from medfm_cli.runs.contact_sheet import image_sheet
 from medfm_cli.runs.svg import COLOURS, INK, PAPER, RULE, SOFT, adapt
 
 if TYPE_CHECKING:

@@ -17,12 +17,12 @@ from medfm_cli.training.ema import Ema
 from medfm_cli.training.guards import FiniteGuard
 from medfm_cli.training.meter import Meter
 from medfm_cli.training.optimisers import build_optimiser, set_learning_rate, set_weight_decay
+from medfm_cli.training.performance import compiled, lay_out, throw_switches
 from medfm_cli.training.randomness import StepRandom, seed_model_noise
 from medfm_cli.training.schedules import cosine
 from medfm_cli.training.session import Session, open_session
 from medfm_cli.training.sharding import full, shard, show
 from medfm_cli.training.state import TrainingState
-from medfm_cli.training.switches import compiled, lay_out, throw_switches
 
 if TYPE_CHECKING:
     from medfm_cli.data.loader import Batch, Loader

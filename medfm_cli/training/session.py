@@ -15,10 +15,10 @@ from accelerate.state import AcceleratorState, GradientState
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 
-from medfm_cli.data.machine import usable_cpus
 from medfm_cli.errors import ContactLost, EnvironmentProblem
-from medfm_cli.training.launch import follow_parent
-from medfm_cli.training.rendezvous import open_group
+from medfm_cli.processes.launch import follow_parent
+from medfm_cli.processes.rendezvous import open_group
+from medfm_cli.runs.machine import usable_cpus
 
 if TYPE_CHECKING:
     from medfm_cli.recipe import Auto

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer.main
 
-from medfm_cli.app import build
+from medfm_cli.cli.app import build
 from medfm_cli.commands import VERBS
 from medfm_cli.commands.schema.actions import schema_of
 from medfm_cli.recipe.shipping import Shipped, shipped

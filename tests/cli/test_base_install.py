@@ -16,8 +16,6 @@ HEAVY = (
     "accelerate",
     "safetensors",
     "sklearn",
-    "scipy",
-    "matplotlib",
     "onnx",
     "onnxscript",
 )

@@ -18,7 +18,7 @@ heavy = sys.argv.pop(1).split(",")
 loaded = lambda: print("LOADED", *sorted(set(heavy) & set(sys.modules)), file=sys.stderr)
 atexit.register(loaded)
 sys.argv[0] = "medfm"
-from medfm_cli.app import main
+from medfm_cli.cli.app import main
 main()
 """
 

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from medfm_cli.data.content import Audio, Content, Picture, Series, Signal, Volume
 from medfm_cli.data.inputs import (
     AnyInput,
     AudioInput,
@@ -27,6 +26,7 @@ from medfm_cli.data.inputs.signal import STANDARD, plain_lead
 from medfm_cli.data.preprocess import fit
 from medfm_cli.errors import DataError
 from medfm_cli.models.inputs import normalise
+from medfm_cli.samples.content import Audio, Content, Picture, Series, Signal, Volume
 
 ANY: TypeAdapter[Any] = TypeAdapter(AnyInput)
 SIGNAL = SignalInput(leads=["I", "II"], rate=100, seconds=2, standardise="none")

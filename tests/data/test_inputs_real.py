@@ -23,7 +23,7 @@ from medfm_cli.commands.pretrain.inputs.options import (
     SignalChoice,
     VolumeChoice,
 )
-from medfm_cli.commands.pretrain.inputs.settle import kinds_of, settle_input
+from medfm_cli.commands.pretrain.inputs.resolve import kinds_of, settle_input
 from medfm_cli.data import Dataset, Loader
 from medfm_cli.data.inputs.signal import STANDARD
 

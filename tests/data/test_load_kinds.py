@@ -13,10 +13,10 @@ from content_dataset import content_dataset
 from torch import Tensor, nn
 
 from medfm_cli.data import Batch, Dataset, Loader
-from medfm_cli.data.content import Audio, Content, Picture, Series, Signal, Volume
 from medfm_cli.data.inputs import AudioInput, Preprocessing, SeriesInput, SignalInput, VolumeInput
 from medfm_cli.data.mixture import Strata
 from medfm_cli.errors import DataError
+from medfm_cli.samples.content import Audio, Content, Picture, Series, Signal, Volume
 from medfm_cli.training.features import forward, in_order
 
 HOW: dict[str, dict[str, Any]] = {

@@ -6,15 +6,8 @@ import pytest
 
 from medfm_cli.data.card import Counts, DatasetCard, DatasetLineage, LabelSchema, SplitCounts
 from medfm_cli.data.preprocess import Preprocessing
-from medfm_cli.models.card import (
-    CardFacts,
-    DataFacts,
-    MetricFacts,
-    TrainingFacts,
-    data_facts,
-    interval,
-    render_model_card,
-)
+from medfm_cli.models.card import interval, render_model_card
+from medfm_cli.models.card_facts import CardFacts, DataFacts, MetricFacts, TrainingFacts, data_facts
 from medfm_cli.models.config import ModelConfig, OperatingPoint
 from medfm_cli.models.spec import BackboneSpec, HeadSpec
 

@@ -10,9 +10,9 @@ import torch
 
 from medfm_cli.errors import DataError, EnvironmentProblem
 from medfm_cli.models.backbones import Backbone, build_backbone
+from medfm_cli.models.initial_weights import start_from
 from medfm_cli.models.origin import find_weights
 from medfm_cli.models.spec import BackboneSpec
-from medfm_cli.models.starting import start_from
 
 transformers = pytest.importorskip("transformers")
 

@@ -15,9 +15,9 @@ from medfm_cli.models.backbones import Backbone, build_backbone
 from medfm_cli.models.config import ModelConfig
 from medfm_cli.models.directory import save_model
 from medfm_cli.models.fitting import fit_shapes
+from medfm_cli.models.initial_weights import start_from
 from medfm_cli.models.origin import find_weights
 from medfm_cli.models.spec import BackboneSpec, PatchSpec
-from medfm_cli.models.starting import start_from
 from medfm_cli.models.weights import load_backbone_weights
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from medfm_cli.runs import figures
 from medfm_cli.runs.figures import image_sheet, save
-from medfm_cli.runs.letters import Letters
+from medfm_cli.runs.fonts import Letters
 
 HOSTILE = "a <b> & $x^2$ \udcff 🫁"
 CHARTS: dict[str, Callable[[], Any]] = {
@@ -136,7 +136,7 @@ def test_captions_have_letters_for_every_language(text: str, shown: str | None) 
 
 
 def test_without_another_font_letters_lose_their_accents(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medfm_cli.runs.letters._fonts", lambda _: iter(()))
+    monkeypatch.setattr("medfm_cli.runs.fonts._fonts", lambda _: iter(()))
     text = "naïve 肺 × lung"
     assert Letters([text], 16).text(text) == "naive ? x lung"
 

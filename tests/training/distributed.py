@@ -13,8 +13,8 @@ from training_tools import Comparer, MemoryLoader, Painter, images, new_run, opt
 
 from medfm_cli.data.loader import Batch
 from medfm_cli.errors import RunFailed, Stopped
+from medfm_cli.processes.launch import follow_parent
 from medfm_cli.runs import stopping
-from medfm_cli.training.launch import follow_parent
 from medfm_cli.training.loop import fit
 from medfm_cli.training.randomness import StepRandom
 

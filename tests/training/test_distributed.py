@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file
 from training_tools import Comparer, MemoryLoader, Painter, images, new_run, options
 
+from medfm_cli.processes.launch import launch
 from medfm_cli.runs.run import read_jsonl
-from medfm_cli.training.launch import launch
 from medfm_cli.training.loop import fit
 
 HERE = Path(__file__).parent

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medfm_cli.commands.curate.annotations import box_table, boxes, coco, masks, turns, voc
+from medfm_cli.commands.curate.annotations import box_table, boxes, coco, masks, voc
+from medfm_cli.commands.curate.annotations import questions as turns
 from medfm_cli.commands.curate.annotations.refs import Ref
-from medfm_cli.data.content import Picture
-from medfm_cli.data.modalities import modality_name
-from medfm_cli.data.readers.item import Item, Unreadable
+from medfm_cli.errors import Unreadable
+from medfm_cli.readers.item import Item
+from medfm_cli.samples.content import Picture
+from medfm_cli.samples.modalities import modality_name
 
 
 def annotated(item: Item, refs: Sequence[Ref], labels: str = "") -> Item:

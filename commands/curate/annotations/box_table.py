@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from medfm_cli.commands.curate.annotations.refs import Link, Listed, Missing, Ref
-from medfm_cli.commands.curate.tables import Broken, header, meaning, rows
-from medfm_cli.data.readers.item import Box
+from medfm_cli.commands.curate.tables.open import Broken, header, meaning, rows
+from medfm_cli.readers.item import Box
 
 _CORNERS = (
     ("xmin", "ymin", "xmax", "ymax"),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from medfm_cli.data.readers.item import Box
+from medfm_cli.readers.item import Box
 
 ASPECT = 0.01
 """Sides of the annotated size and of the picture are in one ratio up to this share."""

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.commands.curate.annotations.refs import Link, Listed, Missing, Ref
-from medfm_cli.data.readers.item import Box, Unreadable
-from medfm_cli.data.records import json_stream
-from medfm_cli.data.records.json_stream import Damaged
-from medfm_cli.data.records.meaning import plain
+from medfm_cli.errors import Unreadable
+from medfm_cli.readers.item import Box
+from medfm_cli.readers.records import json_stream
+from medfm_cli.readers.records.column_roles import plain
+from medfm_cli.readers.records.json_stream import Damaged
 
 Mask = NDArray[Any]
 MOST_POINTS = 1_000_000

@@ -14,16 +14,17 @@ from itertools import islice
 from pathlib import Path
 from posixpath import normpath
 
-from medfm_cli.commands.curate.annotations import box_table, coco, masks, turns, voc
-from medfm_cli.commands.curate.annotations.pictures import Pictures
+from medfm_cli.commands.curate.annotations import box_table, coco, masks, voc
+from medfm_cli.commands.curate.annotations import questions as turns
 from medfm_cli.commands.curate.annotations.refs import BOXES, KINDS, Link, Listed, Missing, Ref
-from medfm_cli.commands.curate.ledger import Ledger
-from medfm_cli.commands.curate.tables import header
-from medfm_cli.data.records import Broken, json_stream, keys, open_records
-from medfm_cli.data.records.documents import NoDocumentError, document_of, is_documents
-from medfm_cli.data.records.json_stream import Damaged
-from medfm_cli.data.records.kinds import is_questions
+from medfm_cli.commands.curate.annotations.target_image import Pictures
+from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.tables.open import header
 from medfm_cli.errors import DataError
+from medfm_cli.readers.records import Broken, json_stream, keys, open_records
+from medfm_cli.readers.records.documents import NoDocumentError, document_of, is_documents
+from medfm_cli.readers.records.json_stream import Damaged
+from medfm_cli.readers.records.kinds import is_questions
 
 HEAD = 4096
 CHUNK = 500

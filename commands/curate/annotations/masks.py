@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.commands.curate.annotations.refs import Link, Listed, Ref
-from medfm_cli.commands.curate.ledger import Ledger
-from medfm_cli.data.readers.item import MAX_PIXELS, Unreadable
+from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.errors import Unreadable
+from medfm_cli.readers.item import MAX_PIXELS
 
 MASK_WORDS = frozenset(
     {"seg", "segs", "segmentation", "segmentations", "segmentationclass"}

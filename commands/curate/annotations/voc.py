@@ -8,7 +8,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from medfm_cli.commands.curate.annotations.refs import Link, Listed, Missing, Ref
-from medfm_cli.data.readers.item import Box, Unreadable
+from medfm_cli.errors import Unreadable
+from medfm_cli.readers.item import Box
 
 LARGEST = 16 << 20
 """Largest annotation file, in bytes."""

@@ -14,7 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medfm_cli.data.content import Audio, Content, Picture, Row, Series, Signal, Text, Video, Volume
+from medfm_cli.samples.content import (
+    Audio,
+    Content,
+    Picture,
+    Row,
+    Series,
+    Signal,
+    Text,
+    Video,
+    Volume,
+)
 
 Features = NDArray[np.float32] | dict[str, float]
 _SIDE, _CUBE, _BANDS, _WORDS = 16, 8, 16, 256

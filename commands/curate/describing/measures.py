@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medfm_cli.data.content import Content, Row, Text
+from medfm_cli.samples.content import Content, Row, Text
 
 LEVEL = 6
 """gzip's own default."""

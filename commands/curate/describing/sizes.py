@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.describing.tallies import KEPT, quantiles
-from medfm_cli.commands.curate.ledger import Ledger
 
 COMMONEST: Final = 12
 _FIVE: Final = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from medfm_cli.commands.curate.ledger import Ledger
+from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.data.manifest import SPLITS
 
 UNKNOWN: Final = "UNKNOWN"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from medfm_cli.commands.curate.diff.books import HASHED, Books, opened
+from medfm_cli.commands.curate.diff.scratch import HASHED, Books, opened
 from medfm_cli.data.card import DatasetCard
 
 LISTED = 1000

@@ -8,8 +8,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from medfm_cli.commands.curate.rules import problems
 from medfm_cli.commands.curate.sources import File, Source, find_source
+from medfm_cli.commands.curate.tables.rules import problems
 from medfm_cli.errors import DataError
 from medfm_cli.recipe import Part
 from medfm_cli.recipe.problems import did_you_mean

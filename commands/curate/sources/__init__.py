@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 from medfm_cli.commands.curate.sources.base import File, LeftOut, Listing, Source, walk
-from medfm_cli.data.tar_index import endings_in
 from medfm_cli.errors import DataError
+from medfm_cli.readers.tables.tar_index import endings_in
 from medfm_cli.recipe.problems import did_you_mean
 
 PROBE = 20

@@ -37,7 +37,7 @@ class SingleSource:
 
 def holds_records(path: Path) -> bool:
     """Whether a table or text is read as samples by itself, without being asked to."""
-    from medfm_cli.data.readers import Unreadable, sniff
+    from medfm_cli.readers import Unreadable, sniff
 
     try:
         return bool(sniff(path).name)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from medfm_cli.commands.curate.columns import FILE_NAMES, listed, named
 from medfm_cli.commands.curate.sources.base import File, Listing, fingerprint, printable
-from medfm_cli.commands.curate.tables import Rows, delimiter, read_rows
+from medfm_cli.commands.curate.tables.columns import FILE_NAMES, listed, named
+from medfm_cli.commands.curate.tables.open import Rows, delimiter, read_rows
 from medfm_cli.errors import DataError
 
 PROBE = 50

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medfm_cli.commands.pretrain.inputs.looking import commonest, look, thin
+from medfm_cli.commands.pretrain.inputs.inspect import commonest, look, thin
 from medfm_cli.data.inputs.audio import AudioInput, mel_filters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from medfm_cli.commands.pretrain.inputs.looking import Resolve
+    from medfm_cli.commands.pretrain.inputs.inspect import Resolve
     from medfm_cli.commands.pretrain.inputs.options import AudioChoice
     from medfm_cli.data.dataset import Dataset
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medfm_cli.commands.pretrain.inputs.looking import look
-from medfm_cli.data.content import Series
+from medfm_cli.commands.pretrain.inputs.inspect import look
 from medfm_cli.data.inputs.series import SeriesInput, gridded
 from medfm_cli.errors import DataError
+from medfm_cli.samples.content import Series
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from medfm_cli.commands.pretrain.inputs.looking import Resolve
+    from medfm_cli.commands.pretrain.inputs.inspect import Resolve
     from medfm_cli.commands.pretrain.inputs.options import SeriesChoice
     from medfm_cli.data.dataset import Dataset
 

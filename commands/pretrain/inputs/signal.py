@@ -6,7 +6,7 @@ import statistics
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from medfm_cli.commands.pretrain.inputs.looking import commonest, look
+from medfm_cli.commands.pretrain.inputs.inspect import commonest, look
 from medfm_cli.data.inputs.signal import STANDARD, SignalInput, plain_lead
 from medfm_cli.errors import DataError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from medfm_cli.commands.pretrain.inputs.looking import Resolve, Seen
+    from medfm_cli.commands.pretrain.inputs.inspect import Resolve, Seen
     from medfm_cli.commands.pretrain.inputs.options import SignalChoice
     from medfm_cli.data.dataset import Dataset
 

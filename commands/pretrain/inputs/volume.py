@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medfm_cli.commands.pretrain.inputs.looking import look
+from medfm_cli.commands.pretrain.inputs.inspect import look
 from medfm_cli.data.card import Unify
+from medfm_cli.data.common_shape import nearest_depth
 from medfm_cli.data.inputs.volume import VolumeInput
-from medfm_cli.data.unify import nearest_depth
 from medfm_cli.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from medfm_cli.commands.pretrain.inputs.looking import Resolve
+    from medfm_cli.commands.pretrain.inputs.inspect import Resolve
     from medfm_cli.commands.pretrain.inputs.options import VolumeChoice
     from medfm_cli.data.dataset import Dataset
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from medfm_cli.commands.pretrain.objectives.base import Objective
+from medfm_cli.commands.pretrain.objectives.figures import Repainted, Shown, draw
 from medfm_cli.commands.pretrain.objectives.patches import Grid, patchify, unpatchify
-from medfm_cli.commands.pretrain.objectives.pictures import Repainted, Shown, draw
 from medfm_cli.models.inputs import normalise
 from medfm_cli.training.views import draw_view
 

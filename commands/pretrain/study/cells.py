@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medfm_cli.commands.pretrain.watch import SAME
+from medfm_cli.commands.pretrain.monitor_options import SAME
 from medfm_cli.models.spec import HUB
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medfm_cli.commands.pretrain.monitor_options import SAME
 from medfm_cli.commands.pretrain.study.analysis import analyse
 from medfm_cli.commands.pretrain.study.cells import Cell, cells, recipe_of
 from medfm_cli.commands.pretrain.study.collect import Outcome, read_outcome
 from medfm_cli.commands.pretrain.study.factors import factors_of
 from medfm_cli.commands.pretrain.study.report import Findings, tell
 from medfm_cli.commands.pretrain.study.runner import Ended, run_all
-from medfm_cli.commands.pretrain.watch import SAME
 from medfm_cli.errors import RunFailed
 from medfm_cli.recipe.dump import dump
 from medfm_cli.runs.artefacts import find

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medfm_cli.cluster import connected
-from medfm_cli.data.machine import usable_cpus
+from medfm_cli.processes.dask import connected
+from medfm_cli.runs.machine import usable_cpus
 
 TICK = 0.5
 LOCKED = 75

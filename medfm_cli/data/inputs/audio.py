@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from medfm_cli.data.content import Audio, Content
 from medfm_cli.data.inputs.base import NetworkInput, Shape, centre, refuse, resampled
 from medfm_cli.errors import DataError
+from medfm_cli.samples.content import Audio, Content
 
 QUIETEST = 1e-10
 """Power below which nothing is told apart."""

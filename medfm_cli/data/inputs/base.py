@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medfm_cli.data.content import Content
 from medfm_cli.errors import DataError
 from medfm_cli.recipe import Part
+from medfm_cli.samples.content import Content
 
 Shape = tuple[int, ...]
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from medfm_cli.data.content import Content, Series
 from medfm_cli.data.inputs.base import NetworkInput, Shape, refuse
 from medfm_cli.errors import DataError
+from medfm_cli.samples.content import Content, Series
 
 
 class SeriesInput(NetworkInput):

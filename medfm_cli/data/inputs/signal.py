@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from medfm_cli.data.content import Content, Signal
 from medfm_cli.data.inputs.base import NetworkInput, Shape, centre, refuse, resampled
 from medfm_cli.errors import DataError
+from medfm_cli.samples.content import Content, Signal
 
 STANDARD = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 """The twelve leads of an ECG in their usual order."""

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from medfm_cli.data.card import Unify
-from medfm_cli.data.content import Content, Picture, Volume
+from medfm_cli.data.common_shape import in_shape, nearest_depth, unified
 from medfm_cli.data.inputs.base import NetworkInput, Shape, refuse
-from medfm_cli.data.unify import in_shape, nearest_depth, unified
+from medfm_cli.samples.content import Content, Picture, Volume
 
 AIR, METAL = -1024.0, 3071.0
 """The range of 12-bit CT in HU; scanners write values beyond it outside of their field."""

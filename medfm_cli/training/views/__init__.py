@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from medfm_cli.models.inputs import normalise
+from medfm_cli.training.views.audio import sound_views
 from medfm_cli.training.views.images import image_views
 from medfm_cli.training.views.series import series_views
 from medfm_cli.training.views.signals import signal_views
-from medfm_cli.training.views.sounds import sound_views
 from medfm_cli.training.views.volumes import volume_views
 
 if TYPE_CHECKING:

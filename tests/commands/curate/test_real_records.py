@@ -12,7 +12,7 @@ import pytest
 from curate_types import Curate
 
 from medfm_cli.data import Dataset
-from medfm_cli.data.readers.nifti import read_mask
+from medfm_cli.readers.nifti.reader import read_mask
 
 pytestmark = pytest.mark.realdata
 SOME = 12

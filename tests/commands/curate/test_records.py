@@ -14,8 +14,9 @@ import pytest
 from curate_files import noise, picture
 from curate_types import Curate, Curated
 
-from medfm_cli.data import Dataset, payload
-from medfm_cli.data.content import Picture, Row, Text
+from medfm_cli.data import Dataset
+from medfm_cli.samples import payload
+from medfm_cli.samples.content import Picture, Row, Text
 
 SENTENCE = "the heart is of normal size and the lungs are clear on both sides of patient"
 

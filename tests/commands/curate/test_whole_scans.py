@@ -16,7 +16,7 @@ from executable import Executable
 from pydicom.data import get_testdata_file
 from scan_files import phantom, series
 
-from medfm_cli.data.content import Video, Volume
+from medfm_cli.samples.content import Video, Volume
 
 ULTRASOUND = "1.2.840.10008.5.1.4.1.1.3.1"
 

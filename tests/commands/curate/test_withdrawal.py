@@ -11,7 +11,7 @@ import pytest
 from curate_files import dicom, noise, picture, table
 from executable import Executable
 
-from medfm_cli.commands.curate.deidentify import Pseudonyms, private_key
+from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms, private_key
 from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.console import Silence
 from medfm_cli.errors import DataError
@@ -110,7 +110,7 @@ def test_a_run_that_is_killed_while_it_forgets(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rows are gone already; the counts stay."""
-    from medfm_cli.commands.curate.spool import Spool
+    from medfm_cli.commands.curate.reading.staging import Spool
 
     told = tmp_path / "withdrawn.txt"
     told.write_text("pat1\npat2\n")

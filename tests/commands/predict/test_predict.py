@@ -14,12 +14,12 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 from toy_bundle import toy_export, toy_model, traced_dataset
 
-from medfm_cli.data.readers import read_images
 from medfm_cli.inference.bundle import open_bundle
 from medfm_cli.inference.predictor import Predictor
 from medfm_cli.models.config import OperatingPoint
 from medfm_cli.models.directory import load_model
 from medfm_cli.models.inputs import normalise
+from medfm_cli.readers import read_images
 
 POINTS = [OperatingPoint(label=name, threshold=0.999) for name in ("bars", "disc", "ring")]
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 from toy_data import Toy, balanced, toy_dataset, toy_run
 
-from medfm_cli.commands.pretrain import engine, quality
+from medfm_cli.commands.pretrain import engine
+from medfm_cli.commands.pretrain import feature_statistics as quality
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
 from medfm_cli.errors import RunFailed, UsageError
 from medfm_cli.models.directory import load_model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from medfm_cli.commands.pretrain.inputs.telling import input_text
+from medfm_cli.commands.pretrain.inputs.describe import input_text
 from medfm_cli.data.inputs import AnyInput, AudioInput, SeriesInput, SignalInput, VolumeInput
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.models.spec import BackboneSpec, PatchSpec

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from medfm_cli.commands.pretrain.inputs.series import Measured
 from medfm_cli.commands.pretrain.patching import choose_patch, nearest_divisor
-from medfm_cli.commands.pretrain.planning import plan, settle, survey
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
+from medfm_cli.commands.pretrain.resolve import plan, settle, survey
 from medfm_cli.commands.pretrain.sampling import UNKNOWN, Sampling, crowded, drawn, strata_of
-from medfm_cli.data.content import Audio, Content, Picture, Series, Signal, Volume
 from medfm_cli.data.inputs import AudioInput, SeriesInput, SignalInput, VolumeInput
 from medfm_cli.data.loader import Loader
 from medfm_cli.data.mixture import MixturePlan
 from medfm_cli.errors import DataError
+from medfm_cli.samples.content import Audio, Content, Picture, Series, Signal, Volume
 
 
 def recipe(root: Path, **keys: Any) -> PretrainRecipe:

@@ -12,6 +12,7 @@ from toy_data import toy_run
 
 from medfm_cli.commands.pretrain.objectives import Decoder, MaeOptions
 from medfm_cli.commands.pretrain.objectives.base import Setting
+from medfm_cli.commands.pretrain.objectives.figures.images import to_pixels
 from medfm_cli.commands.pretrain.objectives.mae import Mae, Painting
 from medfm_cli.commands.pretrain.objectives.masked import Target
 from medfm_cli.commands.pretrain.objectives.patches import (
@@ -21,7 +22,6 @@ from medfm_cli.commands.pretrain.objectives.patches import (
     take,
     unpatchify,
 )
-from medfm_cli.commands.pretrain.objectives.pictures.images import to_pixels
 from medfm_cli.data.loader import Batch
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.errors import UsageError

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from toy_data import balanced, toy_dataset
 
-from medfm_cli.commands.pretrain.planning import Survey, count_parameters, settle_backbone
-from medfm_cli.commands.pretrain.recipe import BackboneChoice, PretrainRecipe
+from medfm_cli.commands.pretrain.options import BackboneChoice
+from medfm_cli.commands.pretrain.recipe import PretrainRecipe
+from medfm_cli.commands.pretrain.resolve import Survey, count_parameters, settle_backbone
 from medfm_cli.errors import DataError
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.spec import BackboneSpec

@@ -12,8 +12,8 @@ import pytest
 from objective_tools import train
 from safetensors.torch import load_file
 
+from medfm_cli.processes.launch import launch
 from medfm_cli.runs.run import read_jsonl
-from medfm_cli.training.launch import launch
 
 WORKER = Path(__file__).with_name("shared_batch.py")
 TESTS = Path(__file__).parents[2]

@@ -9,8 +9,8 @@ from toy_data import balanced, toy_dataset
 
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES
 from medfm_cli.commands.pretrain.objectives.base import Setting
-from medfm_cli.commands.pretrain.planning import count_parameters
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
+from medfm_cli.commands.pretrain.resolve import count_parameters
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.spec import BackboneSpec, PatchSpec

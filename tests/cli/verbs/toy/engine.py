@@ -4,6 +4,7 @@ import json
 import time
 
 from medfm_cli.commands.toy.recipe import ToyRecipe
+
 from medfm_cli.errors import DataError, EnvironmentProblem, RunFailed
 from medfm_cli.extras import require
 from medfm_cli.runs import Facts, Result, Run, Section, Table, Text

@@ -1,0 +1,1 @@
+"""De-identification: pseudonyms, dates, texts, pixels, and a rescan of the result."""

@@ -1,0 +1,1 @@
+"""De-identified copies of DICOM files (PS3.15 annex E)."""

@@ -1,0 +1,201 @@
+"""What the dataset is, in numbers: `description.json`, and the figures of the report.
+
+Counts come from the ledger by streamed queries. What has to be measured (how compressible samples
+are, how far apart classes lie) is measured on a sample that depends on the content and the seed
+alone, so that the same data always get the same description.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.describing.features import Features, features, matrix
+from medfm_cli.commands.curate.describing.measures import davies_bouldin, gzip_ratio
+from medfm_cli.commands.curate.describing.sizes import sizes
+from medfm_cli.commands.curate.describing.tallies import (
+    EACH_LABEL,
+    KEPT,
+    NO_LABEL,
+    ages,
+    balance,
+    block_name,
+    sources,
+    tail,
+    tallies,
+)
+from medfm_cli.commands.curate.options.describe import Describe
+from medfm_cli.commands.curate.writing.stored import Stored
+from medfm_cli.data.manifest import SPLITS
+from medfm_cli.runs.atomic import write_json
+
+DESCRIPTION_FILE: Final = "description.json"
+FORMAT: Final = 1
+GZIP_SAMPLE: Final = 256
+"""Samples of a kind whose compressibility is measured, at most."""
+MOST_CLASSES: Final = 200
+"""Classes of a task whose distances are measured; beyond these the commonest."""
+MOST_BYTES: Final = 256 << 20
+"""Bytes in the shards that one measurement reads, at most."""
+_FEWEST: Final = 2
+"""Samples of a class without which nothing can be said of its spread."""
+
+Description = dict[str, Any]
+
+
+def describe(
+    ledger: Ledger, root: Path, blocks: Sequence[str], options: Describe, *, seed: int
+) -> Description:
+    """Describe a dataset and write `description.json` into its folder.
+
+    Args:
+        ledger: the books after the split.
+        root: the dataset's folder, whose manifest and shards are written.
+        blocks: names of the source blocks, by their number.
+        options: how much is measured.
+        seed: of the choice of samples.
+    """
+    counts = tallies(ledger, blocks)
+    told: Description = {
+        "format": FORMAT,
+        "samples": ledger.one(f"SELECT COUNT(*) FROM items WHERE {KEPT}"),  # noqa: S608
+        "subjects": ledger.one(f"SELECT COUNT(DISTINCT subject) FROM items WHERE {KEPT}"),  # noqa: S608
+        "splits": _splits(ledger),
+        "sources": sources(ledger, blocks),
+        "counts": counts,
+        "tails": {name: tail(values) for name, values in counts.items() if values},
+        "ages": ages(ledger),
+        "sizes": sizes(ledger),
+    }
+    if options.on:
+        stored = Stored(root)
+        told["compressibility"] = _compressibility(ledger, stored, options, seed)
+        told["tasks"] = _tasks(ledger, stored, blocks, options, seed)
+    write_json(root / DESCRIPTION_FILE, told)
+    return told
+
+
+def _splits(ledger: Ledger) -> dict[str, dict[str, int]]:
+    sql = (
+        "SELECT split, COUNT(*) AS n, COUNT(DISTINCT subject) AS m FROM items "  # noqa: S608
+        f"WHERE {KEPT} GROUP BY 1"
+    )
+    found = {row["split"]: {"samples": row["n"], "subjects": row["m"]} for row in ledger.rows(sql)}
+    return {split: found[split] for split in (*SPLITS, "") if split in found}
+
+
+def _compressibility(
+    ledger: Ledger, stored: Stored, options: Describe, seed: int
+) -> dict[str, dict[str, Any]]:
+    """The median gzip ratio of a sample of each kind: raw 8-bit bytes over compressed ones."""
+    kinds = [
+        row["kind"]
+        for row in ledger.rows(f"SELECT DISTINCT kind FROM items WHERE {KEPT} ORDER BY 1")  # noqa: S608
+    ]
+    found: dict[str, dict[str, Any]] = {}
+    for kind in kinds:
+        limit = min(options.sample, GZIP_SAMPLE)
+        chosen = _sample(ledger, f"kind = '{kind}'", limit, seed)
+        ratios = [gzip_ratio(content) for _, content in stored.contents(chosen, most=MOST_BYTES)]
+        known = [ratio for ratio in ratios if ratio is not None]
+        if known:
+            low, median, high = np.percentile(known, (25, 50, 75)).round(4).tolist()
+            found[kind] = {
+                "median_gzip_ratio": median,
+                "quartiles": [low, high],
+                "measured": len(known),
+            }
+    return found
+
+
+def _tasks(
+    ledger: Ledger, stored: Stored, blocks: Sequence[str], options: Describe, seed: int
+) -> list[dict[str, Any]]:
+    """What can be learnt: the labels of one kind of sample of one source block are one task."""
+    sql = (
+        f"SELECT block, kind, MAX(labels IS NOT NULL) AS several FROM items WHERE {KEPT} "  # noqa: S608
+        "AND (label IS NOT NULL OR labels IS NOT NULL) GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    tasks = []
+    for row in [dict(row) for row in ledger.rows(sql)]:
+        where = f"block = {int(row['block'])} AND kind = '{row['kind']}'"
+        classes = _classes(ledger, where)
+        task: dict[str, Any] = {
+            "source": block_name(row["block"], blocks),
+            "kind": row["kind"],
+            "labels": "several" if row["several"] else "one",
+            "classes": len(classes),
+            "labelled": ledger.one(
+                f"SELECT COUNT(*) FROM items WHERE {KEPT} AND {where} "  # noqa: S608
+                "AND (label IS NOT NULL OR labels IS NOT NULL)"
+            ),
+            **balance(classes.values()),
+        }
+        separation = _separation(ledger, stored, where, classes, options, seed, row["several"])
+        tasks.append(task | {"davies_bouldin": separation})
+    return tasks
+
+
+def _classes(ledger: Ledger, where: str) -> dict[str, int]:
+    sql = (
+        f"SELECT value, COUNT(*) AS n FROM items, {EACH_LABEL} WHERE {KEPT} AND {where} "  # noqa: S608
+        "GROUP BY 1 ORDER BY 2 DESC, 1"
+    )
+    return {str(row["value"]): row["n"] for row in ledger.rows(sql)}
+
+
+def _separation(
+    ledger: Ledger,
+    stored: Stored,
+    where: str,
+    classes: dict[str, int],
+    options: Describe,
+    seed: int,
+    several: int,
+) -> dict[str, Any]:
+    """The Davies–Bouldin index of simple features by label.
+
+    Of samples with several labels those with exactly one are taken, for a point can only be in one
+    cluster.
+    """
+    names = [name for name, count in classes.items() if count >= _FEWEST][:MOST_CLASSES]
+    each = max(_FEWEST, options.sample // max(1, len(names)))
+    label = "json_extract(labels, '$[0]')" if several else "label"
+    alone = " AND json_array_length(labels) = 1" if several else ""
+    member: dict[str, str] = {}
+    for name in names:
+        chosen = _sample(ledger, f"{where}{alone} AND {label} = ?", each, seed, name)
+        if len(chosen) >= _FEWEST:
+            member |= dict.fromkeys(chosen, name)
+    points: list[Features] = []
+    labels: list[str] = []
+    for sha, content in stored.contents(member, most=MOST_BYTES):
+        points.append(features(content))
+        labels.append(member[sha])
+    value = davies_bouldin(matrix(points), np.array(labels)) if points else None
+    return {
+        "value": None if value is None else round(value, 4),
+        "measured": len(points),
+        "classes": len(set(labels)),
+        "features": "simple features of the samples, standardised; no model",
+    }
+
+
+def _sample(ledger: Ledger, where: str, limit: int, seed: int, *values: str) -> list[str]:
+    """The hashes of some kept samples: which ones follows from their content and the seed."""
+    sql = (
+        f"SELECT DISTINCT content_sha FROM items WHERE {KEPT} AND {where} "  # noqa: S608
+        f"ORDER BY substr(content_sha, {1 + seed % 40}), content_sha LIMIT {int(limit)}"
+    )
+    return [row["content_sha"] for row in ledger.rows(sql, *values)]
+
+
+def labelled_counts(description: Description) -> Iterator[tuple[str, dict[str, int]]]:
+    """The labels with their counts, without the samples that have none."""
+    for name, counts in description["counts"]["label"].items():
+        if name != NO_LABEL:
+            yield name, counts

@@ -1,0 +1,1 @@
+"""Instruction records: questions with true answers, made from labels."""

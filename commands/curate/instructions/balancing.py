@@ -1,0 +1,135 @@
+"""Whom to ask whether something holds, so that every answer is right and yes is as common as no.
+
+The samples of one stratum stand in a row, in an order by seed. Of everything that may be asked as
+many of those that have it are asked as of those that do not; the latter are taken where the last
+question stopped, round and round, so that no sample is asked much more often than another. All of
+it happens in the ledger: memory does not grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from medfm_cli.commands.curate.catalog import Ledger
+
+MOST_ASKED = 2000
+"""Rarer labels of a stratum than the commonest of this many are not asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """How often something was asked in one stratum; as often yes as no."""
+
+    what: str
+    block: int
+    split: str
+    each: int
+
+
+def open_row(ledger: Ledger) -> None:
+    """Make the empty tables: `row` (who stands where), `has` and `lacks` (what is true of them).
+
+    `row` is to be filled stratum by stratum; its `pos` then counts from 1 without gaps.
+    """
+    ledger.db.executescript(
+        """
+        DROP TABLE IF EXISTS temp.row; DROP TABLE IF EXISTS temp.has;
+        DROP TABLE IF EXISTS temp.lacks;
+        CREATE TEMP TABLE row (pos INTEGER PRIMARY KEY, item INTEGER, block INTEGER, split TEXT);
+        CREATE TEMP TABLE has (what TEXT, pos INTEGER, PRIMARY KEY (what, pos)) WITHOUT ROWID;
+        CREATE TEMP TABLE lacks (what TEXT, pos INTEGER, PRIMARY KEY (what, pos)) WITHOUT ROWID;
+        CREATE TEMP TABLE IF NOT EXISTS asked (item INTEGER, task TEXT, what TEXT, answer INTEGER);
+        """
+    )
+
+
+def balance(
+    ledger: Ledger,
+    task: str,
+    *,
+    limit: int | None = None,
+    alike: Mapping[str, Iterable[str]] | None = None,
+    told: bool = False,
+) -> list[Balance]:
+    """Write to `asked` who is asked what; answer 1 is yes and 0 is no.
+
+    Args:
+        ledger: with `row`, `has` and, if `told`, `lacks`.
+        task: what the questions are called in `asked`.
+        limit: most yes of one thing in one stratum.
+        alike: what → other things; who has one of them is not asked for `what` as a no.
+        told: only those answer no of whom `lacks` says so.
+    """
+    done: list[Balance] = []
+    strata = ledger.db.execute(
+        "SELECT block, split, min(pos), max(pos) FROM row GROUP BY block, split ORDER BY 3"
+    ).fetchall()
+    for block, split, first, last in strata:
+        start = first
+        counts = ledger.db.execute(
+            "SELECT what, count(*) FROM has WHERE pos BETWEEN ? AND ? GROUP BY what "
+            "ORDER BY 2 DESC, 1 LIMIT ?",
+            (first, last, MOST_ASKED),
+        ).fetchall()
+        for what, yes in sorted(tuple(row) for row in counts):
+            barred = [what, *((alike or {}).get(what, ()))]
+            asker = _Asker(ledger, task, what, barred, told=told)
+            each = min(yes, asker.can_say_no(first, last), limit or yes)
+            if each:
+                asker.ask_yes(first, last, each)
+                start = asker.ask_no(first, last, start, each)
+            done.append(Balance(what, block, split, each))
+    return done
+
+
+class _Asker:
+    """Asks for one thing."""
+
+    def __init__(
+        self, ledger: Ledger, task: str, what: str, barred: list[str], *, told: bool
+    ) -> None:
+        self.ledger, self.task, self.what = ledger, task, what
+        marks = ", ".join("?" * len(barred))
+        self.fits = f"NOT EXISTS (SELECT 1 FROM has WHERE what IN ({marks}) AND has.pos = row.pos)"  # noqa: S608
+        self.args = list(barred)
+        if told:
+            self.fits += " AND EXISTS (SELECT 1 FROM lacks WHERE what = ? AND lacks.pos = row.pos)"
+            self.args.append(what)
+
+    def can_say_no(self, first: int, last: int) -> int:
+        """How many of a stratum do not have it."""
+        sql = f"SELECT count(*) FROM row WHERE pos BETWEEN ? AND ? AND {self.fits}"  # noqa: S608
+        count: int = self.ledger.one(sql, first, last, *self.args)
+        return count
+
+    def ask_yes(self, first: int, last: int, count: int) -> None:
+        """Ask the first of those who have it."""
+        self.ledger.execute(
+            "INSERT INTO asked SELECT item, ?, what, 1 FROM has JOIN row USING (pos) "
+            "WHERE what = ? AND pos BETWEEN ? AND ? ORDER BY pos LIMIT ?",
+            *(self.task, self.what, first, last, count),
+        )
+
+    def ask_no(self, first: int, last: int, start: int, count: int) -> int:
+        """Ask those who do not have it, from `start` on and round; gives where to go on."""
+        for one, other in ((start, last), (first, start - 1)):
+            found = self.ledger.one(
+                f"SELECT count(*) FROM (SELECT 1 FROM row WHERE pos BETWEEN ? AND ? "  # noqa: S608
+                f"AND {self.fits} LIMIT ?)",
+                *(one, other, *self.args, count),
+            )
+            self.ledger.execute(
+                f"INSERT INTO asked SELECT item, ?, ?, 0 FROM row WHERE pos BETWEEN ? AND ? "  # noqa: S608
+                f"AND {self.fits} ORDER BY pos LIMIT ?",
+                *(self.task, self.what, one, other, *self.args, count),
+            )
+            count -= found
+            if not count:
+                place = self.ledger.one(
+                    f"SELECT pos FROM row WHERE pos BETWEEN ? AND ? AND {self.fits} "  # noqa: S608
+                    "ORDER BY pos LIMIT 1 OFFSET ?",
+                    *(one, other, *self.args, found - 1),
+                )
+                return first if place >= last else place + 1
+        raise AssertionError("as many were counted as are asked")  # pragma: no cover

@@ -1,0 +1,1 @@
+"""Metadata of files from outside of them: tables and folder names."""

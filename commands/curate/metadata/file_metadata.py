@@ -1,0 +1,82 @@
+"""Notes on files: what tables and folders say of them. They lie in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medfm_cli.commands.curate.catalog import NOTED, Ledger
+from medfm_cli.commands.curate.tables.rules import Rules
+
+Resolve = Callable[[str, Any, str], None]
+"""Records what an `auto` became: key, value, reason."""
+
+
+@dataclass
+class Notes:
+    """What is said of the files of one source; the notes themselves are rows of the ledger.
+
+    Attributes:
+        block: the number of the source.
+        origin: `table`, `folders`, `field`, `own` (what the files themselves say) or `none`.
+        table: the table that was used.
+        labelled: whether the notes carry labels.
+        columns: names of the table's columns.
+        patients: whether the table speaks of patients in the headers, not of files.
+        rules: the rules that made the labels, with their counts.
+    """
+
+    block: int
+    origin: str = "none"
+    table: Path | None = None
+    labelled: bool = False
+    columns: tuple[str, ...] = ()
+    patients: bool = False
+    rules: Rules | None = None
+
+
+Said = tuple[int, str, int, Mapping[str, str]]
+"""File (or −1), patient's pseudonym (or empty), row of the table, and what it says."""
+
+
+def write_notes(ledger: Ledger, block: int, names: Iterable[str], said: Iterable[Said]) -> None:
+    """Write what rows of a table say of files, or of patients.
+
+    A later row on the same file replaces what was said; when it gives another label, the note is
+    torn.
+    """
+    fields = [name for name in NOTED if name in set(names)]
+    of_files, of_patients = _upsert("notes", fields), _upsert("patients", fields)
+    ledger.execute("SAVEPOINT notes")
+    for file, patient, row, values in said:
+        cells = [row, *(values.get(name, "") for name in fields)]
+        if patient:
+            ledger.execute(of_patients, block, patient, *cells)
+        else:
+            ledger.execute(of_files, file, *cells)
+    ledger.execute("RELEASE notes")
+
+
+def _upsert(table: str, fields: list[str]) -> str:
+    keys = ["file"] if table == "notes" else ["block", "patient"]
+    columns = [*keys, "row", *fields]
+    torn = "torn OR (row >= 0 AND label <> excluded.label)" if "label" in fields else "torn"
+    updates = ", ".join(f"{name} = excluded.{name}" for name in [*fields, "row"])
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) "  # noqa: S608
+        f"VALUES ({', '.join('?' * len(columns))}) "
+        f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET torn = {torn}, {updates}"
+    )
+
+
+def set_field(ledger: Ledger, name: str, values: Iterable[tuple[int, str]]) -> None:
+    """Set one field of many notes, given as (file, value)."""
+    if name not in NOTED:
+        raise ValueError(f"a note has no {name}")
+    ledger.many(
+        f"INSERT INTO notes (file, {name}) VALUES (?, ?) "  # noqa: S608
+        f"ON CONFLICT (file) DO UPDATE SET {name} = excluded.{name}",
+        values,
+    )

@@ -1,0 +1,300 @@
+"""What a table says of files: which column means what, and which row means which file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
+from medfm_cli.commands.curate.metadata.file_metadata import Notes, Resolve, Said, write_notes
+from medfm_cli.commands.curate.options.source import SourceKeys
+from medfm_cli.commands.curate.options.split import Split
+from medfm_cli.commands.curate.sources.matching import ENOUGH, Matcher
+from medfm_cli.commands.curate.tables import columns
+from medfm_cli.commands.curate.tables import open as tables
+from medfm_cli.commands.curate.tables.columns import Choice
+from medfm_cli.commands.curate.tables.open import Rows, read_rows
+from medfm_cli.commands.curate.tables.rules import Rules, parse_cell
+from medfm_cli.errors import DataError
+
+Meant = Literal["files", "folders", "patients"]
+SAMPLE = 20_000
+"""Rows from the start of a table by which its columns are told; all of them are then used."""
+
+
+def note_table(
+    notes: Notes,
+    ledger: Ledger,
+    keys: SourceKeys,
+    split: Split,
+    path: Path,
+    names: Pseudonyms,
+    resolve: Resolve,
+) -> None:
+    """Write what a table says into the notes, choosing columns where the recipe says `auto`.
+
+    Raises:
+        DataError: no column names files, folders or patients, or it is not clear what one means.
+    """
+    rows = read_rows(path, SAMPLE)
+    notes.columns = tuple(rows.header)
+    matcher = Matcher(ledger, notes.block)
+    key, meant = _key_column(keys, rows, matcher, resolve)
+    taken = [] if meant == "patients" else [key]
+    picked: dict[str, Choice] = {}
+    for name, asked, find in (
+        ("subject", keys.subject, columns.find_subject),
+        ("site", keys.site, columns.find_site),
+        ("modality", keys.modality, columns.find_modality),
+        ("anatomy", keys.anatomy, columns.find_anatomy),
+        ("split.official", _official(split), columns.find_split),
+        ("study", keys.study, columns.find_study),
+        ("time", keys.time, columns.find_time),
+        ("age", keys.age, columns.find_age),
+        ("sex", keys.sex, columns.find_sex),
+        ("text", keys.text, _never),
+    ):
+        choice = _pick(name, asked, rows, find, taken)
+        if choice:
+            picked[name] = choice
+            taken.append(choice.column)
+            if asked == "auto" and name not in _QUIET:
+                resolve(name, choice.column, choice.why)
+    notes.rules = _rules(keys, rows)
+    label = _pick_label(keys, rows, taken, resolve) if notes.rules is None else Choice((), "")
+    if label:
+        notes.labelled, notes.origin = True, "table"
+        picked["label"] = label
+    if meant == "folders" and "subject" not in picked and keys.subject == "auto":
+        picked["subject"] = Choice((key,), "")
+        resolve("subject", key, "its values are the names of the folders that images lie in")
+    notes.patients = meant == "patients"
+    _fill(notes, ledger, path, key, picked, _finder(matcher, meant, names), _sexes(keys))
+    if meant == "files":
+        _mark_shared(ledger, path, key, matcher)
+
+
+_QUIET = ("study", "time", "age", "sex")
+"""What is taken from a table without a word: nothing depends on it."""
+
+
+def _official(split: Split) -> str:
+    """What is asked of the official split: a column's name, or a word."""
+    return split.official_column or str(split.official)
+
+
+def _never(_rows: Rows, *, but: Iterable[str] = ()) -> None:
+    """Nothing is taken for this unasked."""
+    del but
+
+
+def _key_column(
+    keys: SourceKeys, rows: Rows, matcher: Matcher, resolve: Resolve
+) -> tuple[str, Meant]:
+    """The column that says which images a row means, and how: as files, folders or patients.
+
+    Raises:
+        DataError: none does.
+    """
+    asked = keys.label_spec().files
+    if asked != "auto":
+        column = columns.named(asked, rows.header, rows.path, "labels.files")
+        files, folders = (matcher.share(rows.column(column), folders=f) for f in (False, True))
+        if files == folders == 0:
+            raise no_match(rows, f"the column '{column}'")
+        return column, "folders" if files < ENOUGH <= folders else "files"
+    column, share, by_folder = files_column(rows, matcher)
+    if share == 0:
+        patient = columns.find_subject(rows)
+        if patient is None:
+            raise no_match(rows, "no column")
+        why = "no column names files, so it is compared with the patients in the files' headers"
+        resolve("labels.files", patient.column, why)
+        return patient.column, "patients"
+    meant: Meant = "folders" if by_folder else "files"
+    resolve("labels.files", column, f"{share:.0%} of its values name {meant} of the source")
+    return column, meant
+
+
+def files_column(rows: Rows, matcher: Matcher) -> tuple[str, float, bool]:
+    """The column that names most files, else most folders; the share of its values that do."""
+    for by_folder in (False, True):
+        shares = {
+            name: matcher.share(rows.column(name), folders=by_folder)
+            for name in rows.header
+            if not by_folder or columns.is_key(rows, name)
+        }
+        if not shares:
+            break
+        best = max(shares, key=lambda name: (shares[name], name.lower() in columns.FILE_NAMES))
+        if shares[best] >= ENOUGH:
+            return best, shares[best], by_folder
+    shares = {name: matcher.share(rows.column(name)) for name in rows.header}
+    best = max(shares, key=lambda name: shares[name])
+    return best, shares[best], False
+
+
+def no_match(rows: Rows, what: str) -> DataError:
+    """The error for a table that has nothing to do with the source."""
+    return DataError(
+        f"{what} of '{rows.path}' names a file of the source",
+        hint=f"its columns are {columns.listed(rows.header)}; name the right one with labels.files",
+    )
+
+
+def _pick(
+    name: str,
+    asked: str,
+    rows: Rows,
+    find: Callable[..., Choice | None],
+    taken: Sequence[str],
+) -> Choice | None:
+    """The column for one meaning: the one that is asked for, or the one that is found."""
+    if asked == "auto":
+        return find(rows, but=taken)
+    words = {"subject": ("none", "folders"), "split.official": ("none", "keep")}
+    if asked in words.get(name, ("none",)):
+        return find(rows, but=taken) if asked == "keep" else None
+    if name in ("modality", "anatomy") and asked not in rows.header:
+        return None  # one name for all images
+    return Choice((columns.named(asked, rows.header, rows.path, name),), "named in the recipe")
+
+
+def _pick_label(
+    keys: SourceKeys, rows: Rows, taken: Sequence[str], resolve: Resolve
+) -> Choice | None:
+    """The label's column.
+
+    Raises:
+        DataError: the recipe asks for labels from this table, and no column can be told to be it.
+    """
+    spec = keys.label_spec()
+    if keys.labels == "none" or spec.field or spec.folders:
+        return None
+    if spec.column != "auto":
+        column = columns.named(spec.column, rows.header, rows.path, "labels.column")
+        return Choice((column,), "named in the recipe")
+    choice = columns.find_label(rows, but=taken)
+    if choice:
+        resolve("labels.column", ", ".join(choice.columns), choice.why)
+    elif spec.file is not None:
+        raise DataError(
+            f"no column of '{rows.path}' can be told to be the label",
+            hint=f"name it: 'labels={{file: {spec.file}, column: NAME}}'; "
+            f"its columns are {columns.listed(rows.header)}",
+        )
+    return choice
+
+
+Find = Callable[[str], list[tuple[int, str]]]
+"""The files, or the patient's pseudonym, that a cell of the key column means."""
+
+
+def _rules(keys: SourceKeys, rows: Rows) -> Rules | None:
+    """The rules that make the label, if the recipe has some.
+
+    Raises:
+        DataError: they speak of what the table does not have.
+    """
+    spec = keys.label_spec()
+    if not spec.rules:
+        return None
+    column = "" if spec.column == "auto" else spec.column
+    if column:
+        columns.named(column, rows.header, rows.path, "labels.column")
+    rules = Rules(spec.rules, column)
+    cells = (parse_cell(cell) for cell in (rows.column(column) if column else ()))
+    inside = {key for cell in cells if isinstance(cell, dict) for key in cell}
+    if wrong := rules.unknown(rows.header, inside):
+        raise DataError(
+            f"labels.rules do not fit '{rows.path}': {'; '.join(wrong)}",
+            hint=f"its columns are {columns.listed(rows.header)}",
+        )
+    return rules
+
+
+def _finder(matcher: Matcher, meant: Meant, names: Pseudonyms) -> Find:
+    if meant == "patients":
+
+        def patient(cell: str) -> list[tuple[int, str]]:
+            pseudonym = names.of_person(cell)
+            return [(-1, pseudonym)] if pseudonym else []
+
+        return patient
+    find = matcher.in_folder if meant == "folders" else matcher.find
+    return lambda cell: [(number, "") for number in find(cell)]
+
+
+def _sexes(keys: SourceKeys) -> dict[str, str]:
+    """What stands for a sex in the table, where it is no word for one: `format.sexes`."""
+    codes = keys.format.get("sexes") or {}
+    return {str(code).strip().lower(): str(sex) for code, sex in codes.items()}
+
+
+def _fill(
+    notes: Notes,
+    ledger: Ledger,
+    path: Path,
+    key: str,
+    picked: dict[str, Choice],
+    find: Find,
+    sexes: Mapping[str, str],
+) -> None:
+    """Write what all rows say into the notes that they mean."""
+    names = {"split" if name == "split.official" else name: c for name, c in picked.items()}
+    header = tables.header(path)
+    place = {name: number for number, name in enumerate(header)}
+
+    def said() -> Iterator[Said]:
+        for number, cells in _whole_rows(path, ledger, notes.block):
+            cell = tables.meaning(cells[place[key]])
+            found = find(cell) if cell else []
+            if cell and not found:
+                _absent(ledger, notes.block, cell, "the table names a missing file")
+            values = {name: _value(choice, cells, place) for name, choice in names.items()}
+            if "sex" in values:
+                values["sex"] = sexes.get(values["sex"].lower(), values["sex"])
+            if notes.rules is not None and found:
+                values["label"] = notes.rules.label(dict(zip(header, cells, strict=True)))
+            for file, patient in found:
+                yield file, patient, number, values
+
+    write_notes(ledger, notes.block, names, said())
+
+
+def _whole_rows(path: Path, ledger: Ledger, block: int) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a table; a broken one is written down with its number."""
+    for row in tables.rows(path):
+        if isinstance(row, tables.Broken):
+            reason = f"row {row.number} (line {row.line}): {row.reason}"
+            _absent(ledger, block, path.name, reason)
+        else:
+            yield row.number, row.cells
+
+
+def _absent(ledger: Ledger, block: int, name: str, reason: str) -> None:
+    ledger.execute("INSERT INTO absent VALUES (?, ?, ?)", block, name, reason)
+
+
+def _value(choice: Choice, cells: Sequence[str], place: Mapping[str, int]) -> str:
+    """What a row says under one heading; for a label spread over columns, which of them is 1."""
+    if len(choice.columns) != 1:
+        ones = {"1", "1.0", "true"}
+        return next((c for c in choice.columns if cells[place[c]].strip().lower() in ones), "")
+    return tables.meaning(cells[place[choice.column]])
+
+
+def _mark_shared(ledger: Ledger, path: Path, key: str, matcher: Matcher) -> None:
+    """Mark files of which a row's name cannot tell which is meant."""
+    place = tables.header(path).index(key)
+
+    def shared() -> Iterator[tuple[int]]:
+        for row in tables.rows(path):
+            if isinstance(row, tables.Broken):
+                continue
+            found = matcher.find(tables.meaning(row.cells[place]))
+            yield from ((number,) for number in found if len(found) > 1)
+
+    ledger.many("UPDATE notes SET shared = 1 WHERE file = ?", shared())

@@ -1,0 +1,1 @@
+"""Reading: work units, workers, and the records they leave."""

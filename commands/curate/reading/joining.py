@@ -1,0 +1,331 @@
+"""Every item with all that is known of it: its own file, the table's row, the recipe.
+
+The rows of the spool go by one at a time and become rows of the ledger.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass, field
+from typing import Any
+
+from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms, is_placeholder
+from medfm_cli.commands.curate.metadata.file_metadata import Notes
+from medfm_cli.commands.curate.options.source import SourceKeys
+from medfm_cli.commands.curate.reading.staging import WITHDRAWN, Found, Refused, Spool
+from medfm_cli.commands.curate.tables.columns import age_of, sex_name
+from medfm_cli.errors import DataError
+from medfm_cli.samples.modalities import modality_name
+
+_ITEM = (
+    *("id", "block", "file", "entry", "unit", "frame", "part", "source", "file_sha"),
+    *("content_sha", "kind", "height", "width", "channels", "shape", "parts", "facts", "meta"),
+    *("phash", "thumb", "subject", "known", "study", "site", "modality", "anatomy", "time", "age"),
+    *("sex", "label", "labels", "official", "text", "turns", "boxes", "notes", "fate", "step"),
+    "reason",
+)
+_REFUSED = ("entry", "file", "block", "frame", "file_sha", "step", "reason", "source")
+_NOTE = "SELECT * FROM notes WHERE file = ?"
+_PATIENT = "SELECT * FROM patients WHERE block = ? AND patient = ?"
+
+
+@dataclass(frozen=True)
+class Block:
+    """One source as the joiner needs to know it.
+
+    Attributes:
+        number: of the block.
+        name: in a mixture, else empty.
+        keys: what the recipe says of it.
+        notes: what tables and folders say.
+        official: whether splits of the source are looked at.
+        keep_paths: whether file names stay readable.
+        modality, classes, licences: what is known of the source beforehand.
+        oldest: ages from this one on are written as this one; None for all as they are.
+    """
+
+    number: int
+    name: str
+    keys: SourceKeys
+    notes: Notes
+    official: bool
+    keep_paths: bool
+    modality: str
+    classes: dict[str, str]
+    licences: tuple[str, ...] = ()
+    oldest: int | None = None
+
+
+@dataclass
+class Joined:
+    """What happened to the labels.
+
+    Attributes:
+        unlisted: raw labels that `labels.classes` does not list.
+        torn: items whose rows of the table contradict each other.
+        shared: items whose row of the table may mean another one.
+    """
+
+    unlisted: Counter[str] = field(default_factory=Counter)
+    torn: int = 0
+    shared: int = 0
+
+
+def join(
+    ledger: Ledger, spool: Spool, units: int, blocks: Sequence[Block], names: Pseudonyms
+) -> Joined:
+    """Bring all rows of the spool into the ledger.
+
+    Raises:
+        DataError: labels are asked from a field that no item has, or from a table that names none.
+    """
+    joined = Joined()
+    joiners = [_Joiner(ledger, block, names, joined) for block in blocks]
+    marks = ", ".join("?" * len(_ITEM))
+    of_items = f"INSERT INTO items ({', '.join(_ITEM)}) VALUES ({marks})"  # noqa: S608
+    marks = ", ".join("?" * len(_REFUSED))
+    of_refused = f"INSERT INTO refused ({', '.join(_REFUSED)}) VALUES ({marks})"  # noqa: S608
+    ledger.execute("SAVEPOINT joining")
+    number = 0
+    for unit, row, entry in _rows(ledger, spool, units):
+        joiner = joiners[entry["block"]]
+        if isinstance(row, Refused):
+            ledger.execute(of_refused, *joiner.refused(row, entry))
+        else:
+            ledger.execute(of_items, *joiner.item(number, unit, row, entry))
+            for mark in row.marks:
+                ledger.execute("INSERT OR IGNORE INTO marks VALUES (?)", mark)
+            number += 1
+    ledger.execute("RELEASE joining")
+    ledger.index("items")
+    for joiner in joiners:
+        joiner.check()
+    joined.shared = _unlabel_what_is_shared(ledger)
+    return joined
+
+
+def _rows(
+    ledger: Ledger, spool: Spool, units: int
+) -> Iterator[tuple[int, Found | Refused, sqlite3.Row]]:
+    """The rows of all units, each with its entry's file, block and name."""
+    sql = (
+        "SELECT e.number, e.file, e.block, f.name FROM entries e JOIN files f ON f.number = e.file "
+        "WHERE e.number = ?"
+    )
+    entry: sqlite3.Row | None = None
+    for unit in range(units):
+        for row in spool.load(unit):
+            if entry is None or entry["number"] != row.entry:
+                entry = ledger.db.execute(sql, (row.entry,)).fetchone()
+            if entry is None:
+                raise RuntimeError("the spool holds a file that the ledger does not list")
+            yield unit, row, entry
+
+
+def _unlabel_what_is_shared(ledger: Ledger) -> int:
+    """Take the label from items whose table row could mean another item's file as well."""
+    ledger.execute(
+        "CREATE TEMP TABLE ambiguous AS SELECT n.row, f.block FROM items i "
+        "JOIN notes n ON n.file = i.file JOIN files f ON f.number = i.file "
+        "WHERE n.shared AND n.label <> '' GROUP BY n.row, f.block "
+        "HAVING count(DISTINCT i.entry) > 1"
+    )
+    where = (
+        "WHERE file IN (SELECT n.file FROM notes n JOIN files f ON f.number = n.file "
+        "JOIN ambiguous a ON a.row = n.row AND a.block = f.block WHERE n.shared)"
+    )
+    count = ledger.one(f"SELECT count(*) FROM items {where}")  # noqa: S608
+    ledger.execute(
+        f"UPDATE items SET label = NULL, labels = NULL, fate = 'kept', step = '', reason = '' "  # noqa: S608
+        f"{where}"
+    )
+    ledger.execute("DROP TABLE ambiguous")
+    return int(count)
+
+
+class _Joiner:
+    """Joins what is known of the items of one block."""
+
+    def __init__(self, ledger: Ledger, block: Block, names: Pseudonyms, joined: Joined) -> None:
+        self.ledger = ledger
+        self.block = block
+        self.keys = block.keys
+        self.notes = block.notes
+        self.names = names
+        self.joined = joined
+        spec = block.keys.label_spec()
+        self.field = spec.field
+        self.classes = {str(raw): name for raw, name in spec.classes.items()}
+        self.drop = {str(raw) for raw in spec.drop}
+        self.items = self.asked = self.matched = 0
+
+    def refused(self, row: Refused, entry: sqlite3.Row) -> tuple[Any, ...]:
+        """A row of `refused`."""
+        source = "" if row.step == WITHDRAWN else self._source(entry["name"])
+        return (
+            *(row.entry, entry["file"], entry["block"], row.frame, row.file_sha, row.step),
+            *(row.reason, source),
+        )
+
+    def item(self, number: int, unit: int, row: Found, entry: sqlite3.Row) -> tuple[Any, ...]:
+        """A row of `items`."""
+        note = self._note(row, entry["file"])
+        raws = self._raw_labels(row, note)
+        if note.get("torn") and note.get("label"):
+            raws, self.joined.torn = [], self.joined.torn + 1
+        self.items += 1
+        self.asked += bool(raws)
+        out = next((raw for raw in raws if raw in self.drop), None)
+        label, labels = (None, None) if out is not None else self._labels(raws, row)
+        subject, known = self._subject(row, note)
+        study = note.get("study")
+        fate = ("kept", "", "")
+        if out is not None:
+            fate = ("dropped", "labels", f"label '{out}' is in labels.drop")
+        return (
+            *(number, entry["block"], entry["file"], row.entry, unit, row.frame, row.part),
+            *(self._source(entry["name"]) + row.shown, row.file_sha, row.content_sha, row.kind),
+            *(row.height, row.width, row.channels, json.dumps(row.shape)),
+            json.dumps([astuple(part) for part in row.parts], separators=(",", ":")),
+            *(row.facts, row.meta, row.phash),
+            base64.b64decode(row.thumb) if row.thumb else None,
+            *(subject, known),
+            self.names.of("study", study) if study else row.study or "",
+            "" if self.keys.site == "none" else note.get("site") or row.site or "",
+            *(self._modality(row, note), self._anatomy(row, note), row.time),
+            *self._person(row, note),
+            label,
+            None if labels is None else json.dumps(labels, ensure_ascii=False),
+            (note.get("split") or row.split or "") if self.block.official else "",
+            *(row.text, row.turns, _boxes(row), json.dumps(row.notes, ensure_ascii=False), *fate),
+        )
+
+    def check(self) -> None:
+        """See that labels were found where they were said to be.
+
+        Raises:
+            DataError: they were not.
+        """
+        if self.field and self.items and not self.asked:
+            raise self._no_field()
+        if self.notes.patients and self.items and not self.matched:
+            raise DataError(
+                f"'{self.notes.table}' names neither a file of the source nor a patient in the "
+                "headers of its files",
+                hint="name the column with the files with labels.files, or use another table",
+            )
+
+    def _note(self, row: Found, file: int) -> dict[str, Any]:
+        """What tables and folders say of an item's file, else of its patient."""
+        found = self.ledger.db.execute(_NOTE, (file,)).fetchone()
+        if found is None and row.subject is not None and self.notes.patients:
+            key = (self.block.number, row.subject)
+            found = self.ledger.db.execute(_PATIENT, key).fetchone()
+            self.matched += found is not None
+        return dict(found) if found else {}
+
+    def _source(self, name: str) -> str:
+        """How the manifest calls a file."""
+        return name if self.block.keep_paths else self.names.of("file", name)
+
+    def _raw_labels(self, row: Found, note: dict[str, Any]) -> list[str]:
+        """The labels as the source writes them."""
+        origin = self.notes.origin
+        if origin in ("table", "folders"):
+            return [note["label"]] if note.get("label") else []
+        if origin == "own":
+            return row.labels if row.labels is not None else [row.label] if row.label else []
+        if origin == "field" and self.field:
+            if self.field in ("modality", "anatomy") and not self.classes:
+                value = getattr(row, self.field)
+            else:
+                value = json.loads(row.facts).get(self.field) or getattr(row, self.field, "")
+            return [str(value)] if value else []
+        return []
+
+    def _labels(self, raws: Sequence[str], row: Found) -> tuple[str | None, list[str] | None]:
+        """The one label, or the several ones."""
+        several = self.notes.origin == "own" and row.labels is not None
+        found = [(raw, self._class(raw, row)) for raw in raws]
+        self.joined.unlisted.update(raw for raw, name in found if name is None)
+        named = [name for _, name in found if name is not None]
+        if several:
+            return None, named
+        return (named[0] if named else None), None
+
+    def _class(self, raw: str, row: Found) -> str | None:
+        """The class of a raw label; None when the recipe lists classes and this is none of them."""
+        known = self.block.classes.get(raw, raw)
+        if self.classes:
+            candidates = [raw, known, row.modality if self.field == "modality" else raw]
+            return next((self.classes[c] for c in candidates if c in self.classes), None)
+        return known
+
+    def _subject(self, row: Found, note: dict[str, Any]) -> tuple[str, bool]:
+        """The patient's pseudonym; else the study's, the file's or, in a file of many, its own."""
+        if self.keys.subject != "none":
+            told = note.get("subject")
+            if told and not is_placeholder(told):
+                return self.names.of("subject", told), True
+            if row.subject:
+                return row.subject, True
+            study = note.get("study")
+            pseudonym = self.names.of("study", study) if study else row.study
+            if pseudonym:
+                return pseudonym, False
+        if row.part:
+            return self.names.of("image", row.content_sha), False
+        return self.names.of("file", row.file_sha), False
+
+    def _person(self, row: Found, note: dict[str, Any]) -> tuple[float | None, str]:
+        """Age and sex; what a table says of files has been told to the worker that read them."""
+        if not self.notes.patients:
+            return row.age, row.sex
+        age = row.age if row.age is not None else age_of(note.get("age", ""))
+        oldest = self.block.oldest
+        if age is not None and oldest is not None:
+            age = min(age, float(oldest))
+        return age, row.sex or sex_name(note.get("sex", ""))
+
+    def _modality(self, row: Found, note: dict[str, Any]) -> str:
+        asked = self.keys.modality
+        if asked != "auto" and asked not in self.notes.columns:
+            return modality_name(asked) or asked
+        told = note.get("modality")
+        if told:
+            return modality_name(told) or str(told)
+        return row.modality or self.block.modality
+
+    def _anatomy(self, row: Found, note: dict[str, Any]) -> str:
+        asked = self.keys.anatomy
+        if asked != "auto" and asked not in self.notes.columns:
+            return asked.lower()
+        return str(note.get("anatomy") or "").lower() or row.anatomy
+
+    def _no_field(self) -> DataError:
+        some = self.ledger.rows(
+            "SELECT facts FROM items WHERE block = ? LIMIT 1000", self.block.number
+        )
+        known = sorted({key for row in some for key in json.loads(row["facts"])})
+        return DataError(
+            f"labels are to come from the field '{self.field}', which no sample has",
+            hint=f"fields of these samples: modality, anatomy, {', '.join(known)}",
+        )
+
+
+def _boxes(row: Found) -> str:
+    """The boxes of an item that is stored whole; those of parts lie with the parts."""
+    return row.parts[0].boxes if len(row.parts) == 1 else "[]"
+
+
+def labels_of(row: sqlite3.Row) -> Iterable[str]:
+    """The labels of an item of the ledger: none, one or several."""
+    if row["label"] is not None:
+        return [row["label"]]
+    several: list[str] = json.loads(row["labels"]) if row["labels"] is not None else []
+    return several

@@ -1,0 +1,1 @@
+"""The report of a curation, one file for each section."""

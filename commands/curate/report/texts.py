@@ -1,0 +1,134 @@
+"""Texts, questions and tables: shown where the source is public or the recipe asks, else summed up.
+
+Of what may be patients' own words only lengths are told. Of tables no rare value is: a cell that
+few share may name someone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+import numpy as np
+
+from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.describing.tallies import KEPT
+from medfm_cli.commands.curate.instructions.step import read_turns
+from medfm_cli.commands.curate.report.selection import of_labels
+from medfm_cli.commands.curate.writing.stored import Stored
+from medfm_cli.runs import Callout, Table
+from medfm_cli.runs.blocks import Block
+from medfm_cli.samples.content import Row, Text
+
+EXCERPT = 320
+"""Signs of a text that are shown."""
+MOST_TEXTS, MOST_TURNS, MOST_COLUMNS = 4, 8, 60
+ROWS = 2000
+"""Rows of a table that its columns are summed up from."""
+SHARED = 10
+"""Rows that have a value, at least, for it to be named."""
+_BYTES = 64 << 20
+HIDDEN = (
+    "Texts are not shown: the source may hold patients' own words. "
+    "describe.show_text: true shows some of them."
+)
+
+
+def text_blocks(ledger: Ledger, stored: Stored, *, show: bool) -> list[Block]:
+    """The beginnings of some texts, of as many labels as there are."""
+    if not show:
+        return [Callout("note", HIDDEN)]
+    chosen = of_labels(ledger, "kind = 'text'", limit=MOST_TEXTS)
+    found = stored.samples(item.sha for item in chosen)
+    rows = [
+        [item.title(), excerpt(sample.content.text)]
+        for item in chosen
+        if (sample := found.get(item.sha)) and isinstance(sample.content, Text)
+    ]
+    return [Table(["Text", "Begins"], rows, "Some of the texts, after de-identification.")]
+
+
+def attached_blocks(ledger: Ledger, *, show: bool) -> list[Block]:
+    """Reports that belong to samples of other kinds, and questions about them."""
+    texts = ledger.one(f"SELECT COUNT(*) FROM items WHERE {KEPT} AND kind <> 'text' AND text <> ''")  # noqa: S608
+    asked = f"{KEPT} AND json_array_length(nullif(turns, '')) > 0"
+    questions = ledger.one(
+        f"SELECT coalesce(SUM(json_array_length(turns)), 0) FROM items WHERE {asked}"  # noqa: S608
+    )
+    blocks: list[Block] = []
+    if texts:
+        blocks.append(Callout("note", f"{texts} samples have a report or caption of their own."))
+        if show:
+            sql = (
+                f"SELECT text, modality FROM items WHERE {KEPT} AND kind <> 'text' "  # noqa: S608
+                f"AND text <> '' ORDER BY content_sha LIMIT {MOST_TEXTS}"
+            )
+            rows = [[row["modality"], excerpt(row["text"])] for row in ledger.rows(sql)]
+            blocks.append(Table(["Of", "Begins"], rows, "Some of them, after de-identification."))
+    if questions:
+        caption = f"Some of the {questions} questions and answers."
+        if show:
+            sql = f"SELECT turns FROM items WHERE {asked} ORDER BY content_sha LIMIT {MOST_TURNS}"  # noqa: S608
+            turns = [read_turns(row["turns"])[0] for row in ledger.rows(sql)]
+            shown = [[excerpt(question), excerpt(answer)] for question, answer, _ in turns]
+            blocks.append(Table(["Question", "Answer"], shown, caption))
+        else:
+            blocks.append(Callout("note", f"There are {questions} questions and answers."))
+    return blocks
+
+
+def table_blocks(ledger: Ledger, stored: Stored) -> list[Block]:
+    """The columns of the rows, summed up."""
+    sql = (
+        f"SELECT content_sha FROM items WHERE {KEPT} AND kind = 'table' "  # noqa: S608
+        f"ORDER BY content_sha LIMIT {ROWS}"
+    )
+    shas = [row["content_sha"] for row in ledger.rows(sql)]
+    numbers: defaultdict[str, list[float]] = defaultdict(list)
+    words: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    rows = 0
+    names: dict[str, None] = {}
+    for _, content in stored.contents(shas, most=_BYTES):
+        if not isinstance(content, Row):
+            continue
+        rows += 1
+        for name, value in content.cells.items():
+            names[name] = None
+            if isinstance(value, int | float):
+                numbers[name].append(float(value))
+            elif value:
+                words[name][value] += 1
+    if not rows:
+        return []
+    told = [column(name, numbers[name], words[name], rows) for name in list(names)[:MOST_COLUMNS]]
+    caption = f"The columns of the rows, by {rows} of them. Values that few share are not named."
+    if len(names) > MOST_COLUMNS:
+        caption += f" {len(names) - MOST_COLUMNS} more columns are not listed."
+    return [Table(["Column", "Filled", "What", "Values"], told, caption)]
+
+
+def column(
+    name: str, numbers: list[float], words: Counter[str], rows: int
+) -> list[str | int | float | None]:
+    """A column in words: how full it is, and what it holds."""
+    filled = f"{(len(numbers) + words.total()) / rows:.0%}"
+    if len(numbers) > words.total():
+        low, middle, high = np.percentile(numbers, (5, 50, 95))
+        return [
+            name,
+            filled,
+            "number",
+            f"median {middle:.4g}, 5 % below {low:.4g}, above {high:.4g}",
+        ]
+    common = [f"{value} ({n})" for value, n in words.most_common(4) if n >= SHARED]
+    if not words:
+        return [name, filled, "nothing", ""]
+    told = f"{len(words)} different"
+    return [name, filled, "text", f"{told}: {', '.join(common)}" if common else told]
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a text, on one line, cut at a word."""
+    line = " ".join(text.split())
+    if len(line) <= EXCERPT:
+        return line
+    return line[:EXCERPT].rsplit(" ", 1)[0] + " …"

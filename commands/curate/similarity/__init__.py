@@ -1,0 +1,1 @@
+"""Similarity of images: fingerprints, Hamming search, clusters of near-duplicates."""

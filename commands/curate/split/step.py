@@ -1,0 +1,228 @@
+"""Split: every subject, and all that its near duplicates tie to it, goes to one side.
+
+By the source's own split where it is fit to be used, by time, or dealt by the recipe's shares so
+that every label comes near them (`dealing`). Streams over the ledger.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.options.split import SIDES, Split
+from medfm_cli.commands.curate.split.by_time import deal_by_time
+from medfm_cli.commands.curate.split.groups import Groups, form_groups
+from medfm_cli.commands.curate.split.official import FREE, SIDE, TRAIN, take_official
+from medfm_cli.commands.curate.split.strata import common_labels, labels_of
+from medfm_cli.commands.curate.split.stratified import deal, fixed
+from medfm_cli.errors import DataError
+from medfm_cli.runs.blocks import Table
+
+PRIORITY = ("train", "test", "val")
+"""Which side a label with few subjects must not lack, in this order."""
+FAR = 0.02
+"""A share that is farther from what was asked is remarked upon."""
+
+
+@dataclass
+class Dealt:
+    """How the split came about.
+
+    Attributes:
+        why: in words.
+        by: subject, site or time.
+        official: whether all or a part of it is the source's own.
+        groups: subjects, and those that stay with others.
+        crossing: subjects on two sides of the official split.
+        torn: groups on two sides now, which only an official split that is kept brings about.
+        moved: samples that left the side of the official split to stay with near duplicates.
+        unassigned: samples that the official split does not mention; they went to train.
+        undated: samples without a time, where time decides.
+        shares: side → share that was asked for.
+        sides: side → samples.
+        labels: label → side → samples; the commonest labels.
+        unlabelled: side → samples without a label.
+    """
+
+    why: str = ""
+    by: str = "subject"
+    official: bool = False
+    groups: Groups = field(default_factory=lambda: Groups(0, 0, 0))
+    crossing: int = 0
+    torn: int = 0
+    moved: int = 0
+    unassigned: int = 0
+    undated: int = 0
+    shares: dict[str, float] = field(default_factory=dict)
+    sides: Counter[str] = field(default_factory=Counter)
+    labels: dict[str, Counter[str]] = field(default_factory=dict)
+    unlabelled: Counter[str] = field(default_factory=Counter)
+
+    def tables(self) -> list[Table]:
+        """Samples and shares a side: of every label, of those without one, and of all."""
+        rows = [_row(name, counts) for name, counts in self.labels.items()]
+        if self.unlabelled:
+            rows.append(_row("no label", self.unlabelled))
+        rows.append(_row("all", self.sides))
+        columns = ["Label", "Samples"] + [f"{side}{of}" for side in SIDES for of in ("", " %")]
+        return [Table(columns, rows, f"The split: {self.why}.", strong=[len(rows) - 1])]
+
+    def remarks(self) -> list[str]:
+        """What a careful reader should know, one sentence each."""
+        said = [
+            (self.crossing, f"{self.crossing} subjects are on two sides of the official split."),
+            (self.torn, f"{self.torn} groups of subjects or near duplicates are torn by it."),
+            (
+                self.moved,
+                f"{self.moved} samples left the official split's side for that of their "
+                "near duplicates.",
+            ),
+            (
+                self.unassigned,
+                f"{self.unassigned} samples are in no part of the official split and "
+                "went to train.",
+            ),
+            (
+                self.undated,
+                f"{self.undated} samples have no time; a subject without any is learnt from.",
+            ),
+        ]
+        remarks = [text for count, text in said if count]
+        if not self.official:
+            remarks += self._far()
+        return remarks
+
+    def notes(self) -> list[str]:
+        """What a reader may want to know, one sentence each; none of it is amiss."""
+        if not self.groups.tied:
+            return []
+        why = "by site or near duplicates" if self.by == "site" else "by near duplicates"
+        return [f"{self.groups.tied} subjects stay with others, {why}."]
+
+    def _far(self) -> list[str]:
+        total = self.sides.total()
+        off = {
+            side: self.sides[side] / total
+            for side, share in self.shares.items()
+            if total and abs(self.sides[side] / total - share) > FAR
+        }
+        if not off:
+            return []
+        found = ", ".join(
+            f"{side} has {got:.1%} instead of {self.shares[side]:.1%}" for side, got in off.items()
+        )
+        return [f"{found}: with {self.groups.groups} groups it does not come out nearer."]
+
+
+def split(ledger: Ledger, options: Split, *, seed: int, shifted: bool = False) -> Dealt:
+    """Set `items.split` of every kept sample.
+
+    Args:
+        ledger: described and deduplicated; `official` holds the source's own words.
+        options: how to split.
+        seed: of the order in which groups are dealt.
+        shifted: whether times were shifted for every subject by its own amount, so that they have
+            no order between subjects.
+
+    Raises:
+        DataError: the split is to be by time and there is none, or the official column is no split.
+    """
+    if options.by == "time" and shifted:
+        raise DataError(
+            "the split is to be by time, but times are shifted, for every subject otherwise",
+            hint="say deidentify.dates=keep where that is allowed, or split by subject",
+        )
+    groups = form_groups(ledger, sites=options.by == "site")
+    dealt = Dealt(by=options.by, groups=groups, shares=options.shares())
+    taken = take_official(ledger, options)
+    dealt.official = bool(taken.taken)
+    dealt.crossing, dealt.moved = taken.crossing, taken.moved
+    dealt.unassigned = taken.unassigned
+    dealt.why = taken.why
+    if options.by == "time":
+        order = list(dealt.shares)
+        sides, dealt.undated = deal_by_time(ledger, list(dealt.shares.values()), seed=seed)
+        _put(ledger, sides, order, pool=FREE)
+    elif ledger.one("SELECT count(*) FROM members WHERE side = 0"):
+        _deal_pool(ledger, dealt.shares, seed=seed, pool=FREE)
+    for side in sorted(taken.missing):
+        _carve(ledger, dealt.shares, side, seed=seed)
+    if not dealt.why:
+        dealt.why = {
+            "subject": "subjects dealt by the recipe's shares",
+            "site": "whole sites dealt by the recipe's shares",
+            "time": "subjects in the order of their last time",
+        }[options.by]
+    _write(ledger)
+    _count(ledger, dealt)
+    return dealt
+
+
+def _deal_pool(ledger: Ledger, shares: Mapping[str, float], *, seed: int, pool: int) -> None:
+    order = [side for side in PRIORITY if side in shares]
+    sides = deal(ledger, fixed(shares[side] for side in order), seed=seed, pool=pool)
+    _put(ledger, sides, order, pool=pool)
+
+
+def _put(ledger: Ledger, sides: array[int], order: list[str], *, pool: int) -> None:
+    """Write the sides of the groups of a pool into `members`."""
+    codes = [SIDE[name] for name in order]
+    ledger.db.create_function("side_of", 1, lambda group: codes[sides[group]], deterministic=True)
+    ledger.execute("UPDATE members SET side = side_of(grp) WHERE side = ?", pool)
+
+
+def _carve(ledger: Ledger, shares: Mapping[str, float], side: str, *, seed: int) -> None:
+    """Take a side that the official split lacks out of train, from groups that are all in train."""
+    elsewhere = -1  # out of the pool for a while
+    ledger.execute(
+        "UPDATE members SET side = ? WHERE side = ? AND grp IN "
+        "(SELECT grp FROM members GROUP BY grp HAVING max(side) > ?)",
+        elsewhere,
+        TRAIN,
+        TRAIN,
+    )
+    both = shares["train"] + shares[side]
+    parts = {"train": shares["train"] / both, side: shares[side] / both}
+    _deal_pool(ledger, parts, seed=seed, pool=TRAIN)
+    ledger.execute("UPDATE members SET side = ? WHERE side = ?", TRAIN, elsewhere)
+
+
+def _write(ledger: Ledger) -> None:
+    names = {code: name for name, code in SIDE.items()}
+    ledger.db.create_function("name_of", 1, names.__getitem__, deterministic=True)
+    ledger.execute(
+        "UPDATE items SET split = (SELECT name_of(side) FROM members WHERE item = id) "
+        "WHERE fate = 'kept'"
+    )
+
+
+def _count(ledger: Ledger, dealt: Dealt) -> None:
+    """Count samples by label and side, for the report."""
+    names = {code: name for name, code in SIDE.items()}
+    dealt.torn = ledger.one(
+        "SELECT count(*) FROM (SELECT grp FROM members GROUP BY grp HAVING min(side) < max(side))"
+    )
+    counts: dict[str, Counter[str]] = {}
+    common = common_labels(ledger)
+    sql = "SELECT label, labels, side, count(*) FROM members GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    for label, labels, code, count in ledger.rows(sql):
+        side = names[code]
+        dealt.sides[side] += count
+        found = labels_of(label, labels)
+        if not found:
+            dealt.unlabelled[side] += count
+        for name in found or ():
+            if name in common:
+                counts.setdefault(name, Counter())[side] += count
+    dealt.labels = dict(sorted(counts.items(), key=lambda item: (-item[1].total(), item[0])))
+
+
+def _row(name: str, counts: Counter[str]) -> list[str | int | float | None]:
+    total = counts.total()
+    row: list[str | int | float | None] = [name, total]
+    for side in SIDES:
+        row += [counts[side], f"{100 * counts[side] / total:.1f}" if total else None]
+    return row

@@ -1,0 +1,1 @@
+"""Tables of metadata: opening them, the roles of their columns, label rules."""

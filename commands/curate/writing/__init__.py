@@ -1,0 +1,1 @@
+"""Writing the dataset: shards, manifest, quarantine, Croissant, linkage."""

@@ -1,0 +1,356 @@
+"""From the spool into shards: payloads copied in the manifest's order, shard by shard.
+
+Every finished shard is written down at once, so that a killed run goes on after the last of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.reading.staging import Spool, Stored
+from medfm_cli.data.manifest import SPLITS, Sample
+from medfm_cli.data.shards import Location, Shard, ShardWriter, member_places
+from medfm_cli.errors import RunFailed
+from medfm_cli.runs.atomic import write_text
+
+_RANK = " ".join(f"WHEN '{split}' THEN {rank}" for rank, split in enumerate(SPLITS))
+_ORDER = (
+    f"SELECT * FROM items WHERE fate = 'kept' "  # noqa: S608
+    f"ORDER BY CASE split {_RANK} END, content_sha, id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One sample to be: an item or a part of it. `copy` counts the same content that is kept."""
+
+    row: sqlite3.Row
+    part: Stored
+    copy: int
+    origin: str
+
+    @property
+    def image_id(self) -> str:
+        """The id that all parts of the item share."""
+        return str(self.row["content_sha"])[:16] + (f"-copy{self.copy}" if self.copy else "")
+
+    @property
+    def sample_id(self) -> str:
+        """The id of this part."""
+        return self.image_id + self.part.suffix
+
+    def facts(self) -> str:
+        """The item's facts, and where in it the part lies."""
+        place = json.loads(self.part.place)
+        if not place:
+            return str(self.row["facts"])
+        return _json(json.loads(self.row["facts"]) | place)
+
+    def told(self) -> bytes:
+        """The member that says what the sample is, for readers without the manifest."""
+        row = self.row
+        told: dict[str, Any] = {
+            "label": row["label"] if row["labels"] is None else json.loads(row["labels"]),
+            "modality": row["modality"],
+            "split": row["split"],
+            "subject": row["subject"],
+        }
+        for name, value in (
+            ("kind", "" if self.part.kind == "image" else self.part.kind),
+            ("meta", json.loads(self.part.meta)),
+            ("text", row["text"]),
+            ("turns", json.loads(row["turns"] or "[]")),
+            ("boxes", json.loads(self.part.boxes)),
+        ):
+            if value:
+                told[name] = value
+        return _json(told).encode("utf-8", "surrogatepass")
+
+    def sample(self, place: Location, lengths: dict[str, int]) -> Sample:
+        """The row of the manifest."""
+        row, part = self.row, self.part
+        return Sample(
+            sample_id=self.sample_id,
+            image_id=self.image_id,
+            subject_id=row["subject"],
+            study_id=row["study"],
+            site=row["site"],
+            split=row["split"],
+            client=row["client"],
+            origin=self.origin,
+            kind=part.kind,
+            modality=row["modality"],
+            anatomy=row["anatomy"],
+            label=row["label"],
+            labels=None if row["labels"] is None else json.loads(row["labels"]),
+            text=row["text"] or None,
+            turns=_filled(row["turns"]),
+            boxes=_filled(part.boxes),
+            time=row["time"] or None,
+            age=row["age"],
+            sex=row["sex"],
+            cluster="" if row["cluster"] is None else f"cluster-{row['cluster']}",
+            shape=part.shape,
+            height=part.height,
+            width=part.width,
+            channels=part.channels,
+            meta=part.meta,
+            facts=self.facts(),
+            source=row["source"],
+            source_sha256=row["file_sha"],
+            shard=place.shard,
+            offset=place.offset,
+            length=place.length,
+            members=_json(member_places(place, lengths)),
+        )
+
+
+def pieces(ledger: Ledger, origins: Sequence[str]) -> Iterator[Piece]:
+    """All samples in the manifest's order: by split, then by id, which is a hash of the content.
+
+    So the order depends on the content alone, and neighbours have nothing in common.
+
+    Args:
+        ledger: after all decisions.
+        origins: the names of the source blocks.
+    """
+    before, copy = "", 0
+    for row in ledger.rows(_ORDER):
+        sha = row["content_sha"]
+        copy = copy + 1 if sha == before else 0
+        before = sha
+        parts = sorted((Stored(*part) for part in json.loads(row["parts"])), key=_suffix)
+        for part in parts:
+            yield Piece(row, part, copy, origins[row["block"]])
+
+
+def _suffix(part: Stored) -> str:
+    return part.suffix
+
+
+class Packer:
+    """Writes the shards of a dataset.
+
+    Args:
+        folder: where the shards go.
+        journal: folder of one file a finished shard.
+        spool: where the payloads are.
+        shard_bytes: size of a shard, about.
+        wanted: gives all samples in order, as often as it is called.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        journal: Path,
+        spool: Spool,
+        *,
+        shard_bytes: int,
+        wanted: Callable[[], Iterator[Piece]],
+    ) -> None:
+        self.folder = folder
+        self.journal = journal
+        self.spool = spool
+        self.shard_bytes = shard_bytes
+        self.wanted = wanted
+
+    def pack(self, *, between: Callable[[int], None]) -> list[Shard]:
+        """Write what is not yet written; give all shards.
+
+        Args:
+            between: called after each sample with 1; may raise to stop the run.
+
+        Raises:
+            RunFailed: the spool lacks a payload.
+            OSError: the disk refuses.
+        """
+        mark, total = self._mark()
+        shards = self._finished(mark)
+        done = sum(shard.samples for shard in shards)
+        if done == total:
+            return shards
+        reader = _PayloadReader(self.spool)
+        writer = ShardWriter(self.folder, max_bytes=self.shard_bytes, start=len(shards))
+        with writer, reader, _Places(self._places(len(shards))) as places:
+            for number, piece in enumerate(self.wanted()):
+                if number < done:
+                    continue
+                finished = len(writer.finished)
+                members = reader.read(piece) | {"json": piece.told()}
+                location = writer.add(piece.sample_id, members)
+                if len(writer.finished) > finished:
+                    places.finish()
+                    self._note(mark, writer.finished[-1])
+                    places.begin(self._places(len(shards) + len(writer.finished)))
+                lengths = {name: len(data) for name, data in members.items()}
+                places.add(location.offset, location.length, lengths)
+                between(1)
+            last = writer.close()[-1]
+            places.finish()
+            self._note(mark, last)
+        return self._finished(mark)
+
+    def samples(self, shards: Sequence[Shard]) -> Iterator[Sample]:
+        """The rows of the manifest, once all is packed."""
+        wanted = self.wanted()
+        for number, shard in enumerate(shards):
+            with self._places(number).open(encoding="ascii") as file:
+                for line in file:
+                    offset, length, lengths = json.loads(line)
+                    yield next(wanted).sample(Location(shard.name, offset, length), lengths)
+
+    def _note(self, mark: str, shard: Shard) -> None:
+        """Write down a finished shard, whose places are written already."""
+        entry = {"mark": mark, "shard": shard._asdict()}
+        write_text(self._path(_number(shard)), json.dumps(entry, separators=(",", ":")))
+
+    def _path(self, number: int) -> Path:
+        return self.journal / f"shard-{number:05d}.json"
+
+    def _places(self, number: int) -> Path:
+        """Where the samples of a shard lie in it, a line each."""
+        return self.journal / f"places-{number:05d}.jsonl"
+
+    def _finished(self, mark: str) -> list[Shard]:
+        """The shards that are written down and there, from the first on."""
+        shards: list[Shard] = []
+        for number in range(1 << 20):
+            entry = _read(self._path(number))
+            if entry is None or entry["mark"] != mark:
+                break
+            shard = Shard(**entry["shard"])
+            path = self.folder / shard.name
+            if not path.is_file() or path.stat().st_size != shard.bytes:
+                break
+            if not self._places(number).is_file():
+                break
+            shards.append(shard)
+        for leftover in self.journal.glob("places-*.tmp"):  # of a try that was killed
+            leftover.unlink()
+        for stale in list(self.journal.glob("shard-*.json")):
+            if int(stale.stem.partition("-")[2]) >= len(shards):
+                stale.unlink()
+        return shards
+
+    def _mark(self) -> tuple[str, int]:
+        """Names what the shards hold and how they are cut; shards of another plan do not count.
+
+        Gives the number of samples as well.
+        """
+        digest = hashlib.sha256(f"{self.shard_bytes}\n".encode())
+        total = 0
+        for piece in self.wanted():
+            digest.update(piece.sample_id.encode() + piece.told())
+            total += 1
+        return digest.hexdigest(), total
+
+
+class _Places:
+    """Writes where samples lie as they come: a shard may hold a great many of them.
+
+    A file appears under its name when its shard is finished.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.begin(path)
+
+    def begin(self, path: Path) -> None:
+        """Begin the next shard."""
+        self._path = path
+        self._temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        self._file = self._temporary.open("w", encoding="ascii")
+
+    def add(self, offset: int, length: int, lengths: Mapping[str, int]) -> None:
+        """Note a sample: where its first payload lies, and the lengths of all its members."""
+        self._file.write(json.dumps([offset, length, lengths], separators=(",", ":")) + "\n")
+
+    def finish(self) -> None:
+        """Give the file its name."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._temporary.replace(self._path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        with suppress(OSError):  # closing writes what is buffered: the disk may be full
+            self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+def _number(shard: Shard) -> int:
+    return int(Path(shard.name).stem.partition("-")[2])
+
+
+class _PayloadReader:
+    """Reads payloads out of the spool; keeps a few files open."""
+
+    MOST = 64
+
+    def __init__(self, spool: Spool) -> None:
+        self.spool = spool
+        self._open: dict[int, int] = {}
+
+    def read(self, piece: Piece) -> dict[str, bytes]:
+        """The members of a sample."""
+        unit, part = piece.row["unit"], piece.part
+        total = sum(part.lengths.values())
+        data = os.pread(self._descriptor(unit), total, part.offset)
+        if len(data) != total:
+            raise RunFailed(
+                f"the work file '{self.spool.payload_path(unit)}' is cut short",
+                hint="run again with --force",
+            )
+        members: dict[str, bytes] = {}
+        start = 0
+        for name, length in part.lengths.items():
+            members[name] = data[start : start + length]
+            start += length
+        return members
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+    def _descriptor(self, unit: int) -> int:
+        if unit not in self._open:
+            if len(self._open) >= self.MOST:
+                os.close(self._open.pop(next(iter(self._open))))
+            try:
+                self._open[unit] = os.open(self.spool.payload_path(unit), os.O_RDONLY)
+            except FileNotFoundError:
+                raise RunFailed(
+                    "shards of the dataset were changed after they were written",
+                    hint="run again with --force",
+                ) from None
+        return self._open[unit]
+
+
+def _filled(text: str) -> str | None:
+    return None if text in ("", "[]") else text
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        entry: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return entry

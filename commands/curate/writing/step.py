@@ -1,0 +1,136 @@
+"""The decided dataset on its way to the disk: payloads into shards, rows into the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.deidentify.dicom.copies import Copies, count_copies, write_copies
+from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
+from medfm_cli.commands.curate.duplicates.contamination import fingerprints
+from medfm_cli.commands.curate.instructions.records import write_instructions
+from medfm_cli.commands.curate.reading.joining import Block
+from medfm_cli.commands.curate.reading.plan import Reading
+from medfm_cli.commands.curate.recipe import CurateRecipe
+from medfm_cli.commands.curate.similarity.fingerprint_file import write_fingerprints
+from medfm_cli.commands.curate.writing.pack import Packer, pieces
+from medfm_cli.commands.curate.writing.quarantine import quarantined
+from medfm_cli.commands.curate.writing.schema import label_schema
+from medfm_cli.data.card import Cutting, DatasetCard, DatasetLineage
+from medfm_cli.data.dataset import SHARDS_FOLDER
+from medfm_cli.data.shards import Shard
+from medfm_cli.data.write import write_manifest
+from medfm_cli.runs import Run
+from medfm_cli.runs.machine import give_back_memory
+
+JOURNAL = ("checkpoints", "shards")
+
+
+def write_dataset(
+    recipe: CurateRecipe,
+    run: Run,
+    ledger: Ledger,
+    reading: Reading,
+    blocks: Sequence[Block],
+    names: Pseudonyms,
+) -> DatasetCard:
+    """Write the shards, the fingerprints, the manifest, the quarantine and the card.
+
+    Args:
+        recipe: says how large shards are and what the card is to tell.
+        run: where all this goes.
+        ledger: after all decisions.
+        reading: holds the payloads.
+        blocks: the sources, by their number.
+        names: makes the pseudonyms of files that are named in the quarantine.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    root = run.path("dataset")
+    packer = Packer(
+        root / SHARDS_FOLDER,
+        run.path(*JOURNAL),
+        reading.spool,
+        shard_bytes=recipe.shard_bytes,
+        wanted=lambda: pieces(ledger, [block.name for block in blocks]),
+    )
+    shards = _pack(run, ledger, packer)
+    give_back_memory()
+
+    def source_name(block: int, name: str) -> str:
+        return name if blocks[block].keep_paths else names.of("file", name)
+
+    count, digest = _sources(ledger)
+    licences = [licence for block in blocks for licence in block.keys.licences]
+    licences += [licence for block in blocks for licence in block.licences]
+    write_fingerprints(root, fingerprints(ledger), key=names.fingerprint)
+    card = write_manifest(
+        root,
+        packer.samples(shards),
+        name=run.name,
+        label_schema=label_schema(ledger, [block.keys.label_spec() for block in blocks]),
+        shards=shards,
+        quarantine=quarantined(ledger, source_name),
+        lineage=DatasetLineage(source_count=count, source_digest=digest, recipe=run.hash),
+        cutting=_cutting(run, blocks, reading.cuttings),
+        licences=list(dict.fromkeys(licences)),
+        consent="; ".join(dict.fromkeys(b.keys.consent for b in blocks if b.keys.consent)),
+    )
+    if recipe.derive.instructions is not None and recipe.derive.instructions.export:
+        write_instructions(root)
+    run.log("dataset", version=card.version, samples=card.counts.samples)
+    return card
+
+
+def write_dicom(recipe: CurateRecipe, run: Run, ledger: Ledger, names: Pseudonyms) -> Copies | None:
+    """De-identified copies of the DICOM files, where the recipe asks for them."""
+    options = recipe.deidentify
+    if options.dicom is None or not options.dicom.export:
+        return None
+    total = count_copies(ledger)
+    with run.console.progress("copying DICOM", total=total, unit="files") as meter:
+
+        def between(count: int) -> None:
+            meter.advance(count)
+            run.check_stop()
+
+        return write_copies(ledger, run.path("dataset"), options, names, between=between)
+
+
+def _sources(ledger: Ledger) -> tuple[int, str]:
+    """How many different files were read, and `manifest.source_digest` of them, streamed."""
+    digest, count = hashlib.sha256(), 0
+    for (sha,) in ledger.rows(
+        "SELECT file_sha FROM (SELECT file_sha FROM items UNION SELECT file_sha FROM refused) "
+        "WHERE file_sha <> '' ORDER BY file_sha"
+    ):
+        digest.update(f"{sha}\n".encode())
+        count += 1
+    return count, digest.hexdigest()
+
+
+def _pack(run: Run, ledger: Ledger, packer: Packer) -> list[Shard]:
+    packer.journal.mkdir(exist_ok=True)
+    parts = ledger.one(
+        "SELECT coalesce(sum(json_array_length(parts)), 0) FROM items WHERE fate = 'kept'"
+    )
+    with run.console.progress("writing shards", total=parts, unit="samples") as meter:
+
+        def between(count: int) -> None:
+            meter.advance(count)
+            run.check_stop()
+
+        return packer.pack(between=between)
+
+
+def _cutting(run: Run, blocks: Sequence[Block], cuttings: Sequence[Cutting]) -> Cutting:
+    """How images were cut, which models take over; of a mixture that is cut in several ways, how
+    its first source was."""
+    if len(set(map(repr, cuttings))) > 1:
+        run.console.warn(
+            f"the sources are cut in different ways; models that learn from all of them will cut "
+            f"new images as those of '{blocks[0].name}' (tile, planes, frames: see dataset.json)"
+        )
+    return cuttings[0]

@@ -1,0 +1,32 @@
+"""Pictures for the report of what was painted over the hidden patches, drawn as each kind is read.
+
+Images and volumes hang on a light box, signals are traces, series and sounds are maps in time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medfm_cli.commands.pretrain.objectives.figures.images import images
+from medfm_cli.commands.pretrain.objectives.figures.maps import audio, series
+from medfm_cli.commands.pretrain.objectives.figures.reconstruction import Repainted, Shown
+from medfm_cli.commands.pretrain.objectives.figures.traces import traces
+from medfm_cli.commands.pretrain.objectives.figures.volumes import volumes
+
+if TYPE_CHECKING:
+    from medfm_cli.runs.blocks import Block
+
+__all__ = ["Repainted", "Shown", "draw"]
+
+_DRAWINGS = {
+    "image": images,
+    "volume": volumes,
+    "signal": traces,
+    "series": series,
+    "audio": audio,
+}
+
+
+def draw(shown: Shown) -> list[Block]:
+    """Draw some samples as their kind is read."""
+    return [_DRAWINGS[shown.preprocessing.kind](shown)]

@@ -1,0 +1,117 @@
+"""Labelled datasets on which a finished encoder is scored: a linear probe by BioVFM's protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medfm_cli.commands.pretrain.feature_evaluation import Verdict, compare
+from medfm_cli.commands.pretrain.monitor_options import SAME
+from medfm_cli.data import Dataset
+from medfm_cli.errors import DataError
+from medfm_cli.scoring.images import LabelledImages, labelled_images
+from medfm_cli.scoring.predictions import Predictions, write_predictions
+from medfm_cli.training.features import forward, in_order
+from medfm_cli.training.probe import Labelled, fit_probe
+from medfm_cli.training.randomness import derive
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from medfm_cli.commands.pretrain.objectives.base import Objective
+    from medfm_cli.commands.pretrain.recipe import PretrainRecipe
+    from medfm_cli.metrics import Cases
+    from medfm_cli.runs import Run
+    from medfm_cli.training.probing import ProbeKeys
+
+FOLDER = "tasks"
+TEST = "test"
+
+
+@dataclass(frozen=True, eq=False)
+class Exam:
+    """One task: `train` fits the probe, `val` picks its epoch, `test` is scored.
+
+    Attributes:
+        train, val, test: images of the task, int64; `val` may be empty.
+    """
+
+    name: str
+    dataset: Dataset
+    images: LabelledImages
+    train: NDArray[np.int64]
+    val: NDArray[np.int64]
+    test: NDArray[np.int64]
+    probe: ProbeKeys
+    seed: int
+
+    def sit(self, task: Objective) -> Cases:
+        """Score the encoder of `task` (in evaluation mode) on the test images."""
+        images, classes = self.images, len(self.images.classes)
+        loader = in_order(self.dataset, images.rows, preprocessing=task.preprocessing)
+        try:
+            features = forward(task.encoder, loader, task.preprocessing)
+        finally:
+            loader.close()
+        fitted = fit_probe(
+            self._labelled(features, self.train),
+            self.probe,
+            classes=classes,
+            seed=self.seed,
+            val=self._labelled(features, self.val) if len(self.val) else None,
+        )
+        said = fitted.probabilities(features[images.samples(self.test)])
+        return images.cases(self.test, images.average(self.test, said))
+
+    def keep(self, cases: Cases, run: Run) -> None:
+        """Write the probabilities of every test image to `tasks/<name>.parquet`."""
+        said = Predictions("pretrained", TEST, self.test, cases.probabilities)
+        write_predictions(run.path(FOLDER, f"{self.name}.parquet"), self.images, [said])
+
+    def _labelled(self, features: NDArray[np.float32], images: NDArray[np.int64]) -> Labelled:
+        samples = self.images.samples(images)
+        labels = self.images.truth[self.images.image[samples]]
+        return Labelled(features[samples], labels, self.images.weights(images, balanced=False))
+
+
+def open_exams(recipe: PretrainRecipe, dataset: Dataset, *, kind: str | None) -> list[Exam]:
+    """Open the tasks that the recipe names.
+
+    Raises:
+        DataError: a task has no single labels, or fewer than two classes to learn or to score.
+    """
+    exams = []
+    for task in recipe.tasks:
+        named = dataset if task.data == SAME else Dataset.open(task.data)
+        images = labelled_images(named, kind=kind)
+        train, val, test = (images.of_split(split) for split in ("train", "val", TEST))
+        for split, part in (("train", train), (TEST, test)):
+            if len(np.unique(images.truth[part])) < 2:
+                raise DataError(
+                    f"the task '{task.name}' has labels of fewer than two classes in its split "
+                    f"{split}",
+                    hint="curate it with a larger split",
+                )
+        seed = derive(recipe.seed, "task", task.name)
+        exams.append(Exam(task.name, named, images, train, val, test, recipe.probe, seed))
+    return exams
+
+
+def sit_all(exams: list[Exam], task: Objective) -> dict[str, Cases]:
+    """The scored test images of every task."""
+    return {exam.name: exam.sit(task) for exam in exams}
+
+
+def judge_tasks(
+    exams: list[Exam], before: Mapping[str, Cases], task: Objective, run: Run, *, start: str
+) -> Verdict | None:
+    """Score the trained encoder beside its `start`, and keep what it said of every image."""
+    if not exams:
+        return None
+    after = sit_all(exams, task)
+    for exam in exams:
+        exam.keep(after[exam.name], run)
+    return compare(before, after, part=TEST, start=start)

@@ -1,0 +1,41 @@
+"""A finished pretraining, as the report and the model directory need it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from medfm_cli.commands.pretrain.feature_evaluation import Verdict
+from medfm_cli.commands.pretrain.feature_statistics import Probe, Quality
+from medfm_cli.commands.pretrain.initialisation import Beginning
+from medfm_cli.commands.pretrain.resolve import Survey
+from medfm_cli.commands.pretrain.sampling import Drawn
+from medfm_cli.data import Dataset
+from medfm_cli.training.loop import FitReport
+from medfm_cli.training.options import FitOptions
+
+if TYPE_CHECKING:
+    from medfm_cli.commands.pretrain.objectives.base import Chapter, Objective
+    from medfm_cli.commands.pretrain.recipe import PretrainRecipe
+    from medfm_cli.training.safety import Hazard
+
+
+@dataclass(frozen=True)
+class Trained:
+    """All that the report tells about."""
+
+    recipe: PretrainRecipe
+    dataset: Dataset
+    survey: Survey
+    allowed: list[Hazard]
+    beginning: Beginning
+    mixture: list[Drawn]
+    task: Objective
+    options: FitOptions
+    report: FitReport
+    probe: Probe
+    before: Quality
+    after: Quality
+    verdict: Verdict | None
+    tasks: Verdict | None
+    chapters: list[Chapter]

@@ -1,0 +1,181 @@
+"""Pictures and volumes in one shape, so that one encoder sees every case (RadFM).
+
+RadFM gives its encoder `(C, H, W, D)`, D being the nearest of 4, 8, …, 64 and a picture repeated
+along D = 4. Stored is the same array in the order of `content.Volume`, the channel last:
+`[D, H, W]` or `[D, H, W, 3]`, uint8, D from feet to head, H from front to back, W from right to
+left. `chwd` turns one into the other. Proportions are kept and the rest is padded with the
+background, where RadFM stretches to a square.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medfm_cli.data.card import Unify
+from medfm_cli.data.preprocess import fit
+from medfm_cli.samples.content import Picture, Volume
+from medfm_cli.samples.pixels import resize
+from medfm_cli.samples.to_uint8 import limits, scale
+
+ENOUGH_VOXELS = 1 << 22
+"""The greys of a larger volume are found from this many of its voxels, evenly spaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unified:
+    """A volume of the common shape; what became black and white in it; the mask, cut alike.
+
+    `greys` is None where the values were 8-bit before. `scale` and `offset` (down, across) lead
+    from places in the source to places in the plane: `place × scale + offset`.
+    """
+
+    volume: Volume
+    greys: tuple[float, float] | None
+    mask: NDArray[Any] | None
+    scale: tuple[float, float]
+    offset: tuple[int, int]
+
+
+def unified(content: Picture | Volume, how: Unify, *, mask: NDArray[Any] | None = None) -> Unified:
+    """Bring a picture or a volume to the common shape; a volume's values become 256 greys.
+
+    Args:
+        content: pixels `[H, W]`, `[H, W, 3]` or voxels `[D, H, W]`, `[D, H, W, 3]`.
+        how: edge and depths.
+        mask: of the same shape without the channels; it is resampled without mixing labels.
+    """
+    if isinstance(content, Picture):
+        return _picture(content.pixels, how, mask)
+    return _volume(content, how, mask)
+
+
+def in_shape(volume: Volume, how: Unify) -> NDArray[Any]:
+    """A volume's own values in the common shape: uint8 `[D, H, W(, 3)]` or float32 `[D, H, W]`."""
+    return _shaped(volume.voxels, spacing_of(volume), how)[0]
+
+
+def nearest_depth(depth: int, depths: list[int]) -> int:
+    """The depth in use that is nearest, of two the smaller."""
+    return min(depths, key=lambda known: (abs(known - depth), known))
+
+
+def chwd(voxels: NDArray[Any], *, channels: int) -> NDArray[Any]:
+    """`[D, H, W]` or `[D, H, W, 3]` as the encoder's `(C, H, W, D)`.
+
+    Grey is repeated for three channels; of colour asked for as one channel the mean is taken.
+    """
+    if voxels.ndim == 3:
+        return np.repeat(voxels.transpose(1, 2, 0)[None], channels, axis=0)
+    turned = voxels.transpose(3, 1, 2, 0)
+    if channels == 1:
+        turned = turned.mean(axis=0, keepdims=True).astype(voxels.dtype)
+    return np.ascontiguousarray(turned)
+
+
+def greys_of(volume: Volume) -> tuple[NDArray[np.uint8], tuple[float, float] | None]:
+    """A volume's voxels as uint8, all by one scale, and what became black and white in it."""
+    voxels = volume.voxels
+    if voxels.dtype == np.uint8:
+        return voxels, None
+    step = max(1, voxels.size // ENOUGH_VOXELS)
+    low, high = limits(voxels.reshape(-1)[::step])
+    return scale(voxels, low=low, high=high), (low, high)
+
+
+def spacing_of(volume: Volume) -> tuple[float, float, float] | None:
+    """A volume's spacing, None where it is not known or makes no sense."""
+    spacing = volume.spacing
+    sound = spacing is not None and all(0 < mm < float("inf") for mm in spacing)
+    return spacing if sound else None
+
+
+def _picture(pixels: NDArray[np.uint8], how: Unify, mask: NDArray[Any] | None) -> Unified:
+    height, width = pixels.shape[:2]
+    channels = 1 if pixels.ndim == 2 else 3
+    plane = fit(pixels, how.size, channels)
+    plane = plane[0] if channels == 1 else plane.transpose(1, 2, 0)
+    shape, offset = _place(height, width, how.size)
+    depth = how.depths[0]
+    if mask is not None:
+        mask = np.repeat(_masked(mask[None], shape, offset, how.size), depth, axis=0)
+    return Unified(
+        volume=Volume(np.repeat(np.ascontiguousarray(plane)[None], depth, axis=0)),
+        greys=None,
+        mask=mask,
+        scale=(shape[0] / height, shape[1] / width),
+        offset=offset,
+    )
+
+
+def _volume(volume: Volume, how: Unify, mask: NDArray[Any] | None) -> Unified:
+    voxels, greys = greys_of(volume)
+    known = spacing_of(volume)
+    canvas, shape, offset = _shaped(voxels, known, how)
+    before, height, width = voxels.shape[:3]
+    depth = len(canvas)
+    if mask is not None:
+        mask = _masked(mask[_nearest(before, depth)], shape, offset, how.size)
+    spacing = None
+    if known:
+        deep, down, across = known
+        sides = ((deep, before, depth), (down, height, shape[0]), (across, width, shape[1]))
+        first, second, third = (mm * old / new for mm, old, new in sides)
+        spacing = (first, second, third)
+    return Unified(
+        volume=Volume(canvas, spacing),
+        greys=greys,
+        mask=mask,
+        scale=(shape[0] / height, shape[1] / width),
+        offset=offset,
+    )
+
+
+def _shaped(
+    voxels: NDArray[Any], spacing: tuple[float, float, float] | None, how: Unify
+) -> tuple[NDArray[Any], tuple[int, int], tuple[int, int]]:
+    """Voxels in the common shape; the shape of the planes in the square, and where they begin."""
+    height, width = voxels.shape[1:3]
+    _, down, across = spacing or (1.0, 1.0, 1.0)
+    shape, offset = _place(height * down, width * across, how.size)
+    depth = nearest_depth(len(voxels), how.depths)
+    planes = _deepened(np.stack([resize(plane, shape) for plane in voxels]), depth)
+    canvas = np.empty((depth, how.size, how.size, *planes.shape[3:]), dtype=planes.dtype)
+    canvas[:] = np.median(voxels[:, [0, 0, -1, -1], [0, -1, 0, -1]], axis=(0, 1))
+    top, left = offset
+    canvas[:, top : top + shape[0], left : left + shape[1]] = planes
+    return canvas, shape, offset
+
+
+def _place(height: float, width: float, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The shape of a plane that fits into the square, and where in it it begins (as `fit`)."""
+    factor = size / max(height, width)
+    shape = (max(1, round(height * factor)), max(1, round(width * factor)))
+    return shape, ((size - shape[0]) // 2, (size - shape[1]) // 2)
+
+
+def _deepened(planes: NDArray[Any], depth: int) -> NDArray[Any]:
+    """Resample along the depth, bilinear, with antialiasing when it shrinks."""
+    if len(planes) == depth:
+        return planes
+    rows = [resize(planes[:, row], (depth, planes.shape[2])) for row in range(planes.shape[1])]
+    return np.stack(rows, axis=1)
+
+
+def _masked(
+    mask: NDArray[Any], shape: tuple[int, int], offset: tuple[int, int], size: int
+) -> NDArray[Any]:
+    """A mask `[D, H, W]` in the square, by the nearest voxel; background around it."""
+    canvas = np.zeros((len(mask), size, size), dtype=mask.dtype)
+    rows, columns = (_nearest(old, new) for old, new in zip(mask.shape[1:], shape, strict=True))
+    top, left = offset
+    canvas[:, top : top + shape[0], left : left + shape[1]] = mask[:, rows][:, :, columns]
+    return canvas
+
+
+def _nearest(before: int, after: int) -> NDArray[np.int64]:
+    """Which of `before` places is nearest to each of `after`, both spread over the same length."""
+    return ((np.arange(after) + 0.5) * before / after).astype(np.int64)

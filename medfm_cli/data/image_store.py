@@ -1,0 +1,87 @@
+"""Images by row, straight from the shards: the part of a dataset that loading workers need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medfm_cli.data.shards import ShardReader
+from medfm_cli.errors import DataError
+from medfm_cli.samples.payload import picture_of
+
+DAMAGED_HINT = "copy the dataset folder again in full, or curate again"
+
+
+class ImageStore:
+    """Decode the PNG of a row. Small to pickle; safe in threads, after fork and in spawned workers.
+
+    Args:
+        folder: where the shards are.
+        names: the shards' file names.
+        shards: for every row its index into `names`, `[N]`.
+        places: for every row its offset and length in bytes, `[N, 2]`.
+        ids: for every row its sample id as bytes, `[N]`; errors name it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        names: Sequence[str],
+        shards: NDArray[np.int64],
+        places: NDArray[np.int64],
+        ids: NDArray[np.bytes_],
+    ) -> None:
+        self.names = list(names)
+        self.shards = shards
+        self.places = places
+        self.ids = ids
+        self._reader = ShardReader(folder)
+
+    def __len__(self) -> int:
+        return len(self.shards)
+
+    def sample_id(self, row: int) -> str:
+        """The id of the sample in this row."""
+        return bytes(self.ids[row]).decode()
+
+    def payload(self, row: int) -> bytes:
+        """The encoded sample.
+
+        Raises:
+            DataError: the shard is missing, unreadable or cut short; the sample is named.
+        """
+        offset, length = self.places[row].tolist()
+        try:
+            return self._reader.read(self.names[self.shards[row]], offset, length)
+        except DataError as error:
+            raise self._unreadable(row, error.message) from None
+
+    def announce(self, rows: Iterable[int]) -> None:
+        """Let the system fetch these rows' bytes from disk while the first is being decoded."""
+        for row in rows:
+            self._reader.announce(self.names[self.shards[row]], *self.places[row].tolist())
+
+    def image(self, row: int) -> NDArray[np.uint8]:
+        """The pixels: uint8 `[height, width]`, or `[height, width, 3]` for colour.
+
+        Raises:
+            DataError: the shard or the PNG is damaged; the sample is named.
+        """
+        data = self.payload(row)
+        try:
+            return picture_of(data)
+        except DataError as error:
+            raise self._unreadable(row, error.message) from None
+        except Exception as error:  # a damaged file makes the decoder say almost anything
+            raise self._unreadable(row, f"its PNG is damaged ({error})") from None
+
+    def member(self, row: int, offset: int, length: int) -> bytes:
+        """Another member of the sample in this row, by its place in the row's shard."""
+        return self._reader.read(self.names[self.shards[row]], offset, length)
+
+    def _unreadable(self, row: int, why: str) -> DataError:
+        return DataError(f"cannot read sample {self.sample_id(row)}: {why}", hint=DAMAGED_HINT)

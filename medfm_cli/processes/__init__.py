@@ -1,0 +1,1 @@
+"""Several processes for one command: spawned, started by a launcher, or on a Dask cluster."""

@@ -1,0 +1,1 @@
+"""DICOM: images, series, multi-frame objects and waveforms."""

@@ -1,0 +1,89 @@
+"""What a compressed frame claims of its own size, before a decoder takes memory for it.
+
+Decoders believe the frame, not the DICOM header: a few bytes can ask for tens of gigabytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from medfm_cli.errors import Unreadable
+
+COMPONENTS = 4
+"""Most components of a picture (colours and transparency)."""
+_CODESTREAM = b"\xff\x4f\xff\x51"
+_BOXES = b"\x00\x00\x00\x0cjP  "
+_NO_FRAME_HEADER = (0xC4, 0xC8, 0xCC)
+
+
+def check_claims(
+    data: bytes | BinaryIO, frames: Sequence[int], *, count: int, rows: int, columns: int
+) -> None:
+    """Compare the size that frames claim with that of the DICOM header.
+
+    Args:
+        data: encapsulated pixel data, or a file open where it begins.
+        frames: ascending numbers of those that will be decoded.
+        count: how many frames there are.
+        rows, columns: as the DICOM header has them.
+
+    Raises:
+        Unreadable: one of them differs.
+    """
+    from pydicom.encaps import generate_frames
+
+    wanted = set(frames)
+    try:
+        for index, frame in enumerate(generate_frames(data, number_of_frames=count)):
+            if index in wanted and (found := claimed(frame)):
+                _compare(found, rows, columns)
+            if index >= frames[-1]:
+                return
+    except Unreadable:
+        raise
+    except Exception:  # damaged encapsulation: the decoder will tell
+        return
+
+
+def claimed(frame: bytes) -> tuple[int, int, int] | None:
+    """Rows, columns and components of a JPEG, JPEG-LS or JPEG 2000 image; None if it is none."""
+    if frame.startswith(b"\xff\xd8"):
+        return _of_jpeg(frame)
+    start = 0 if frame.startswith(_CODESTREAM) else -1
+    if frame.startswith(_BOXES):
+        start = frame.find(_CODESTREAM)
+    return _of_jpeg_2000(frame[start:]) if start >= 0 else None
+
+
+def _compare(found: tuple[int, int, int], rows: int, columns: int) -> None:
+    height, width, components = found
+    if height not in (0, rows) or width != columns or components > COMPONENTS:
+        raise Unreadable("its pixel data is of another size than its header says")
+
+
+def _of_jpeg(frame: bytes) -> tuple[int, int, int] | None:
+    """From the frame header (ITU-T T.81 B.2.2, T.87 C.2.2)."""
+    at = 2
+    while at + 9 < len(frame):
+        if frame[at] != 0xFF:
+            return None
+        marker = frame[at + 1]
+        if marker == 0xFF:  # a fill byte
+            at += 1
+        elif marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in _NO_FRAME_HEADER):
+            height, width = (int.from_bytes(frame[at + i : at + i + 2], "big") for i in (5, 7))
+            return height, width, frame[at + 9]
+        else:
+            at += 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
+    return None
+
+
+def _of_jpeg_2000(stream: bytes) -> tuple[int, int, int] | None:
+    """From the image and tile size (ITU-T T.800 A.5.1)."""
+    if len(stream) < 42:
+        return None
+    right, bottom, left, top = (
+        int.from_bytes(stream[at : at + 4], "big") for at in range(8, 24, 4)
+    )
+    return bottom - top, right - left, int.from_bytes(stream[40:42], "big")

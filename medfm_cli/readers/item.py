@@ -1,0 +1,135 @@
+"""What a reader yields, what it is asked for, and how it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medfm_cli.errors import Unreadable
+from medfm_cli.samples.content import Content, Picture
+
+MAX_PIXELS = 100_000_000
+"""Most pixels of one image; a larger one is refused before its pixels are decoded."""
+MAX_VALUES = 1_000_000_000
+"""Most numbers of one volume, video or signal."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How much to take from one file, and what a recipe says of its format.
+
+    Attributes:
+        frames: most frames of a multi-frame image file, evenly spaced, when taken as pictures.
+        slices: most slices of a volume, spread over its central half, when taken as pictures.
+        max_pixels: most pixels of one image.
+        items: first and one past the last item, for files that hold thousands of images.
+        whole: volumes stay volumes and videos stay videos instead of being taken as pictures.
+        clip: most frames of a video that stays one.
+        max_values: most numbers of one volume, video or signal.
+        format: what only one reader understands, by its own names: `rate`, `channels` and `units`
+            of signals in CSV or `.npy`; `groups` of an ICU table; `text`, `question`, `answer`
+            columns; …
+    """
+
+    frames: int = 4
+    slices: int = 8
+    max_pixels: int = MAX_PIXELS
+    items: tuple[int, int] | None = None
+    whole: bool = False
+    clip: int = 32
+    max_values: int = MAX_VALUES
+    format: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A labelled rectangle in pixels: left, top, right, bottom (the last two outside)."""
+
+    label: str
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question about a sample and its answer, with what the source says of it (`facts`)."""
+
+    question: str
+    answer: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One sample of a file.
+
+    Attributes:
+        content: the sample itself.
+        facts: small acquisition facts; nothing that names a person.
+        subject: the patient's identifier as written in the file: private, never stored as it is.
+        study: the study's identifier as written in the file: private too.
+        site: the institution as written in the file: private too.
+        modality: a name of `modalities.MODALITIES`, or empty.
+        anatomy: the body part, lower case, or empty.
+        frame: number of the frame or slice in its file, from 0.
+        part: where in a collection file the sample lies, such as `train/12`.
+        label, labels, split: what the file itself says of the sample, if it does.
+        notes: remarks for the report.
+        time: when it was acquired, ISO 8601, as written in the file: private, stored shifted.
+        age: in years, or None.
+        sex: `F`, `M`, `O` or empty.
+        text: a report or caption that belongs to the sample: private until de-identified.
+        turns: questions about it and their answers.
+        boxes: labelled rectangles in an image.
+        mask: a segmentation of a picture `[H, W]` or volume `[D, H, W]`, uint8 or uint16, 0 for
+            background.
+        pictures: further pictures of an interleaved document; its text says `<image>` where each
+            one stands, the first being `content`.
+    """
+
+    content: Content
+    facts: dict[str, Any] = field(default_factory=dict)
+    subject: str | None = None
+    study: str | None = None
+    site: str | None = None
+    modality: str = ""
+    anatomy: str = ""
+    frame: int = 0
+    part: str = ""
+    label: str | None = None
+    labels: list[str] | None = None
+    split: str | None = None
+    notes: tuple[str, ...] = ()
+    time: str | None = None
+    age: float | None = None
+    sex: str = ""
+    text: str = ""
+    turns: tuple[Turn, ...] = ()
+    boxes: tuple[Box, ...] = ()
+    mask: NDArray[Any] | None = None
+    pictures: tuple[Picture, ...] = ()
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """The pixels of an item that is a picture.
+
+        Raises:
+            Unreadable: it is something else.
+        """
+        if not isinstance(self.content, Picture):
+            raise Unreadable(f"no image: {self.content.kind}", step="quality")
+        return self.content.pixels
+
+
+def evenly(count: int, limit: int) -> list[int]:
+    """Up to `limit` of `count` numbers from 0, evenly spaced, both ends included."""
+    if count <= limit:
+        return list(range(count))
+    if limit == 1:
+        return [count // 2]
+    return [round(i * (count - 1) / (limit - 1)) for i in range(limit)]

@@ -1,0 +1,67 @@
+"""What a row says beside its text: whose it is, when, where. Private until it is de-identified."""
+
+from __future__ import annotations
+
+import re
+from typing import TypedDict
+
+from medfm_cli.readers.records import Record
+from medfm_cli.readers.records.column_roles import Meaning
+from medfm_cli.samples.modalities import modality_name
+
+_SEX = {"f": "F", "female": "F", "w": "F", "woman": "F", "m": "M", "male": "M", "man": "M"}
+_SEX |= {"o": "O", "other": "O", "d": "O", "divers": "O"}
+_AGE = re.compile(r"0*(\d{1,3}(?:\.\d+)?)\s*(y|yrs?|years?)?")
+_SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val"}
+_SPLITS |= {"validation": "val", "dev": "val", "test": "test", "testing": "test"}
+_NOTHING = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "-", "?", "<na>", "#n/a"})
+
+
+class Person(TypedDict):
+    """Fields of an `Item`, as the row has them."""
+
+    subject: str | None
+    study: str | None
+    site: str | None
+    time: str | None
+    age: float | None
+    sex: str
+    modality: str
+    anatomy: str
+    label: str | None
+    split: str | None
+
+
+def person(record: Record, meaning: Meaning) -> Person:
+    """What a row says of these fields; None or empty where it says nothing."""
+    said = {word: meaning.cell(record, word) for word in Person.__annotations__}
+    said = {word: "" if text.lower() in _NOTHING else text for word, text in said.items()}
+    return Person(
+        subject=said["subject"] or None,
+        study=said["study"] or None,
+        site=said["site"] or None,
+        time=said["time"] or None,
+        age=age(said["age"]),
+        sex=sex(said["sex"]),
+        modality=modality_name(said["modality"]),
+        anatomy=said["anatomy"].lower(),
+        label=said["label"] or None,
+        split=split_name(said["split"]) or None,
+    )
+
+
+def split_name(text: str) -> str:
+    """`train`, `val` or `test` for one of their names, else empty."""
+    return _SPLITS.get(text.strip().lower(), "")
+
+
+def age(text: str) -> float | None:
+    """Years, from `63`, `63.0`, `063Y` or `63 years`; None where it is no such age."""
+    match = _AGE.fullmatch(text.strip().lower())
+    years = float(match[1]) if match else -1.0
+    return years if 0 <= years <= 130 else None
+
+
+def sex(text: str) -> str:
+    """`F`, `M`, `O`, or empty for anything else: numbers mean different things in each table."""
+    return _SEX.get(text.strip().lower(), "")

@@ -1,0 +1,1 @@
+"""ICU stays: measurements at irregular times."""

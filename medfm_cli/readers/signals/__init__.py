@@ -1,0 +1,1 @@
+"""Recordings over time: WFDB, EDF, tables, NumPy arrays and audio."""

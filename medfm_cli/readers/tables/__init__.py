@@ -1,0 +1,1 @@
+"""One row is one sample: tables, Parquet, Arrow, texts, questions, WebDataset."""

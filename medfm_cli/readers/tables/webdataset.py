@@ -1,0 +1,186 @@
+"""WebDataset tars: each sample a few members of one name, such as `7.jpg`, `7.cls`, `7.json`.
+
+Shards that medfm wrote come back as they were. Pickles (`.pyd`, `.pth`) are never opened.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from medfm_cli.errors import DataError, Unreadable
+from medfm_cli.readers.item import Box, Item, ReadOptions, Turn
+from medfm_cli.readers.memory import first_of, read_bytes
+from medfm_cli.readers.records import Record
+from medfm_cli.readers.records.column_roles import meaning_of_names, plain
+from medfm_cli.readers.records.person import person
+from medfm_cli.readers.records.questions import turns_of
+from medfm_cli.readers.tables import tar_index
+from medfm_cli.readers.tables.tar_index import Members
+from medfm_cli.readers.tables.text import decode
+from medfm_cli.samples import payload
+from medfm_cli.samples.content import Content, Picture, Text
+
+_TEXTS = ("txt", "text", "caption")
+_LABELS = ("cls", "cls2", "label")
+_JSON = ("json", "jsn")
+_MASK = re.compile(r"(mask|seg|segmentation)\.(png|npy)")
+_FURTHER = re.compile(r"\d+\.(png|jpe?g|webp|bmp|tiff?)")
+_NEVER = ("pyd", "pickle", "pkl", "pth", "pt", "joblib")
+
+
+def sniff(head: bytes) -> bool:
+    """Whether the file begins as a tar does."""
+    return head[257:262] == b"ustar"
+
+
+def count(path: Path) -> int:
+    """How many samples the tar holds.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    return tar_index.count(path)
+
+
+def read(path: Path, options: ReadOptions) -> Iterator[Item | Unreadable]:
+    """The samples in the order of the tar, or the range `options.items` of them."""
+    first, last = options.items or (0, None)
+    for number, sample in enumerate(tar_index.samples(path, first, last), first):
+        try:
+            if sample.wrong:
+                raise Unreadable(sample.wrong)
+            for item in _items(sample, options):
+                yield replace(item, part=str(number))
+        except Unreadable as error:
+            reason = f"sample {number + 1}: {error.reason}"
+            yield Unreadable(reason, step=error.step, part=str(number))
+
+
+def _items(sample: Members, options: ReadOptions) -> Iterator[Item]:
+    """The sample: several items only where its file holds several frames or slices."""
+    told = _told(sample)
+    text = next((decode(sample.data[ending])[1] for ending in _TEXTS if ending in sample.data), "")
+    ending = _main(sample)
+    mask = next((data for name, data in sample.data.items() if _MASK.fullmatch(name)), None)
+    further = [n for n in sample.data if _FURTHER.fullmatch(n) and n != ending]
+    numbered = sorted(further, key=lambda name: int(name.partition(".")[0]))
+    for item in _contents(sample, ending, told, text, options):
+        fields: dict[str, Any] = {}
+        if mask is not None:
+            name = next(name for name in sample.data if _MASK.fullmatch(name))
+            fields["mask"] = payload.decode_mask(name, mask)
+        if numbered:
+            fields["pictures"] = tuple(_picture(sample.data[name], options) for name in numbered)
+        yield replace(_with(item, told, text), **fields)
+
+
+def _contents(
+    sample: Members, ending: str, told: Mapping[str, Any], text: str, options: ReadOptions
+) -> Iterator[Item]:
+    """The content alone."""
+    if not ending:
+        if not text.strip():
+            raise Unreadable("no member that can be read: " + ", ".join(sorted(sample.data)))
+        yield Item(Text(text.strip()), {"format": "WebDataset"})
+        return
+    kind = told.get("kind", "image" if ending == "png" else "")
+    if isinstance(told.get("meta"), dict) or ending == "row.json":
+        yield Item(_own(ending, sample.data[ending], str(kind), told), {"format": "WebDataset"})
+        return
+    for item in read_bytes(sample.data[ending], options):
+        yield replace(item, facts=item.facts | {"format": f"WebDataset, {ending}"})
+
+
+def _own(ending: str, data: bytes, kind: str, told: Mapping[str, Any]) -> Content:
+    """The content of a sample that medfm wrote."""
+    try:
+        return payload.decode("table" if ending == "row.json" else kind, data, told.get("meta", {}))
+    except DataError as error:
+        raise Unreadable(f"a damaged sample: {error.message}") from None
+
+
+def _main(sample: Members) -> str:
+    """The ending of the member that is the content; empty when it is the text."""
+    others = (*_TEXTS, *_LABELS, *_JSON)
+    found = [
+        ending
+        for ending in sample.data
+        if ending not in others
+        and not _MASK.fullmatch(ending)
+        and ending.rpartition(".")[2] not in _NEVER
+    ]
+    plain_ = [ending for ending in found if not _FURTHER.fullmatch(ending)]
+    return next(iter(plain_ or found), "")
+
+
+def _told(sample: Members) -> dict[str, Any]:
+    """What the members beside the content say."""
+    told: dict[str, Any] = {}
+    for ending in _JSON:
+        if ending in sample.data:
+            try:
+                found = json.loads(sample.data[ending])
+            except (ValueError, RecursionError):
+                raise Unreadable("a damaged .json member") from None
+            if isinstance(found, dict):
+                told |= found
+    for ending in _LABELS:
+        if ending in sample.data and "label" not in told:
+            told["label"] = decode(sample.data[ending])[1].strip()
+    return told
+
+
+def _with(item: Item, told: Mapping[str, Any], text: str) -> Item:
+    """The item with what was told of it."""
+    record = Record(0, dict(told))
+    meaning = meaning_of_names(told)
+    fields: dict[str, Any] = {
+        name: value
+        for name, value in person(record, meaning).items()
+        if value not in (None, "") and not getattr(item, name)
+    }
+    label = told.get("label", told.get("labels"))
+    if isinstance(label, list):
+        fields |= {"labels": [str(one) for one in label], "label": None}
+    spoken = text or plain(told.get("text")) or meaning.cell(record, "text")
+    if not isinstance(item.content, Text):
+        fields["text"] = spoken.strip()
+    fields["turns"] = _turns(told) or turns_of(record, meaning)
+    fields["boxes"] = _boxes(told)
+    return replace(item, **fields)
+
+
+def _turns(told: Mapping[str, Any]) -> tuple[Turn, ...]:
+    """Questions as medfm writes them."""
+    turns = told.get("turns")
+    if not isinstance(turns, list):
+        return ()
+    good = [turn for turn in turns if isinstance(turn, list) and len(turn) == 3]
+    return tuple(
+        Turn(str(q), str(a), facts if isinstance(facts, dict) else {}) for q, a, facts in good
+    )
+
+
+def _boxes(told: Mapping[str, Any]) -> tuple[Box, ...]:
+    """Boxes as medfm writes them."""
+    boxes = told.get("boxes")
+    if not isinstance(boxes, list):
+        return ()
+    good = [box for box in boxes if isinstance(box, list) and len(box) == 5]
+    return tuple(
+        Box(str(label), *map(float, sides))
+        for label, *sides in good
+        if all(isinstance(side, int | float) for side in sides)
+    )
+
+
+def _picture(data: bytes, options: ReadOptions) -> Picture:
+    content = first_of(data, options).content
+    if not isinstance(content, Picture):
+        raise Unreadable("a further picture that is none")
+    return content
