@@ -21,7 +21,7 @@ quickstart: $(installed)-demo
 install: $(installed)-demo
 
 test: $(installed)-test
-	$(python) -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(python) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: $(installed)-test
 	$(python) -m ruff check

@@ -16,6 +16,8 @@ from typing import Any
 MEDFM = Path(sys.executable).parent / "medfm"
 INSIDE = Path(__file__).parent / "inside"
 SECONDS = 60.0
+PATIENCE = 5
+"""Every limit in time holds for a quiet machine; a busy one may take this many times as long."""
 NOWHERE = "http://127.0.0.1:9"
 """A proxy that refuses: what asks the network fails at once, as in a hospital."""
 
@@ -71,7 +73,7 @@ class Executable:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=PATIENCE * timeout,
             preexec_fn=before,
             check=False,
         )
@@ -98,11 +100,11 @@ class Executable:
 def ended(process: subprocess.Popen[str], *, timeout: float = SECONDS) -> Ended:
     """Wait for a started process; one that does not end is killed and fails the test."""
     try:
-        stdout, stderr = process.communicate(timeout=timeout)
+        stdout, stderr = process.communicate(timeout=PATIENCE * timeout)
     except subprocess.TimeoutExpired:
         process.kill()
         stdout, stderr = process.communicate()
-        raise AssertionError(f"it did not end in {timeout} s: {stderr}") from None
+        raise AssertionError(f"it did not end in {PATIENCE * timeout} s: {stderr}") from None
     return Ended(process.returncode, stdout, stderr)
 
 
@@ -114,12 +116,12 @@ def stopped(process: subprocess.Popen[str], *, by: signal.Signals) -> Ended:
 
 def until(condition: Callable[[], Any], *, timeout: float = SECONDS) -> Any:
     """Wait until `condition` gives something true, and give that."""
-    end = time.monotonic() + timeout
+    end = time.monotonic() + PATIENCE * timeout
     while time.monotonic() < end:
         if value := condition():
             return value
         time.sleep(0.01)
-    raise AssertionError(f"it did not happen in {timeout} s")
+    raise AssertionError(f"it did not happen in {PATIENCE * timeout} s")
 
 
 def snapshot(root: Path) -> dict[str, tuple[str, int, bytes | str]]:

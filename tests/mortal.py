@@ -24,7 +24,7 @@ def pretrain(
     *,
     processes: int = 1,
     dies_after: int | None = None,
-    seconds: float = 120,
+    seconds: float = 600,
 ) -> list[int | None]:
     """Pretrain in the run directory `folder`, or go on there; give the exit codes.
 
