@@ -22,7 +22,7 @@ from medfm_cli.readers.memory import as_file
 from medfm_cli.readers.records.documents import NoDocumentError, document_of
 from medfm_cli.readers.tables import tar_index
 from medfm_cli.samples import payload
-from medfm_cli.samples.content import Audio, Content, Picture, Row, Signal, Text, Volume
+from medfm_cli.samples.content import Audio, Content, Image2D, Row, Signal, Text, Volume
 
 
 def read(path: Path, **options: Any) -> tuple[list[Item], list[Unreadable]]:
@@ -106,7 +106,7 @@ def test_members_of_every_kind(tmp_path: Path) -> None:
 
 
 OWN: list[tuple[Content, dict[str, Any]]] = [
-    (Picture(noise(1)), {"label": "a", "boxes": [["cell", 1.0, 2.0, 3.0, 4.0]]}),
+    (Image2D(noise(1)), {"label": "a", "boxes": [["cell", 1.0, 2.0, 3.0, 4.0]]}),
     (Volume(np.arange(24, dtype=np.int16).reshape(2, 3, 4), (1.0, 2.0, 3.0), "HU"), {}),
     (Signal(np.ones((2, 9), np.float32), 100.0, ("I", "II"), ("mV", "mV")), {"label": ["a", "b"]}),
     (Audio(np.zeros((1, 9), np.float32), 4000.0), {"text": "a sound"}),

@@ -16,7 +16,7 @@ from medfm_cli.commands.curate.annotations import questions as turns
 from medfm_cli.commands.curate.annotations.refs import Ref
 from medfm_cli.errors import Unreadable
 from medfm_cli.readers.item import Item
-from medfm_cli.samples.content import Picture
+from medfm_cli.samples.content import Image2D
 from medfm_cli.samples.modalities import modality_name
 
 
@@ -36,7 +36,7 @@ def annotated(item: Item, refs: Sequence[Ref], labels: str = "") -> Item:
         try:
             if kind == "turns":
                 item = _asked(item, some)
-            elif isinstance(item.content, Picture) and item.facts.get("frames", 1) == 1:
+            elif isinstance(item.content, Image2D) and item.facts.get("frames", 1) == 1:
                 item = _marked(item, kind, some)
         except Unreadable as error:
             item = replace(item, notes=(*item.notes, f"left out: {error.reason}"))

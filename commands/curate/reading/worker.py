@@ -47,7 +47,7 @@ from medfm_cli.commands.curate.tables.columns import age_of, sex_name
 from medfm_cli.data.card import Cutting
 from medfm_cli.readers import Item, ReadOptions, Unreadable, sniff
 from medfm_cli.readers.item import Turn
-from medfm_cli.samples.content import Content, Picture, Video, Volume, content_sha
+from medfm_cli.samples.content import Content, Image2D, Video, Volume, content_sha
 from medfm_cli.samples.payload import encode
 
 
@@ -302,7 +302,7 @@ def _spooled(part: PartOf, item: Item, writer: UnitWriter) -> Stored:
 def _sides(content: Content) -> tuple[int, int, int]:
     """Height, width and channels of a picture, volume or video; zeros for anything else."""
     shape = content.array.shape
-    if isinstance(content, Picture):
+    if isinstance(content, Image2D):
         return shape[0], shape[1], 3 if len(shape) == 3 else 1
     if isinstance(content, Volume | Video):
         return shape[1], shape[2], 3 if len(shape) == 4 else 1

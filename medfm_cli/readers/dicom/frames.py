@@ -14,7 +14,7 @@ from medfm_cli.readers.dicom.pixels import Decoder
 from medfm_cli.readers.dicom.slices import Order, apart, arrange
 from medfm_cli.readers.item import Item, ReadOptions, evenly
 from medfm_cli.readers.voxels import Stack, check_size, turned
-from medfm_cli.samples.content import Picture, Video, Volume
+from medfm_cli.samples.content import Image2D, Video, Volume
 from medfm_cli.samples.to_uint8 import plain
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def volumes(
         of = (f"volume {which + 1} of {len(found)} in the file",) if len(found) > 1 else ()
         if len(members) == 1:
             pixels, display = decoder.picture(members[0])
-            yield Item(Picture(pixels), facts | {"display": display}, frame=members[0], **common)
+            yield Item(Image2D(pixels), facts | {"display": display}, frame=members[0], **common)
             continue
         order = arrange([places[frame] for frame in members])
         check_size((len(order.order), *decoder.shape), options.max_values)

@@ -10,7 +10,7 @@ from medfm_cli.errors import Unreadable
 from medfm_cli.readers.dicom import header, person
 from medfm_cli.readers.dicom.file import IN_MEMORY, opened, quiet, told
 from medfm_cli.readers.item import Item, ReadOptions, evenly
-from medfm_cli.samples.content import Picture
+from medfm_cli.samples.content import Image2D
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -95,7 +95,7 @@ def _images(
             return
     for frame in evenly(decoder.frames, options.frames):
         pixels, display = decoder.picture(frame)
-        yield Item(Picture(pixels), facts | {"display": display}, frame=frame, **common)
+        yield Item(Image2D(pixels), facts | {"display": display}, frame=frame, **common)
 
 
 def _begins_bare(head: bytes) -> bool:

@@ -20,7 +20,7 @@ from medfm_cli.errors import Unreadable
 from medfm_cli.readers.faults import is_of_the_disk
 from medfm_cli.readers.item import Item, ReadOptions, evenly
 from medfm_cli.readers.voxels import check_size, narrow
-from medfm_cli.samples.content import Picture, Volume
+from medfm_cli.samples.content import Image2D, Volume
 from medfm_cli.samples.to_uint8 import limits, plain, scale, stretch
 
 SPLITS = ("train", "val", "test")
@@ -111,7 +111,7 @@ def _contents(values: NDArray[Any], part: _Part, options: ReadOptions) -> Iterat
     facts: dict[str, Any] = {"format": "MedMNIST"}
     if not part.deep:
         pixels = values if values.dtype == np.uint8 else stretch(values)
-        yield Item(Picture(plain(pixels)), facts)
+        yield Item(Image2D(plain(pixels)), facts)
     elif options.whole:
         yield Item(Volume(narrow(values)), facts)
     else:
@@ -120,7 +120,7 @@ def _contents(values: NDArray[Any], part: _Part, options: ReadOptions) -> Iterat
         low, high = (0.0, 255.0) if values.dtype == np.uint8 else limits(values)
         for position in evenly(depth - 2 * margin, options.slices):
             pixels = scale(values[margin + position], low=low, high=high)
-            yield Item(Picture(pixels), facts | {"frames": depth}, frame=margin + position)
+            yield Item(Image2D(pixels), facts | {"frames": depth}, frame=margin + position)
 
 
 def _parts(path: Path) -> list[_Part]:

@@ -17,7 +17,7 @@ from medfm_cli.errors import Unreadable
 from medfm_cli.extras import installed
 from medfm_cli.readers.images.video_frames import Film
 from medfm_cli.readers.item import Item, ReadOptions, evenly
-from medfm_cli.samples.content import Picture, Video
+from medfm_cli.samples.content import Image2D, Video
 from medfm_cli.samples.to_uint8 import plain
 
 MAX_BYTES = 1 << 30
@@ -91,7 +91,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
         yield Item(Video(np.stack(frames), film.rate_of(numbers)), facts, notes=notes)
         return
     for number, pixels in zip(numbers, frames, strict=True):
-        yield Item(Picture(pixels), facts, frame=number, notes=notes)
+        yield Item(Image2D(pixels), facts, frame=number, notes=notes)
 
 
 def _greyed(frames: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:

@@ -14,7 +14,7 @@ from medfm_cli.errors import Unreadable
 from medfm_cli.readers.item import MAX_PIXELS, MAX_VALUES, Item, ReadOptions, evenly
 from medfm_cli.readers.nifti.file import Scan, image_of, kind_of, opened
 from medfm_cli.readers.nifti.segmentation import as_mask, is_segmentation, looks_labelled
-from medfm_cli.samples.content import Picture, Volume
+from medfm_cli.samples.content import Image2D, Volume
 from medfm_cli.samples.pixels import resize
 from medfm_cli.samples.to_uint8 import limits, scale
 
@@ -119,7 +119,7 @@ def _slices(scan: Scan, options: ReadOptions) -> Iterator[Item]:
     facts = _facts(scan) | {"frames": depth, "display": "percentiles"}
     for position, values in zip(wanted, slices, strict=True):
         pixels = _square(scale(values, low=low, high=high), scan.spacing)
-        yield Item(Picture(pixels), facts, frame=position)
+        yield Item(Image2D(pixels), facts, frame=position)
 
 
 def _volumes(scan: Scan, options: ReadOptions) -> Iterator[Item]:

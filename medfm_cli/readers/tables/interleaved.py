@@ -13,7 +13,7 @@ from medfm_cli.readers.records.column_roles import Meaning
 from medfm_cli.readers.records.documents import NoDocumentError, document_of, is_documents
 from medfm_cli.readers.records.person import person
 from medfm_cli.readers.tables.rows import count_rows, items
-from medfm_cli.samples.content import Picture, Text
+from medfm_cli.samples.content import Image2D, Text
 
 MOST = 64
 """Most pictures of a document."""
@@ -83,7 +83,7 @@ def inside(root: Path, name: str) -> Path:
     return found
 
 
-def _picture(path: Path, options: ReadOptions) -> Picture:
+def _picture(path: Path, options: ReadOptions) -> Image2D:
     """The first picture of a file."""
     from medfm_cli.readers import sniff as reader_of
 
@@ -93,6 +93,6 @@ def _picture(path: Path, options: ReadOptions) -> Picture:
         raise Unreadable("a picture that cannot be opened") from None
     if isinstance(item, Unreadable):
         raise item
-    if item is None or not isinstance(item.content, Picture):
+    if item is None or not isinstance(item.content, Image2D):
         raise Unreadable("a picture that is none")
     return item.content

@@ -23,7 +23,7 @@ from medfm_cli.readers.tables import tar_index
 from medfm_cli.readers.tables.tar_index import Members
 from medfm_cli.readers.tables.text import decode
 from medfm_cli.samples import payload
-from medfm_cli.samples.content import Content, Picture, Text
+from medfm_cli.samples.content import Content, Image2D, Text
 
 _TEXTS = ("txt", "text", "caption")
 _LABELS = ("cls", "cls2", "label")
@@ -179,8 +179,8 @@ def _boxes(told: Mapping[str, Any]) -> tuple[Box, ...]:
     )
 
 
-def _picture(data: bytes, options: ReadOptions) -> Picture:
+def _picture(data: bytes, options: ReadOptions) -> Image2D:
     content = first_of(data, options).content
-    if not isinstance(content, Picture):
+    if not isinstance(content, Image2D):
         raise Unreadable("a further picture that is none")
     return content
