@@ -16,7 +16,8 @@ from medfm_cli.commands.curate.tables import columns
 from medfm_cli.commands.curate.tables import open as tables
 from medfm_cli.commands.curate.tables.columns import Choice
 from medfm_cli.commands.curate.tables.open import Rows, read_rows
-from medfm_cli.commands.curate.tables.rules import Rules, parse_cell
+from medfm_cli.commands.curate.tables.rule_logic import parse_cell
+from medfm_cli.commands.curate.tables.rules import Rules
 from medfm_cli.errors import DataError
 
 Meant = Literal["files", "folders", "patients"]
@@ -207,7 +208,7 @@ def _rules(keys: SourceKeys, rows: Rows) -> Rules | None:
     rules = Rules(spec.rules, column)
     cells = (parse_cell(cell) for cell in (rows.column(column) if column else ()))
     inside = {key for cell in cells if isinstance(cell, dict) for key in cell}
-    if wrong := rules.unknown(rows.header, inside):
+    if wrong := rules.unknown_names(rows.header, inside):
         raise DataError(
             f"labels.rules do not fit '{rows.path}': {'; '.join(wrong)}",
             hint=f"its columns are {columns.listed(rows.header)}",
