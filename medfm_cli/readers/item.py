@@ -122,7 +122,7 @@ class Item:
             Unreadable: it is something else.
         """
         if not isinstance(self.content, Image2D):
-            raise Unreadable(f"no image: {self.content.kind}", step="quality")
+            raise Unreadable(f"not an image: {self.content.kind}", step="quality")
         return self.content.pixels
 
 

@@ -160,7 +160,7 @@ def test_samples_that_are_none_cost_only_themselves(tmp_path: Path) -> None:
     assert [b.reason for b in bad] == [
         "sample 2: no known format: text",
         "sample 3: a member without an ending",
-        "sample 4: no member that can be read: pth",
+        "sample 4: no readable member: pth",
         "sample 5: a damaged .json member",
         "sample 7: a link or device in the archive, which is never followed",
     ]
@@ -279,7 +279,7 @@ def test_texts_cells_and_several_pictures_in_columns(tmp_path: Path, arrow: bool
     assert [(p.pixels == noise(i + 1)).all() for i, p in enumerate(good[0].pictures)] == [True] * 2
     outside = pa.table({"image": [{"bytes": b"", "path": "/etc/passwd"}]})
     good, bad = read(written("outside", outside))
-    assert [b.reason for b in bad] == ["row 1: no picture or sound in it, only where it lay"]
+    assert [b.reason for b in bad] == ["row 1: no image or audio in it, only a path"]
 
 
 @pytest.mark.parametrize("form", ["parquet", "arrow"])
@@ -377,13 +377,13 @@ def test_documents_have_their_pictures_and_only_those_of_their_folder(tmp_path: 
     assert (first.text, first.part) == ("See <image> and <image>.", "1")
     assert isinstance(second.content, Text)
     assert [b.reason for b in bad] == [
-        "row 2: a picture outside of the source",
-        "row 3: a picture outside of the source",
-        "row 4: a picture outside of the source",
-        "row 5: a picture that is not in the source, but elsewhere",
-        "row 6: a picture that is not there",
-        "row 8: a picture that is not there",
-        "row 9 (line 9): no JSON object",
+        "row 2: an image outside of the source",
+        "row 3: an image outside of the source",
+        "row 4: an image outside of the source",
+        "row 5: an image that is not in the source, but elsewhere",
+        "row 6: an image file that is missing",
+        "row 8: an image file that is missing",
+        "row 9 (line 9): not a JSON object",
     ]
 
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from medfm_cli.commands.curate.annotations.apply import annotated
+from medfm_cli.commands.curate.annotations.apply import apply_annotations
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms, is_placeholder
 from medfm_cli.commands.curate.deidentify.step import scrub
 from medfm_cli.commands.curate.options.deidentify import Deidentify
@@ -174,7 +174,7 @@ def _items(entry: Entry, settings: Settings) -> Iterator[Item | Unreadable]:
 def _keep(item: Item, entry: Entry, sha: str, settings: Settings, writer: UnitWriter) -> None:
     """Check an item, take the people out of it, and write it to the unit."""
     block, names = settings.blocks[entry.block], settings.pseudonyms
-    item = annotated(told(item, entry.said), entry.refs, block.label_kind)
+    item = apply_annotations(told(item, entry.said), entry.refs, block.label_kind)
     if reason := refusal(item.content, settings.quality):
         writer.add(Refused(entry.index, item.frame, sha, "quality", reason))
         return

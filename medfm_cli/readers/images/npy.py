@@ -37,7 +37,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
     stack = _as_stack(array)
     if stack is None:
         shape = " × ".join(str(side) for side in array.shape) or "a single number"
-        raise Unreadable(f"an array of this shape is no image: {shape}")
+        raise Unreadable(f"an array of this shape is not an image: {shape}")
     if stack.shape[1] * stack.shape[2] > options.max_pixels:
         raise Unreadable(f"an image of more than {options.max_pixels / 1e6:.0f} megapixels")
     for index in evenly(len(stack), options.frames):

@@ -110,14 +110,14 @@ def _slices(scan: Scan, options: ReadOptions) -> Iterator[Item]:
         raise Unreadable("voxels of this type make no grey image", step="quality")
     depth = scan.shape[0]
     margin = depth // 4
-    wanted = [margin + i for i in evenly(depth - 2 * margin, options.slices)]
-    slices = [scan.slice(position) for position in wanted]
+    positions = [margin + i for i in evenly(depth - 2 * margin, options.slices)]
+    slices = [scan.slice(position) for position in positions]
     scan.read_to_the_end()
     if is_segmentation(np.stack(slices)):
-        raise Unreadable("no image: a segmentation", step="quality")
+        raise Unreadable("not an image: a segmentation", step="quality")
     low, high = limits(np.stack(slices))
     facts = _facts(scan) | {"frames": depth, "display": "percentiles"}
-    for position, values in zip(wanted, slices, strict=True):
+    for position, values in zip(positions, slices, strict=True):
         pixels = _square(scale(values, low=low, high=high), scan.spacing)
         yield Item(Image2D(pixels), facts, frame=position)
 
@@ -129,7 +129,7 @@ def _volumes(scan: Scan, options: ReadOptions) -> Iterator[Item]:
         if which == taken[-1]:
             scan.read_to_the_end()
         if voxels.ndim == 3 and is_segmentation(voxels):
-            raise Unreadable("no image: a segmentation", step="quality")
+            raise Unreadable("not an image: a segmentation", step="quality")
         notes = (f"volume {which + 1} of {scan.count} in the file",) if scan.count > 1 else ()
         depth, height, width = (round(side, 6) for side in scan.spacing)
         content = Volume(voxels, (depth, height, width))

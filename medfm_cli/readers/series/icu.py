@@ -67,7 +67,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
         next(file, "")
         for number, line in enumerate(file, 1):
             if number > MAX_ROWS:
-                raise Unreadable(f"a stay of more than {MAX_ROWS} rows")
+                raise Unreadable(f"an ICU stay of more than {MAX_ROWS} rows")
             stay.broken += not _take(stay, line)
     if number and stay.broken > BROKEN * number:
         raise Unreadable("a damaged table of measurements")

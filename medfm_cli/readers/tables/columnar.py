@@ -119,7 +119,7 @@ def item_of(
     if table.files and not cells_only:
         files = [data for name in table.files for data in _files(row.get(name))]
         if not files:
-            raise Unreadable("no picture or sound in it, only where it lay")
+            raise Unreadable("no image or audio in it, only a path")
         yield from _of_files(files, text, common, facts, options)
     elif columns and not cells_only:
         if not text:

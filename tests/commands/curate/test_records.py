@@ -72,7 +72,7 @@ def test_questions_stay_with_their_picture(tmp_path: Path, curate: Curate) -> No
     assert (done.counts["read"], done.counts["kept"], done.counts["companions"]) == (8, 8, 1)
     assert all(len(json.loads(row["turns"])) == 3 for row in done.rows)
     assert [(row["step"], row["reason"]) for row in done.quarantine] == [
-        ("table", "the picture of a question is missing")
+        ("table", "the image of a question is missing")
     ]
 
 
