@@ -36,7 +36,7 @@ from near_duplicates import CHANGES, TURN, pictures
 from medfm_cli.commands.curate.similarity.clusters import form_clusters
 from medfm_cli.commands.curate.similarity.fingerprint import Fingerprint, fingerprint
 from medfm_cli.commands.curate.similarity.near import Looks, Thumbs, all_links, near_copies
-from medfm_cli.samples.content import Picture
+from medfm_cli.samples.content import Image2D
 
 PEER = Path(__file__).parent.parent / ".peers" / "imagededup"
 DISTANCES = (8, 10)
@@ -116,11 +116,11 @@ def ours(folder: Path, turned: bool) -> dict[str, Any]:
     start, cpu = time.perf_counter(), time.process_time()
     for path in paths:
         with Image.open(path) as image:
-            found = fingerprint(Picture(np.asarray(image)))
+            found = fingerprint(Image2D(np.asarray(image)))
         assert found is not None
         seen.append(found)
     told["files"] = [time.perf_counter() - start, time.process_time() - cpu]
-    arrays = [Picture(np.asarray(Image.open(path).convert("RGB"))) for path in paths]
+    arrays = [Image2D(np.asarray(Image.open(path).convert("RGB"))) for path in paths]
     start, cpu = time.perf_counter(), time.process_time()
     for array in arrays:
         fingerprint(array)

@@ -19,7 +19,7 @@ from medfm_cli.data.shards import member_places
 from medfm_cli.samples.content import (
     Audio,
     Content,
-    Picture,
+    Image2D,
     Row,
     Series,
     Signal,
@@ -142,7 +142,7 @@ def write_mixed(
     )  # fmt: skip
 
 
-def shape_picture(seed: int, *, ill: bool = False, size: int = 64) -> Picture:
+def shape_picture(seed: int, *, ill: bool = False, size: int = 64) -> Image2D:
     """A disc on a dim ground; the ill ones have a bright spot in it."""
     random = np.random.default_rng(seed)
     y, x = np.mgrid[:size, :size] / size - 0.5
@@ -150,7 +150,7 @@ def shape_picture(seed: int, *, ill: bool = False, size: int = 64) -> Picture:
     if ill:
         cx, cy = random.uniform(-0.1, 0.1, 2)
         pixels += 90 * (((x - cx) ** 2 + (y - cy) ** 2) < 0.01)
-    return Picture(np.clip(pixels, 0, 255).astype(np.uint8))
+    return Image2D(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
 def ball(seed: int, *, spacing: tuple[float, float, float] = (3.0, 1.0, 1.0)) -> Volume:

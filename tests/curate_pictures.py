@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from medfm_cli.commands.curate.similarity.fingerprint import fingerprint
-from medfm_cli.samples.content import Picture
+from medfm_cli.samples.content import Image2D
 
 Pixels = NDArray[np.uint8]
 
@@ -23,7 +23,7 @@ def drawn(count: int, *, seed: int = 0, size: tuple[int, int] = (240, 200)) -> l
 
 def seen(image: Image.Image | Pixels, **values: Any) -> dict[str, Any]:
     """A row of the ledger with the fingerprint of a picture."""
-    found = fingerprint(Picture(np.asarray(image)))
+    found = fingerprint(Image2D(np.asarray(image)))
     assert found is not None
     return {"phash": found.hash, "thumb": found.thumb, **values}
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medfm_cli.commands.curate.annotations.find import find as find_annotations
+from medfm_cli.commands.curate.annotations.step import find_annotations
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.counts import Account
 from medfm_cli.commands.curate.deidentify.pseudonyms import PUBLIC_KEY, Pseudonyms, private_key
@@ -22,8 +22,8 @@ from medfm_cli.commands.curate.duplicates.contamination import contamination
 from medfm_cli.commands.curate.duplicates.contamination_summary import Contaminated
 from medfm_cli.commands.curate.duplicates.step import Unique, deduplicate
 from medfm_cli.commands.curate.instructions.step import Instructed, instruct
-from medfm_cli.commands.curate.metadata.collect import annotate
 from medfm_cli.commands.curate.metadata.file_metadata import Resolve
+from medfm_cli.commands.curate.metadata.step import collect_metadata
 from medfm_cli.commands.curate.reading.joining import Block, join
 from medfm_cli.commands.curate.reading.plan import Planned, read_all
 from medfm_cli.commands.curate.reading.staging import Spool
@@ -130,7 +130,7 @@ def _plan(
     for number, (name, keys) in enumerate(recipe.blocks().items()):
         resolve = _resolver(run, name)
         found = find_annotations(ledger, number)  # first: they are no tables of labels
-        notes = annotate(ledger, number, keys, recipe.split, names, resolve)
+        notes = collect_metadata(ledger, number, keys, recipe.split, names, resolve)
         planned.append(Planned(keys, notes, resolve, found))
     return planned
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from medfm_cli.data.card import Unify
 from medfm_cli.data.preprocess import fit
-from medfm_cli.samples.content import Picture, Volume
+from medfm_cli.samples.content import Image2D, Volume
 from medfm_cli.samples.pixels import resize
 from medfm_cli.samples.to_uint8 import limits, scale
 
@@ -40,7 +40,7 @@ class Unified:
     offset: tuple[int, int]
 
 
-def unified(content: Picture | Volume, how: Unify, *, mask: NDArray[Any] | None = None) -> Unified:
+def unified(content: Image2D | Volume, how: Unify, *, mask: NDArray[Any] | None = None) -> Unified:
     """Bring a picture or a volume to the common shape; a volume's values become 256 greys.
 
     Args:
@@ -48,7 +48,7 @@ def unified(content: Picture | Volume, how: Unify, *, mask: NDArray[Any] | None 
         how: edge and depths.
         mask: of the same shape without the channels; it is resampled without mixing labels.
     """
-    if isinstance(content, Picture):
+    if isinstance(content, Image2D):
         return _picture(content.pixels, how, mask)
     return _volume(content, how, mask)
 

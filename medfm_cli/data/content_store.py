@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from medfm_cli.data.image_store import DAMAGED_HINT, ImageStore
 from medfm_cli.errors import DataError
-from medfm_cli.samples.content import Content, Picture
+from medfm_cli.samples.content import Content, Image2D
 from medfm_cli.samples.payload import decode
 
 
@@ -35,7 +35,7 @@ class ContentStore:
         """
         kind = self.kinds[row].as_py()
         if kind == "image":
-            return Picture(self.store.image(row))
+            return Image2D(self.store.image(row))
         data = self.store.payload(row)
         try:
             return decode(kind, data, json.loads(self.metas[row].as_py()))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from medfm_cli.data.shards import ShardReader
 from medfm_cli.errors import DataError
-from medfm_cli.samples.payload import picture_of
+from medfm_cli.samples.payload import decode_png
 
 DAMAGED_HINT = "copy the dataset folder again in full, or curate again"
 
@@ -73,7 +73,7 @@ class ImageStore:
         """
         data = self.payload(row)
         try:
-            return picture_of(data)
+            return decode_png(data)
         except DataError as error:
             raise self._unreadable(row, error.message) from None
         except Exception as error:  # a damaged file makes the decoder say almost anything

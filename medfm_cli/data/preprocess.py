@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from medfm_cli.data.card import Cutting
 from medfm_cli.errors import DataError
-from medfm_cli.samples.content import Content, Picture
+from medfm_cli.samples.content import Content, Image2D
 from medfm_cli.samples.pixels import resize
 
 BLANK_STD = 2.0
@@ -80,7 +80,7 @@ class Preprocessing(Cutting):
         Raises:
             DataError: it is no picture.
         """
-        if not isinstance(content, Picture):
+        if not isinstance(content, Image2D):
             raise DataError(f"it is of kind {content.kind}, and the network takes images")
         return fit(content.pixels, self.size, self.channels)
 

@@ -19,12 +19,12 @@ def row_texts(dataset: Dataset, *, template: str | None = None) -> list[str]:
     """Give the text of every row of the manifest, one statement a line; empty where there is none.
 
     A statement is a sentence of the report or caption, or a question with its answer. A row that
-    has neither is told by the `template` (`a photograph of {label}`) where it has a label.
+    has neither is described by the `template` (`a photograph of {label}`) where it has a label.
     """
     columns = (dataset.column(name) for name in ("text", "turns", "label", "modality", "anatomy"))
     return [
         "\n".join([*_sentences(text), *_answers(turns)])
-        or _told(template, label=label, modality=modality, anatomy=anatomy)
+        or _from_template(template, label=label, modality=modality, anatomy=anatomy)
         for text, turns, label, modality, anatomy in zip(*columns, strict=True)
     ]
 
@@ -36,11 +36,11 @@ def _sentences(text: str | None) -> Iterable[str]:
 
 def _answers(turns: str | None) -> Iterable[str]:
     """One line for each of the stored `[question, answer, facts]`."""
-    told = (f"{question} {answer}" for question, answer, *_ in json.loads(turns or "[]"))
-    return filter(None, (" ".join(line.split()) for line in told))
+    lines = (f"{question} {answer}" for question, answer, *_ in json.loads(turns or "[]"))
+    return filter(None, (" ".join(line.split()) for line in lines))
 
 
-def _told(template: str | None, *, label: str | None, modality: str, anatomy: str) -> str:
+def _from_template(template: str | None, *, label: str | None, modality: str, anatomy: str) -> str:
     if template is None or label is None:
         return ""
     return " ".join(template.format(label=label, modality=modality, anatomy=anatomy).split())

@@ -28,7 +28,7 @@ from medfm_cli.readers.item import Item, ReadOptions
 from medfm_cli.readers.other_files import describe
 
 __all__ = ["HEAD", "ON_REQUEST", "READERS", "Item", "ReadOptions", "Reader", "Unreadable"]
-__all__ += ["asked", "find_reader", "read_images", "sniff"]
+__all__ += ["candidate_readers", "find_reader", "read_images", "sniff"]
 
 HEAD = 4096
 """How much of a file a reader may sniff at, in bytes."""
@@ -55,7 +55,7 @@ READERS: dict[str, str] = {
     "table": "medfm_cli.readers.tables.table",
     "dicom": "medfm_cli.readers.dicom.reader",
 }
-"""The formats, asked in this order: the surest marks first, DICOM without its mark last."""
+"""The formats, tried in this order: the surest marks first, DICOM without its mark last."""
 ON_REQUEST: dict[str, frozenset[str]] = {
     "csv-signal": frozenset({"rate"}),
     "npy-signal": frozenset({"rate"}),
@@ -63,7 +63,7 @@ ON_REQUEST: dict[str, frozenset[str]] = {
     "table": frozenset(),
     "text": frozenset(),
 }
-"""Readers of what could be anything, such as a table of numbers: asked (and then first) only where
+"""Readers of what could be anything, such as a table of numbers: tried (and then first) only where
 a recipe names them, or where its `format:` says all of these words."""
 
 
@@ -87,7 +87,7 @@ def find_reader(name: str) -> Reader:
 
 @cache
 def _reader(name: str, path: str) -> Reader:
-    """The same reader as often as it is asked for, which is several times a file."""
+    """The same reader for every call, which is several times a file."""
     module = importlib.import_module(path)
     more: dict[str, Any] = {"accepts": getattr(module, "accepts", None)}
     for word, guard in (("count", safely), ("companions", safely), ("read_group", guarded)):
@@ -110,14 +110,14 @@ def sniff(path: Path, names: Collection[str] = (), words: Collection[str] = ()) 
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
-    for name in asked(names, words):
+    for name in candidate_readers(names, words):
         reader = find_reader(name)
         if reader.sniff(head) or (name in names and reader.accepts and reader.accepts(head)):
             return reader
     raise Unreadable(f"no known format: {describe(head)}")
 
 
-def asked(names: Collection[str] = (), words: Collection[str] = ()) -> list[str]:
+def candidate_readers(names: Collection[str] = (), words: Collection[str] = ()) -> list[str]:
     """The readers to ask, in order: those on request first, then the rest as in `READERS`."""
     allowed = [name for name in READERS if name in names or not names]
     requested = [

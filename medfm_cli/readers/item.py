@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.errors import Unreadable
-from medfm_cli.samples.content import Content, Picture
+from medfm_cli.samples.content import Content, Image2D
 
 MAX_PIXELS = 100_000_000
 """Most pixels of one image; a larger one is refused before its pixels are decoded."""
@@ -112,7 +112,7 @@ class Item:
     turns: tuple[Turn, ...] = ()
     boxes: tuple[Box, ...] = ()
     mask: NDArray[Any] | None = None
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[Image2D, ...] = ()
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
@@ -121,8 +121,8 @@ class Item:
         Raises:
             Unreadable: it is something else.
         """
-        if not isinstance(self.content, Picture):
-            raise Unreadable(f"no image: {self.content.kind}", step="quality")
+        if not isinstance(self.content, Image2D):
+            raise Unreadable(f"not an image: {self.content.kind}", step="quality")
         return self.content.pixels
 
 

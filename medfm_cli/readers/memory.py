@@ -44,7 +44,7 @@ def read_bytes(data: bytes, options: ReadOptions) -> Iterator[Item]:
     with as_file(data) as path:
         reader = sniff(path)
         if reader.name in CONTAINERS:
-            raise Unreadable("a container of samples inside of another")
+            raise Unreadable("an archive of samples inside another")
         for item in reader.read(path, options):
             if isinstance(item, Unreadable):
                 raise item
@@ -59,5 +59,5 @@ def first_of(data: bytes, options: ReadOptions) -> Item:
     """
     item = next(read_bytes(data, options), None)
     if item is None:
-        raise Unreadable("it holds no sample")
+        raise Unreadable("it holds no samples")
     return item

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def hushed() -> Iterator[Callable[[], bool]]:
+def silenced() -> Iterator[Callable[[], bool]]:
     """Keep what is written to the process's stderr away from it; the value tells if there was any.
 
     The descriptor itself is turned away, for such libraries know nothing of `sys.stderr`. What

@@ -27,7 +27,7 @@ def narrow(values: NDArray[Any]) -> NDArray[Any]:
     """
     kind = values.dtype.kind
     if kind not in "buif":
-        raise Unreadable(f"its values are no real numbers ({values.dtype})", step="quality")
+        raise Unreadable(f"its values are not real numbers ({values.dtype})", step="quality")
     if values.dtype.name in KEPT:
         return values.astype(values.dtype.newbyteorder("="), copy=False)
     if kind == "b":
@@ -49,7 +49,7 @@ def rescaled(values: NDArray[Any], slope: float, intercept: float) -> NDArray[An
         Unreadable: slope or intercept is no number, or the slope is 0.
     """
     if not (np.isfinite(slope) and np.isfinite(intercept)) or slope == 0:
-        raise Unreadable("its rescale makes no sense")
+        raise Unreadable("its rescale values are invalid")
     if slope == 1 and intercept == 0:
         return narrow(values)
     whole = values.dtype.kind in "bui" and values.dtype.itemsize <= 4
@@ -120,8 +120,8 @@ class Stack:
             raise Unreadable("its slices differ in shape")
         if plane.dtype != self._array.dtype:
             both = np.promote_types(plane.dtype, self._array.dtype)
-            wanted = both if both.name in KEPT else np.dtype(np.float32)
-            self._array = self._array.astype(wanted, copy=False)
+            dtype = both if both.name in KEPT else np.dtype(np.float32)
+            self._array = self._array.astype(dtype, copy=False)
         self._array[index] = plane
 
     @property

@@ -20,7 +20,7 @@ KINDS = ("image", "volume", "video", "signal", "audio", "series", "table", "text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
+class Image2D:
     """A 2D image as a person would see it on a screen: uint8 `[H, W]` or `[H, W, 3]`."""
 
     kind: ClassVar[str] = "image"
@@ -197,7 +197,7 @@ class Text:
         return {}
 
 
-Content = Picture | Volume | Video | Signal | Audio | Series | Row | Text
+Content = Image2D | Volume | Video | Signal | Audio | Series | Row | Text
 
 
 def content_sha(content: Content) -> str:
@@ -208,7 +208,7 @@ def content_sha(content: Content) -> str:
     """
     array = np.ascontiguousarray(content.array)
     shape = "x".join(str(side) for side in array.shape)
-    if isinstance(content, Picture):
+    if isinstance(content, Image2D):
         head = f"{shape}:"
     else:
         meta = json.dumps(content.meta, sort_keys=True, ensure_ascii=False)

@@ -20,7 +20,7 @@ from medfm_cli.errors import DataError
 from medfm_cli.samples.content import (
     Audio,
     Content,
-    Picture,
+    Image2D,
     Row,
     Series,
     Signal,
@@ -43,7 +43,7 @@ def extension(kind: str) -> str:
 
 
 def encode(
-    content: Content, *, mask: NDArray[Any] | None = None, pictures: Sequence[Picture] = ()
+    content: Content, *, mask: NDArray[Any] | None = None, pictures: Sequence[Image2D] = ()
 ) -> dict[str, bytes]:
     """The members of a sample by extension, the sample itself first.
 
@@ -89,7 +89,7 @@ def png(pixels: NDArray[Any]) -> bytes:
     return buffer.getvalue()
 
 
-def picture_of(data: bytes) -> NDArray[np.uint8]:
+def decode_png(data: bytes) -> NDArray[np.uint8]:
     """The pixels of a PNG: uint8 `[H, W]` or `[H, W, 3]`.
 
     Raises:
@@ -117,7 +117,7 @@ def load_npy(data: bytes) -> NDArray[Any]:
 
 
 def _payload(content: Content) -> bytes:
-    if isinstance(content, Picture):
+    if isinstance(content, Image2D):
         return png(content.pixels)
     if isinstance(content, Text):
         return content.text.encode("utf-8", "surrogatepass")
@@ -128,7 +128,7 @@ def _payload(content: Content) -> bytes:
 
 def _decoded(kind: str, data: bytes, meta: dict[str, Any]) -> Content:
     if kind == "image":
-        return Picture(picture_of(data))
+        return Image2D(decode_png(data))
     if kind == "text":
         return Text(data.decode("utf-8", "surrogatepass"))
     if kind == "table":

@@ -30,7 +30,7 @@ def limits(values: NDArray[Any]) -> tuple[float, float]:
         Unreadable: nothing is finite, or the values are no real numbers.
     """
     if values.dtype.kind not in "buif":
-        raise Unreadable(f"its values are no numbers that make an image ({values.dtype})")
+        raise Unreadable(f"its values are not numbers that make an image ({values.dtype})")
     finite = values.astype(np.uint8) if values.dtype.kind == "b" else values
     if finite.dtype.kind == "f":
         finite = finite[np.isfinite(finite)]

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from medfm_cli.data.card import Unify
 from medfm_cli.data.common_shape import chwd, nearest_depth, unified
-from medfm_cli.samples.content import Picture, Volume
+from medfm_cli.samples.content import Image2D, Volume
 
 DEPTHS = list(range(4, 65, 4))
 
@@ -24,7 +24,7 @@ def test_the_depth_is_the_nearest_in_use(depth: int, expected: int) -> None:
 
 def test_a_picture_is_repeated_along_the_smallest_depth() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    done = unified(Picture(pixels), Unify(size=32))
+    done = unified(Image2D(pixels), Unify(size=32))
     voxels = done.volume.voxels
     assert (voxels.shape, voxels.dtype) == ((4, 32, 32, 3), np.uint8)
     assert (voxels == voxels[0]).all()

@@ -26,7 +26,7 @@ from medfm_cli.data.inputs.signal import STANDARD, plain_lead
 from medfm_cli.data.preprocess import fit
 from medfm_cli.errors import DataError
 from medfm_cli.models.inputs import normalise
-from medfm_cli.samples.content import Audio, Content, Picture, Series, Signal, Volume
+from medfm_cli.samples.content import Audio, Content, Image2D, Series, Signal, Volume
 
 ANY: TypeAdapter[Any] = TypeAdapter(AnyInput)
 SIGNAL = SignalInput(leads=["I", "II"], rate=100, seconds=2, standardise="none")
@@ -56,9 +56,9 @@ def ball(depth: int, side: int, *, unit: str = "", dtype: Any = np.int16) -> Vol
 
 
 SAMPLES: list[tuple[Any, Content]] = [
-    (IMAGE, Picture(np.arange(20 * 24, dtype=np.uint8).reshape(20, 24))),
+    (IMAGE, Image2D(np.arange(20 * 24, dtype=np.uint8).reshape(20, 24))),
     (VOLUME, ball(9, 20)),
-    (VOLUME, Picture(np.arange(20 * 24, dtype=np.uint8).reshape(20, 24))),
+    (VOLUME, Image2D(np.arange(20 * 24, dtype=np.uint8).reshape(20, 24))),
     (CT, ball(9, 20, unit="HU")),
     (SIGNAL, ramp(250, 3)),
     (SERIES, Series(np.float32([[80, 90]]), np.array([0.5, 1.5]), ("HR",))),
@@ -288,7 +288,7 @@ def test_bands_that_no_frequency_falls_into_are_refused() -> None:
 
 def test_a_picture_is_the_flattest_volume() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
-    fitted = VOLUME.fit(Picture(pixels))
+    fitted = VOLUME.fit(Image2D(pixels))
     assert fitted.shape == (1, 4, 16, 16)
     for plane in fitted[0]:
         np.testing.assert_array_equal(plane, fit(pixels, 16, 1)[0])
@@ -311,7 +311,7 @@ def test_ct_stays_in_hounsfield_units_until_it_is_windowed() -> None:
 
 
 def test_what_is_no_ct_is_spread_over_the_window() -> None:
-    for content in (ball(9, 20), Picture(ball(9, 20).voxels[4].clip(0, 60).astype(np.uint8))):
+    for content in (ball(9, 20), Image2D(ball(9, 20).voxels[4].clip(0, 60).astype(np.uint8))):
         greys = normalise(torch.from_numpy(VOLUME.fit(content))[None], VOLUME)
         spread = normalise(torch.from_numpy(CT.fit(content))[None], CT)
         assert (greys - spread).abs().max() <= 2 * 0.5 / 255 + 1e-6

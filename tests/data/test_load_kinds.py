@@ -16,7 +16,7 @@ from medfm_cli.data import Batch, Dataset, Loader
 from medfm_cli.data.inputs import AudioInput, Preprocessing, SeriesInput, SignalInput, VolumeInput
 from medfm_cli.data.mixture import Strata
 from medfm_cli.errors import DataError
-from medfm_cli.samples.content import Audio, Content, Picture, Series, Signal, Volume
+from medfm_cli.samples.content import Audio, Content, Image2D, Series, Signal, Volume
 from medfm_cli.training.features import forward, in_order
 
 HOW: dict[str, dict[str, Any]] = {
@@ -43,12 +43,12 @@ def stay(number: int) -> Series:
 KINDS: dict[str, tuple[Any, list[Content]]] = {
     "image": (
         Preprocessing(size=16),
-        [Picture((noise(n, 20, 18) * 40 + 120).clip(0, 255).astype(np.uint8)) for n in range(11)],
+        [Image2D((noise(n, 20, 18) * 40 + 120).clip(0, 255).astype(np.uint8)) for n in range(11)],
     ),
     "volume": (
         VolumeInput(size=16, depths=[4, 8, 12], window=[-500.0, 500.0]),
         [scan(n, 5 + 3 * (n % 3), 20, 18) for n in range(9)]
-        + [Picture((noise(n, 20, 18) * 40 + 120).clip(0, 255).astype(np.uint8)) for n in range(4)],
+        + [Image2D((noise(n, 20, 18) * 40 + 120).clip(0, 255).astype(np.uint8)) for n in range(4)],
     ),
     "signal": (
         SignalInput(leads=["I", "V1"], rate=50, seconds=2),

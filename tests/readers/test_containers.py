@@ -22,7 +22,7 @@ from medfm_cli.readers.memory import as_file
 from medfm_cli.readers.records.documents import NoDocumentError, document_of
 from medfm_cli.readers.tables import tar_index
 from medfm_cli.samples import payload
-from medfm_cli.samples.content import Audio, Content, Picture, Row, Signal, Text, Volume
+from medfm_cli.samples.content import Audio, Content, Image2D, Row, Signal, Text, Volume
 
 
 def read(path: Path, **options: Any) -> tuple[list[Item], list[Unreadable]]:
@@ -106,7 +106,7 @@ def test_members_of_every_kind(tmp_path: Path) -> None:
 
 
 OWN: list[tuple[Content, dict[str, Any]]] = [
-    (Picture(noise(1)), {"label": "a", "boxes": [["cell", 1.0, 2.0, 3.0, 4.0]]}),
+    (Image2D(noise(1)), {"label": "a", "boxes": [["cell", 1.0, 2.0, 3.0, 4.0]]}),
     (Volume(np.arange(24, dtype=np.int16).reshape(2, 3, 4), (1.0, 2.0, 3.0), "HU"), {}),
     (Signal(np.ones((2, 9), np.float32), 100.0, ("I", "II"), ("mV", "mV")), {"label": ["a", "b"]}),
     (Audio(np.zeros((1, 9), np.float32), 4000.0), {"text": "a sound"}),
@@ -160,7 +160,7 @@ def test_samples_that_are_none_cost_only_themselves(tmp_path: Path) -> None:
     assert [b.reason for b in bad] == [
         "sample 2: no known format: text",
         "sample 3: a member without an ending",
-        "sample 4: no member that can be read: pth",
+        "sample 4: no readable member: pth",
         "sample 5: a damaged .json member",
         "sample 7: a link or device in the archive, which is never followed",
     ]
@@ -279,7 +279,7 @@ def test_texts_cells_and_several_pictures_in_columns(tmp_path: Path, arrow: bool
     assert [(p.pixels == noise(i + 1)).all() for i, p in enumerate(good[0].pictures)] == [True] * 2
     outside = pa.table({"image": [{"bytes": b"", "path": "/etc/passwd"}]})
     good, bad = read(written("outside", outside))
-    assert [b.reason for b in bad] == ["row 1: no picture or sound in it, only where it lay"]
+    assert [b.reason for b in bad] == ["row 1: no image or audio in it, only a path"]
 
 
 @pytest.mark.parametrize("form", ["parquet", "arrow"])
@@ -377,13 +377,13 @@ def test_documents_have_their_pictures_and_only_those_of_their_folder(tmp_path: 
     assert (first.text, first.part) == ("See <image> and <image>.", "1")
     assert isinstance(second.content, Text)
     assert [b.reason for b in bad] == [
-        "row 2: a picture outside of the source",
-        "row 3: a picture outside of the source",
-        "row 4: a picture outside of the source",
-        "row 5: a picture that is not in the source, but elsewhere",
-        "row 6: a picture that is not there",
-        "row 8: a picture that is not there",
-        "row 9 (line 9): no JSON object",
+        "row 2: an image outside of the source",
+        "row 3: an image outside of the source",
+        "row 4: an image outside of the source",
+        "row 5: an image that is not in the source, but elsewhere",
+        "row 6: an image file that is missing",
+        "row 8: an image file that is missing",
+        "row 9 (line 9): not a JSON object",
     ]
 
 

@@ -18,7 +18,7 @@ from medfm_cli.readers import (
     Item,
     ReadOptions,
     Unreadable,
-    asked,
+    candidate_readers,
     find_reader,
     read_images,
     sniff,
@@ -284,8 +284,12 @@ def test_readers_on_request_are_asked_first_and_only_on_request(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(ON_REQUEST, "nifti", frozenset({"rate", "units"}))
-    assert "nifti" not in asked()
-    assert "nifti" not in asked(words=["rate"])
-    assert asked(words=["units", "rate", "x"])[:3] == ["csv-signal", "npy-signal", "nifti"]
-    assert asked(["image", "nifti"]) == ["nifti", "image"]
-    assert asked(["image"], ["rate", "units"]) == ["image"]
+    assert "nifti" not in candidate_readers()
+    assert "nifti" not in candidate_readers(words=["rate"])
+    assert candidate_readers(words=["units", "rate", "x"])[:3] == [
+        "csv-signal",
+        "npy-signal",
+        "nifti",
+    ]
+    assert candidate_readers(["image", "nifti"]) == ["nifti", "image"]
+    assert candidate_readers(["image"], ["rate", "units"]) == ["image"]

@@ -114,7 +114,7 @@ def test_the_same_reports_as_json_and_as_lines(tmp_path: Path) -> None:
         assert not bad
     good, bad = read(write(tmp_path / "t", lines + "\n{broken\n" + lines))
     assert len(good) == 6
-    assert [b.reason for b in bad] == ["row 4 (line 4): no JSON object"]
+    assert [b.reason for b in bad] == ["row 4 (line 4): not a JSON object"]
 
 
 def test_cells_are_numbers_words_or_nothing(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_questions_about_texts_keep_their_facts(tmp_path: Path) -> None:
     assert good[1].turns == (Turn("Which?", "a", {"options": {"A": "a", "B": "b"}}),)
     assert [(b.reason, b.step) for b in bad] == [
         ("row 3: no question or no answer", "quality"),
-        ("row 4: the image that it is about is not in the source", "read"),
+        ("row 4: its image is not in the source", "read"),
     ]
 
 

@@ -157,7 +157,7 @@ def test_sound_alone_is_no_film(tmp_path: Path) -> None:
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    with pytest.raises(Unreadable, match="sound only") as caught:
+    with pytest.raises(Unreadable, match="audio only") as caught:
         read(tmp_path / "x")
     assert caught.value.step == "quality"
 

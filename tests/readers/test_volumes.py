@@ -13,7 +13,7 @@ from scan_files import phantom
 
 from medfm_cli.readers import Item, ReadOptions, Unreadable, find_reader, read_images, sniff
 from medfm_cli.readers.nifti.reader import is_mask_of, read_mask
-from medfm_cli.samples.content import Picture, Volume
+from medfm_cli.samples.content import Image2D, Volume
 
 RIGHT, FRONT = np.diag([2.0, 1.5, 3.0, 1.0]), np.diag([-2.0, 1.5, 3.0, 1.0])
 
@@ -244,7 +244,7 @@ def test_a_scan_and_its_mask_are_one_sample(tmp_path: Path, whole: bool) -> None
         if whole:
             np.testing.assert_array_equal(item.mask, expected)
         else:
-            assert isinstance(item.content, Picture)
+            assert isinstance(item.content, Image2D)
             rows = np.unique(item.mask, return_counts=True)[0]
             assert set(rows) <= set(np.unique(expected[item.frame]))
     paths[1].write_bytes(b"broken")

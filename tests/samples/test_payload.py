@@ -18,7 +18,7 @@ from medfm_cli.samples.content import (
     KINDS,
     Audio,
     Content,
-    Picture,
+    Image2D,
     Row,
     Series,
     Signal,
@@ -34,8 +34,8 @@ WAVES = RNG.normal(size=(3, 50)).astype(np.float32)
 GREYS = RNG.integers(0, 256, (5, 8, 9), dtype=np.uint8)
 GAPS = np.where(RNG.random((2, 4)) < 0.5, np.nan, 1.5).astype(np.float32)
 EVERY: list[Content] = [
-    Picture(GREYS[0]),
-    Picture(RNG.integers(0, 256, (8, 9, 3), dtype=np.uint8)),
+    Image2D(GREYS[0]),
+    Image2D(RNG.integers(0, 256, (8, 9, 3), dtype=np.uint8)),
     Volume(RNG.integers(-1000, 1000, (4, 8, 9)).astype(np.int16), (5.0, 0.7, 0.7), "HU"),
     Volume(GREYS),
     Video(GREYS, 12.5),
@@ -80,8 +80,8 @@ def test_the_facts_without_which_numbers_mean_nothing_are_part_of_the_hash() -> 
 @pytest.mark.parametrize("flat", [True, False])
 def test_masks_and_further_pictures(tmp_path: Path, kind: Any, flat: bool) -> None:
     mask = RNG.integers(0, 3, (8, 9) if flat else (5, 8, 9)).astype(kind)
-    content = Picture(GREYS[0]) if flat else Volume(GREYS)
-    members = encode(content, mask=mask, pictures=[Picture(GREYS[1])] if flat else [])
+    content = Image2D(GREYS[0]) if flat else Volume(GREYS)
+    members = encode(content, mask=mask, pictures=[Image2D(GREYS[1])] if flat else [])
     with ShardWriter(tmp_path / "shards") as writer:
         writer.add("before", {"png": b"x" * 700})
         place = writer.add("it", members)

@@ -1,4 +1,4 @@
-"""What other files say of an item, put into it (in the worker)."""
+"""Adds to an item, in the worker, what annotation files hold about it."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from medfm_cli.commands.curate.annotations import questions as turns
 from medfm_cli.commands.curate.annotations.refs import Ref
 from medfm_cli.errors import Unreadable
 from medfm_cli.readers.item import Item
-from medfm_cli.samples.content import Picture
+from medfm_cli.samples.content import Image2D
 from medfm_cli.samples.modalities import modality_name
 
 
-def annotated(item: Item, refs: Sequence[Ref], labels: str = "") -> Item:
+def apply_annotations(item: Item, refs: Sequence[Ref], labels: str = "") -> Item:
     """The item with its boxes, mask, questions and captions.
 
     An annotation that cannot be used is left out with a note; the item itself stays. Boxes and
-    masks are for files of one picture.
+    masks are for files of one image.
 
     Args:
         item: as it was read, before it is cut or made smaller.
-        refs: what `refs_of` found for its file.
+        refs: what `refs_of` finds for its file.
         labels: `boxes` or `masks`: the item's labels are the classes that occur in them.
     """
     for kind, group in groupby(sorted(refs, key=lambda ref: ref.kind), lambda ref: ref.kind):
         some = list(group)
         try:
             if kind == "turns":
-                item = _asked(item, some)
-            elif isinstance(item.content, Picture) and item.facts.get("frames", 1) == 1:
-                item = _marked(item, kind, some)
+                item = _with_questions(item, some)
+            elif isinstance(item.content, Image2D) and item.facts.get("frames", 1) == 1:
+                item = _with_regions(item, kind, some)
         except Unreadable as error:
             item = replace(item, notes=(*item.notes, f"left out: {error.reason}"))
     return replace(item, labels=classes(item, labels)) if labels else item
@@ -46,7 +46,7 @@ def annotated(item: Item, refs: Sequence[Ref], labels: str = "") -> Item:
 def classes(item: Item, origin: str) -> list[str] | None:
     """The classes that occur in an item's boxes or mask, by name; None where it has no such.
 
-    A picture that is said to hold no object has none of the classes: an empty list.
+    An image with an annotation that lists no object has none of the classes: an empty list.
     """
     if origin == "boxes":
         if "boxes" not in item.facts:
@@ -59,41 +59,41 @@ def classes(item: Item, origin: str) -> list[str] | None:
     return sorted({names.get(value, value) for value in values})
 
 
-def _asked(item: Item, refs: Sequence[Ref]) -> Item:
-    found, said = turns.load(refs)
+def _with_questions(item: Item, refs: Sequence[Ref]) -> Item:
+    found, columns = turns.load(refs)
     return replace(
         item,
         turns=(*item.turns, *found),
-        anatomy=item.anatomy or said.get("anatomy", "").lower(),
-        modality=item.modality or modality_name(said.get("modality", "")),
-        split=item.split or said.get("split") or None,
+        anatomy=item.anatomy or columns.get("anatomy", "").lower(),
+        modality=item.modality or modality_name(columns.get("modality", "")),
+        split=item.split or columns.get("split") or None,
     )
 
 
-def _marked(item: Item, kind: str, refs: Sequence[Ref]) -> Item:
+def _with_regions(item: Item, kind: str, refs: Sequence[Ref]) -> Item:
     """The item with boxes or a mask."""
     height, width = item.pixels.shape[:2]
     if kind == "mask":
         return replace(item, mask=masks.load(refs, height, width))
     if kind == "voc":
-        found, size = voc.load(Path(refs[0].path))
-        return _boxed(item, boxes.fit(found, height, width, size))
+        annotated, size = voc.load(Path(refs[0].path))
+        return _with_boxes(item, boxes.fit(annotated, height, width, size))
     if kind == "boxes":
-        return _boxed(item, boxes.fit(box_table.load(refs), height, width, None))
-    noted = coco.load(refs)
-    item = _boxed(item, boxes.fit(noted.boxes, height, width, noted.size))
-    if noted.captions:
-        item = replace(item, text="\n\n".join(filter(None, (item.text, *noted.captions))))
-    if not noted.outlines or item.mask is not None:
+        return _with_boxes(item, boxes.fit(box_table.load(refs), height, width, None))
+    annotations = coco.load(refs)
+    item = _with_boxes(item, boxes.fit(annotations.boxes, height, width, annotations.size))
+    if annotations.captions:
+        item = replace(item, text="\n\n".join(filter(None, (item.text, *annotations.captions))))
+    if not annotations.outlines or item.mask is not None:
         return item
-    mask = coco.draw(noted.outlines, *_annotated(noted.size, height, width))
-    names = {str(value): label for label, value, _ in noted.outlines}
+    mask = coco.draw(annotations.outlines, *_annotated_size(annotations.size, height, width))
+    names = {str(value): label for label, value, _ in annotations.outlines}
     return replace(
         item, mask=_resized(mask, height, width), facts=item.facts | {"mask_classes": names}
     )
 
 
-def _boxed(item: Item, fitted: boxes.Fitted) -> Item:
+def _with_boxes(item: Item, fitted: boxes.Fitted) -> Item:
     notes = (*item.notes, *_notes(fitted.counts))
     facts = item.facts | {"boxes": len(fitted.boxes)}
     return replace(item, boxes=(*item.boxes, *fitted.boxes), notes=notes, facts=facts)
@@ -104,11 +104,11 @@ def _notes(counts: dict[str, int]) -> Iterable[str]:
     return counts.keys()
 
 
-def _annotated(size: tuple[float, float], height: int, width: int) -> tuple[int, int]:
-    """Height and width of the picture that was outlined.
+def _annotated_size(size: tuple[float, float], height: int, width: int) -> tuple[int, int]:
+    """Height and width of the image that was outlined.
 
     Raises:
-        Unreadable: it was a picture of another shape.
+        Unreadable: it was an image of another shape.
     """
     if not (size[0] > 0 and size[1] > 0) or size == (width, height):
         return height, width
@@ -119,7 +119,7 @@ def _annotated(size: tuple[float, float], height: int, width: int) -> tuple[int,
 
 
 def _resized(mask: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    """The nearest pixel of the mask for each pixel of the picture."""
+    """The nearest pixel of the mask for each pixel of the image."""
     if mask.shape == (height, width):
         return mask
     rows = np.arange(height) * mask.shape[0] // height

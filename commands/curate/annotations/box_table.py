@@ -1,4 +1,4 @@
-"""Tables of boxes: one row one box, with the picture, the class, and four numbers."""
+"""Tables of boxes: one row one box, with the image, the class, and four numbers."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def columns(names: Sequence[str]) -> tuple[tuple[str, ...], bool] | None:
 
 
 def find(file: Listed, match: Callable[[str], list[int]]) -> Iterator[Link | Missing]:
-    """Which box belongs to which picture; nothing when no column names pictures of the source."""
+    """Which box belongs to which image; nothing when no column names images of the source."""
     names = header(Path(file.path))
     found = columns(names)
     if found is None:
@@ -55,24 +55,24 @@ def find(file: Listed, match: Callable[[str], list[int]]) -> Iterator[Link | Mis
     four, corners = found
     places = [names.index(name) for name in four]
     rest = [(place, name) for place, name in enumerate(names) if name not in four]
-    picture = next((place for place, name in rest if _FILE.fullmatch(name.strip())), -1)
+    image = next((place for place, name in rest if _FILE.fullmatch(name.strip())), -1)
     label = next(
-        (p for p, name in rest if p != picture and _LABEL.fullmatch(name.strip())),
+        (p for p, name in rest if p != image and _LABEL.fullmatch(name.strip())),
         -1,
     )
-    if picture < 0:
+    if image < 0:
         return
     said, number = "", -1
     for row in rows(Path(file.path)):
         if isinstance(row, Broken):
             yield Missing(file.number, file.name, f"row {row.number}: {row.reason}")
             continue
-        name = meaning(row.cells[picture])
+        name = meaning(row.cells[image])
         if name != said:
             said, matched = name, match(name) if name else []
             number = matched[0] if len(matched) == 1 else -1
             if number < 0 and name:
-                yield Missing(file.number, name, "the picture of a box is missing")
+                yield Missing(file.number, name, "the image of a box is missing")
         if number >= 0:
             class_ = meaning(row.cells[label]) if label >= 0 else ""
             cells = [meaning(row.cells[place]) for place in places]
@@ -81,7 +81,7 @@ def find(file: Listed, match: Callable[[str], list[int]]) -> Iterator[Link | Mis
 
 
 def load(refs: Sequence[Ref]) -> list[Box]:
-    """The boxes of one picture; a row without numbers says that it has none."""
+    """The boxes of one image; a row without numbers says that it has none."""
     boxes: list[Box] = []
     for ref in refs:
         cells = json.loads(ref.key)

@@ -1,4 +1,4 @@
-"""Boxes as they are written, and as they must be: inside of the picture."""
+"""Boxes as they are written, and as they must be: inside of the image."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from medfm_cli.readers.item import Box
 
 ASPECT = 0.01
-"""Sides of the annotated size and of the picture are in one ratio up to this share."""
+"""Sides of the annotated size and of the image are in one ratio up to this share."""
 MOST = 100_000
-"""Most boxes of one picture."""
+"""Most boxes of one image."""
 CLIPPED = "boxes clipped to the image"
 OUTSIDE = "boxes outside of the image left out"
 SCALED = "boxes scaled to the size of the image"
@@ -20,7 +20,7 @@ RESIZED = "boxes for an image of another shape left out"
 
 @dataclass
 class Fitted:
-    """The boxes that lie in the picture, and how many were changed or left out, by what."""
+    """The boxes that lie in the image, and how many were changed or left out, by what."""
 
     boxes: list[Box] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -31,12 +31,12 @@ class Fitted:
 
 
 def fit(boxes: Iterable[Box], height: int, width: int, size: tuple[float, float] | None) -> Fitted:
-    """Boxes in the pixels of the picture, each clipped to it; those outside are left out.
+    """Boxes in the pixels of the image, each clipped to it; those outside are left out.
 
     Args:
         boxes: as they are written.
-        height, width: of the picture.
-        size: width and height of the picture that was annotated, where the file says them.
+        height, width: of the image.
+        size: width and height of the image that was annotated, where the file says them.
     """
     fitted = Fitted()
     ratio = _ratio(size, height, width)
@@ -64,7 +64,7 @@ def fit(boxes: Iterable[Box], height: int, width: int, size: tuple[float, float]
 
 
 def _ratio(size: tuple[float, float] | None, height: int, width: int) -> float | None:
-    """What coordinates are multiplied by; None for a picture of another shape."""
+    """What coordinates are multiplied by; None for an image of another shape."""
     if size is None or not (size[0] > 0 and size[1] > 0) or size == (width, height):
         return 1.0
     across, down = width / size[0], height / size[1]

@@ -1,4 +1,4 @@
-"""COCO: one JSON file with the boxes and outlines of the objects in many pictures."""
+"""COCO: one JSON file with the boxes and outlines of the objects in many images."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def sniff(keys: dict[str, str]) -> bool:
 
 
 def find(file: Listed, match: Callable[[str], list[int]]) -> Iterator[Link | Missing]:
-    """Which annotation, by its place in the file, belongs to which picture.
+    """Which annotation, by its place in the file, belongs to which image.
 
-    The file is gone through as a stream; its lists of pictures and of classes are kept.
+    The file is gone through as a stream; its lists of images and of classes are kept.
 
     Raises:
         Damaged: the JSON breaks off.
@@ -41,7 +41,7 @@ def find(file: Listed, match: Callable[[str], list[int]]) -> Iterator[Link | Mis
     names = _categories(path)
     order = sorted(names, key=lambda category: (isinstance(category, str), category))
     values = {category: value for value, category in enumerate(order, 1)}
-    pictures: dict[int | str, tuple[int, float, float]] = {}
+    images: dict[int | str, tuple[int, float, float]] = {}
     for _, image in json_stream.elements(path, "images"):
         if not isinstance(image, dict) or not _id(image.get("id")):
             continue
@@ -49,38 +49,38 @@ def find(file: Listed, match: Callable[[str], list[int]]) -> Iterator[Link | Mis
         found = match(name) if name else []
         if len(found) == 1:
             size = _positive(image.get("width")), _positive(image.get("height"))
-            pictures[image["id"]] = (found[0], *size)
+            images[image["id"]] = (found[0], *size)
         else:
-            reason = "the picture of an annotation is missing"
-            several = "several files could be the picture of an annotation"
+            reason = "the image of an annotation is missing"
+            several = "several files could be the image of an annotation"
             yield Missing(file.number, name, several if found else reason)
     annotated: set[int] = set()
-    for offset, note in json_stream.elements(path, "annotations"):
-        if not isinstance(note, dict) or not _id(note.get("image_id")):
+    for offset, annotation in json_stream.elements(path, "annotations"):
+        if not isinstance(annotation, dict) or not _id(annotation.get("image_id")):
             continue
-        if note["image_id"] not in pictures:
+        if annotation["image_id"] not in images:
             continue
-        number, width, height = pictures[note["image_id"]]
-        category = note.get("category_id")
+        number, width, height = images[annotation["image_id"]]
+        category = annotation.get("category_id")
         label = names.get(category, str(category)) if _id(category) else ""
         key = json.dumps([offset, label, values.get(category, 0), width, height])
         annotated.add(number)
         yield Link(number, file.number, Ref("coco", file.path, key))
-    for number, width, height in pictures.values():
+    for number, width, height in images.values():
         if number not in annotated:  # said to hold nothing
             key = json.dumps([-1, "", 0, width, height])
             yield Link(number, file.number, Ref("coco", file.path, key))
 
 
 @dataclass
-class Noted:
-    """What a file says of one picture.
+class ImageAnnotations:
+    """The annotations of one image in a file.
 
     Attributes:
         boxes: as they are written.
         outlines: of each object that has one its class, its number among the classes, the outline.
-        size: width and height of the annotated picture, 0 where they are not said.
-        captions: texts about the picture.
+        size: width and height of the annotated image, 0 where the file does not give them.
+        captions: texts about the image.
     """
 
     boxes: list[Box] = field(default_factory=list)
@@ -89,26 +89,26 @@ class Noted:
     captions: list[str] = field(default_factory=list)
 
 
-def load(refs: Sequence[Ref]) -> Noted:
-    """What a file says of one picture.
+def load(refs: Sequence[Ref]) -> ImageAnnotations:
+    """The annotations of one image in a file.
 
     Raises:
         Unreadable: an annotation is damaged.
     """
-    noted = Noted()
+    annotations = ImageAnnotations()
     for ref in refs:
         offset, label, value, width, height = json.loads(ref.key)
-        noted.size = (width, height)
+        annotations.size = (width, height)
         if offset < 0:
             continue
-        note = _element(ref.path, offset)
-        if box := _box(note.get("bbox"), label):
-            noted.boxes.append(box)
-        if note.get("segmentation"):
-            noted.outlines.append((label, value, note["segmentation"]))
-        if caption := plain(note.get("caption")):
-            noted.captions.append(caption)
-    return noted
+        annotation = _element(ref.path, offset)
+        if box := _box(annotation.get("bbox"), label):
+            annotations.boxes.append(box)
+        if annotation.get("segmentation"):
+            annotations.outlines.append((label, value, annotation["segmentation"]))
+        if caption := plain(annotation.get("caption")):
+            annotations.captions.append(caption)
+    return annotations
 
 
 def draw(outlines: Iterable[tuple[str, int, Any]], height: int, width: int) -> Mask:
@@ -133,8 +133,8 @@ def region(outline: Any, height: int, width: int) -> NDArray[np.bool_]:
         return _runs(outline, height, width)
     from PIL import Image, ImageDraw
 
-    picture = Image.new("1", (width, height))
-    draw_ = ImageDraw.Draw(picture)
+    image = Image.new("1", (width, height))
+    draw_ = ImageDraw.Draw(image)
     for polygon in outline if isinstance(outline, list) else []:
         if not isinstance(polygon, list) or len(polygon) > 2 * MOST_POINTS:
             raise Unreadable("a damaged outline")
@@ -143,13 +143,13 @@ def region(outline: Any, height: int, width: int) -> NDArray[np.bool_]:
             raise Unreadable("a damaged outline")
         if len(points) >= 6:
             draw_.polygon(points[: len(points) // 2 * 2], fill=1)
-    return np.asarray(picture)
+    return np.asarray(image)
 
 
 def _runs(outline: dict[str, Any], height: int, width: int) -> NDArray[np.bool_]:
     """Counts of pixels that are not, are, are not, … inside, down the columns."""
     if outline.get("size") != [height, width]:
-        raise Unreadable("an outline for a picture of another size")
+        raise Unreadable("an outline for an image of another size")
     said = outline.get("counts")
     counts: list[Any] = unpack(said) if isinstance(said, str) else said or []
     whole = isinstance(counts, list) and all(isinstance(c, int) and c >= 0 for c in counts)
@@ -191,10 +191,10 @@ def _categories(path: Path) -> dict[Any, str]:
 
 def _element(path: str, offset: int) -> dict[str, Any]:
     try:
-        _, note = next(json_stream.elements(Path(path), offset=offset))
+        _, annotation = next(json_stream.elements(Path(path), offset=offset))
     except (Damaged, StopIteration, OSError):
         raise Unreadable("a damaged annotation") from None
-    return note if isinstance(note, dict) else {}
+    return annotation if isinstance(annotation, dict) else {}
 
 
 def _box(sides: Any, label: str) -> Box | None:

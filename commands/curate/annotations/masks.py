@@ -1,6 +1,6 @@
-"""Masks that lie beside pictures: `masks/7.png` for `images/7.jpg`, `7_seg.png` for `7.png`.
+"""Masks that lie beside images: `masks/7.png` for `images/7.jpg`, `7_seg.png` for `7.png`.
 
-Names propose, and what the first pairs hold decides: a mask is as large as its picture and has few
+Names propose, and what the first pairs hold decides: a mask is as large as its image and has few
 values. Masks of volumes are found where files are grouped, by their grid.
 """
 
@@ -43,7 +43,7 @@ _GREYS = {"1", "L", "P", "I;16", "I;16B", "I;16L", "I"}
 
 
 def key(name: str) -> tuple[str, str, bool]:
-    """A name without words for pictures and masks; also without the number of a second mask.
+    """A name without words for images and masks; also without the number of a second mask.
 
     The last such word decides whether the name says mask.
     """
@@ -59,11 +59,11 @@ def key(name: str) -> tuple[str, str, bool]:
 
 
 def find(ledger: Ledger, block: int) -> Iterator[Link]:
-    """The masks of pictures among the files, each with its picture.
+    """The masks of images among the files, each with its image.
 
     Keeps nothing in memory but the first pairs: the names lie in a temporary table.
     """
-    if not any(key(file.name)[2] for file in _pictures(ledger, block)):
+    if not any(key(file.name)[2] for file in _image_files(ledger, block)):
         return
     ledger.execute("DROP TABLE IF EXISTS temp.paired")
     ledger.execute(
@@ -72,16 +72,16 @@ def find(ledger: Ledger, block: int) -> Iterator[Link]:
     ledger.insert(
         "paired",
         ("number", "key", "other", "mask", "path"),
-        ((file.number, *key(file.name), file.path) for file in _pictures(ledger, block)),
+        ((file.number, *key(file.name), file.path) for file in _image_files(ledger, block)),
     )
     ledger.execute("CREATE INDEX temp.paired_key ON paired (key, mask)")
     links: list[Link] = []
     trusted = False
-    for link, picture in _pairs(ledger):
+    for link, image in _pairs(ledger):
         if trusted:
             yield link
             continue
-        if looks_like(Path(link.ref.path), Path(picture)):
+        if looks_like(Path(link.ref.path), Path(image)):
             links.append(link)
         elif not links:
             break
@@ -96,7 +96,7 @@ def find(ledger: Ledger, block: int) -> Iterator[Link]:
 
 
 def _pairs(ledger: Ledger) -> Iterator[tuple[Link, str]]:
-    """Masks with the only picture of the same key, and the picture's path."""
+    """Masks with the only image of the same key, and the image's path."""
     masks = "SELECT number, key, other, path FROM temp.paired WHERE mask ORDER BY number"
     partner = "SELECT number, path FROM temp.paired WHERE key = ? AND NOT mask"
     for row in ledger.rows(masks):
@@ -108,24 +108,24 @@ def _pairs(ledger: Ledger) -> Iterator[tuple[Link, str]]:
             yield Link(found[0]["number"], row["number"], ref), found[0]["path"]
 
 
-def _pictures(ledger: Ledger, block: int) -> Iterator[Listed]:
+def _image_files(ledger: Ledger, block: int) -> Iterator[Listed]:
     sql = "SELECT number, name, path, size FROM files WHERE block = ? AND role = '' ORDER BY number"
     for row in ledger.rows(sql, block):
         if _ENDING.search(row["name"]):
             yield Listed(*row)
 
 
-def looks_like(mask: Path, picture: Path) -> bool:
-    """Whether a file holds a mask for a picture: as large, and of few values."""
+def looks_like(mask: Path, image: Path) -> bool:
+    """Whether a file holds a mask for an image: as large, and of few values."""
     try:
         values = read(mask)
-        return values.shape == _size(picture)
+        return values.shape == _size(image)
     except Unreadable:
         return False
 
 
 def load(refs: Sequence[Ref], height: int, width: int) -> NDArray[Any]:
-    """The masks of one picture as one, `[H, W]` uint8 or uint16, later ones over earlier ones.
+    """The masks of one image as one, `[H, W]` uint8 or uint16, later ones over earlier ones.
 
     Raises:
         Unreadable: one is damaged, no mask, or of another size.
@@ -180,7 +180,7 @@ def _array(path: Path) -> NDArray[Any]:
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
         if values.ndim != 2 or values.size > MAX_PIXELS:
-            raise Unreadable("an array that is no mask of a picture")
+            raise Unreadable("an array that is not the mask of an image")
         return _few(np.asarray(values))
     except (OSError, ValueError, EOFError):
         raise Unreadable("a damaged mask") from None
@@ -191,11 +191,11 @@ def _numbered(values: NDArray[Any], *, lossy: bool) -> NDArray[Any]:
     if (values[..., 0] == values[..., 1]).all() and (values[..., 1] == values[..., 2]).all():
         return _cut(values[..., 0]) if lossy else values[..., 0]
     if lossy:
-        raise Unreadable("a mask in colours that were blurred by compression")
+        raise Unreadable("a mask in colours that compression blurred")
     packed = values.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
     colours = np.unique(packed)
     if len(colours) > FEW:
-        raise Unreadable("no mask: it has many colours")
+        raise Unreadable("not a mask: it has many colours")
     colours = colours[colours > 0]
     numbers = np.searchsorted(colours, packed) + 1
     return np.where(packed > 0, numbers, 0)
@@ -205,24 +205,24 @@ def _cut(values: NDArray[Any]) -> NDArray[Any]:
     """Black and white that a JPEG blurred."""
     between = ((values > 64) & (values < 192)).mean()
     if between > 0.05:
-        raise Unreadable("no mask: a picture with greys")
+        raise Unreadable("not a mask: an image with grey levels")
     return (values >= 128).astype(np.uint8)
 
 
 def _few(values: NDArray[Any]) -> NDArray[Any]:
     """Values as uint8 or uint16, a single one as 1."""
     if values.dtype.kind == "f" and not (values == np.round(values)).all():
-        raise Unreadable("no mask: it holds fractions")
+        raise Unreadable("not a mask: it holds fractions")
     found = np.unique(values)
     if len(found) > FEW or found[0] < 0 or found[-1] > np.iinfo(np.uint16).max:
-        raise Unreadable("no mask: it has many values")
+        raise Unreadable("not a mask: it has many values")
     if len(found) <= 2 and found[0] == 0 and found[-1] in (1, 255, 65535):
         return (values > 0).astype(np.uint8)
     return values.astype(np.uint8 if found[-1] <= 255 else np.uint16)
 
 
 def _size(path: Path) -> tuple[int, int]:
-    """Height and width of a picture, upright.
+    """Height and width of an image, upright.
 
     Raises:
         Unreadable: it is none.
@@ -234,4 +234,4 @@ def _size(path: Path) -> tuple[int, int]:
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
             return (image.width, image.height) if turned else (image.height, image.width)
     except Exception:  # a damaged file makes the decoders say almost anything
-        raise Unreadable("no picture") from None
+        raise Unreadable("not an image") from None

@@ -1,4 +1,4 @@
-"""Questions and answers about pictures: rows that name a picture of the source."""
+"""Questions and answers about images: rows that name an image of the source."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from medfm_cli.readers.records.questions import turns_of
 
 
 def find(file: Listed, match: Callable[[str], list[int]]) -> Iterator[Link | Missing]:
-    """Which question belongs to which picture; nothing when no column names one.
+    """Which question belongs to which image; nothing when no column names one.
 
     Raises:
         DataError: the file cannot be read.
@@ -31,7 +31,7 @@ def find(file: Listed, match: Callable[[str], list[int]]) -> Iterator[Link | Mis
         name = meaning.cell(row, "image")
         turns = turns_of(row, meaning)
         if not turns or not name:
-            what = "no question or no answer" if name else "a question without a picture"
+            what = "no question or no answer" if name else "a question without an image"
             yield Missing(file.number, file.name, f"row {row.number}: {what}")
             continue
         if name != said:
@@ -42,11 +42,11 @@ def find(file: Listed, match: Callable[[str], list[int]]) -> Iterator[Link | Mis
                 key = json.dumps([turn.question, turn.answer, turn.facts, *said_of_it])
                 yield Link(numbers[0], file.number, Ref("turns", file.path, key))
         else:
-            yield Missing(file.number, name, "the picture of a question is missing")
+            yield Missing(file.number, name, "the image of a question is missing")
 
 
 def load(refs: Sequence[Ref]) -> tuple[tuple[Turn, ...], dict[str, str]]:
-    """The questions about one picture, in the order of their file, and what all of them agree on.
+    """The questions about one image, in the order of their file, and what all of them agree on.
 
     The latter is under `anatomy`, `modality` and `split`; a split that only some rows say is none.
     """

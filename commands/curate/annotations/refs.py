@@ -8,7 +8,7 @@ from typing import NamedTuple
 KINDS = ("voc", "coco", "boxes", "mask", "turns")
 """What annotates a file: a VOC or COCO file or a table with boxes, a mask, questions."""
 BOXES = ("voc", "coco", "boxes")
-"""Those that give boxes; where several speak of one picture, the first that does is taken."""
+"""Those that give boxes; where several speak of one image, the first that does is taken."""
 
 
 class Ref(NamedTuple):

@@ -8,7 +8,7 @@ _NOTES = ("xml", "json", "jsonl", "ndjson", "csv", "tsv", "txt", "md", "html", "
 """Endings of files that annotations are never about."""
 
 
-class Pictures:
+class ImageFiles:
     """Finds files by name; large and small letters are the same.
 
     Args:

@@ -1,4 +1,4 @@
-"""Pascal VOC: an XML file for each picture, with the boxes of the objects in it."""
+"""Pascal VOC: an XML file for each image, with the boxes of the objects in it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def sniff(head: bytes) -> bool:
 
 
 def find(file: Listed, head: bytes, match: Callable[[str], list[int]]) -> Iterator[Link | Missing]:
-    """The picture that the file is about: the one of its own name, else the one that it names.
+    """The image that the file is about: the one of its own name, else the one that it names.
 
     Args:
         file: the annotation file.
         head: its first bytes.
-        match: gives the pictures that a name means.
+        match: gives the images that a name means.
     """
     folder, _, last = file.name.rpartition("/")
     own = last.rpartition(".")[0] or last
@@ -39,11 +39,11 @@ def find(file: Listed, head: bytes, match: Callable[[str], list[int]]) -> Iterat
         if len(found) == 1:
             yield Link(found[0], file.number, Ref("voc", file.path))
             return
-    yield Missing(file.number, said or own, "the picture of an annotation is missing")
+    yield Missing(file.number, said or own, "the image of an annotation is missing")
 
 
 def load(path: Path) -> tuple[list[Box], tuple[float, float] | None]:
-    """The boxes as they are written, and width and height of the annotated picture.
+    """The boxes as they are written, and width and height of the annotated image.
 
     Coordinates are kept as they are: VOC itself counts pixels from 1, most tools that write its
     format from 0.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from medfm_cli.commands.curate.deidentify.burned_in import Region, find_text
 from medfm_cli.readers.item import evenly
-from medfm_cli.samples.content import Content, Picture, Video, Volume
+from medfm_cli.samples.content import Content, Image2D, Video, Volume
 
 LOOKED_AT = 5
 """Frames of a video, or slices of a volume, that are searched."""
@@ -25,7 +25,7 @@ def regions(content: Content, *, least: float) -> list[Region]:
         content: any sample; what has no pixels has none of it.
         least: strokes that a line must have.
     """
-    if isinstance(content, Picture):
+    if isinstance(content, Image2D):
         return find_text(content.pixels, least=least)
     if isinstance(content, Video):
         found = [find_text(content.frames[i], least=least) for i in _sample(content.frames)]
@@ -38,7 +38,7 @@ def regions(content: Content, *, least: float) -> list[Region]:
 
 def painted(content: Content, where: list[Region]) -> Content:
     """The sample with each region filled with what surrounds it, in every frame and slice."""
-    if isinstance(content, Picture):
+    if isinstance(content, Image2D):
         return replace(content, pixels=_filled(content.pixels[None], where)[0])
     if isinstance(content, Video):
         return replace(content, frames=_filled(content.frames, where))

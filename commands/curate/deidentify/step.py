@@ -18,7 +18,7 @@ from medfm_cli.commands.curate.deidentify.text.clean import clean, engine, finde
 from medfm_cli.commands.curate.deidentify.times import shifted
 from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.readers.item import Item, Turn
-from medfm_cli.samples.content import Content, Picture, Row, Series, Text, Video, Volume
+from medfm_cli.samples.content import Content, Image2D, Row, Series, Text, Video, Volume
 
 LEAST = 5.0
 """Strokes of a line of burned-in text that make an image suspicious: three or four letters."""
@@ -135,7 +135,7 @@ def _without_text(item: Item, wipe: Wiper) -> Item:
 def _without_burned_in(item: Item, options: Deidentify) -> tuple[Item, tuple[str, ...], str]:
     """The item after what the recipe says of burned-in text; remarks; a reason to refuse it."""
     declared = str(item.facts.get("burned_in", "")).upper() == "YES"
-    seen = isinstance(item.content, Picture | Video | Volume)
+    seen = isinstance(item.content, Image2D | Video | Volume)
     if options.burned_in == "off" or not (seen or item.pictures):
         return item, (), ""
     expected = declared or item.modality == "US" or bool(item.facts.get("secondary_capture"))
@@ -164,5 +164,5 @@ def _painted(item: Item, found: list[bool]) -> Item | None:
         if after is None:
             return None
         clean.append(after)
-    pictures = tuple(one for one in clean[1:] if isinstance(one, Picture))
+    pictures = tuple(one for one in clean[1:] if isinstance(one, Image2D))
     return replace(item, content=clean[0], pictures=pictures)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from medfm_cli.samples.content import (
     Audio,
     Content,
-    Picture,
+    Image2D,
     Row,
     Series,
     Signal,
@@ -34,7 +34,7 @@ _CHANNELS = 12
 def features(content: Content) -> Features:
     """What a glance sees of a sample: a vector, or values by name."""
     match content:
-        case Picture():
+        case Image2D():
             return squares(content.pixels, (_SIDE, _SIDE))
         case Volume():
             return squares(content.voxels, (_CUBE,) * 3)

@@ -23,7 +23,7 @@ from medfm_cli.commands.curate.similarity.near import Links, all_links
 from medfm_cli.extras import require
 from medfm_cli.models.config import content_hash
 from medfm_cli.runs.artefacts import find
-from medfm_cli.samples.content import Picture
+from medfm_cli.samples.content import Image2D
 from medfm_cli.samples.payload import decode
 
 BLOCK = 2048
@@ -76,7 +76,7 @@ def _picture(row: sqlite3.Row, spool: Spool) -> NDArray[np.uint8]:
         file.seek(part.offset)
         data = file.read(next(iter(part.lengths.values())))
     content = decode(part.kind, data, json.loads(part.meta))
-    if isinstance(content, Picture):
+    if isinstance(content, Image2D):
         return content.pixels
     middle: NDArray[np.uint8] = content.array[len(content.array) // 2]  # unified to a volume
     return middle

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from medfm_cli.commands.curate.instructions import templates as wording
+from medfm_cli.commands.curate.instructions import templates
 from medfm_cli.commands.curate.instructions.step import read_turns
 from medfm_cli.data.manifest import CHUNK, MANIFEST_FILE
 from medfm_cli.runs.atomic import aside
@@ -53,10 +53,10 @@ def _record(
         "split": row["split"],
         "client": row["client"],
         "conversations": [
-            {"from": "question", "value": f"{wording.PLACEHOLDERS[kind]}\n{question}"},
+            {"from": "question", "value": f"<{kind}>\n{question}"},
             {"from": "answer", "value": f"Answer: {answer}"},
         ],
-        "task_type": wording.task_sentence(str(facts.get("kind", "")), kind, modality, label),
-        "modalities": wording.modalities_sentence(kind, text=bool(row["text"])),
+        "task_type": templates.task_sentence(str(facts.get("kind", "")), kind, modality, label),
+        "modalities": templates.modalities_sentence(kind, text=bool(row["text"])),
         "facts": facts,
     }

@@ -18,7 +18,7 @@ from itertools import groupby
 from typing import Any
 
 from medfm_cli.commands.curate.catalog import Ledger
-from medfm_cli.commands.curate.instructions import templates as wording
+from medfm_cli.commands.curate.instructions import templates
 from medfm_cli.commands.curate.instructions.balancing import Balance, balance, open_row
 from medfm_cli.commands.curate.options.instructions import Instructions
 from medfm_cli.commands.curate.split.strata import MOST_LABELS, labels_of
@@ -147,7 +147,9 @@ def _ask_modalities(ledger: Ledger, options: Instructions) -> list[Balance]:
         several,
     )
     ledger.execute("INSERT INTO has SELECT modality, pos FROM row JOIN items ON id = item")
-    return balance(ledger, "modality", limit=options.per_label, alike=_alike(wording.ALIKE))
+    return balance(
+        ledger, "modality", limit=options.per_label, alike=_alike(templates.overlapping())
+    )
 
 
 class _Writer:
@@ -197,12 +199,12 @@ class _Writer:
         said = "Yes" if answer else "No"
         if task == "binary":
             label = self._name(what)
-            question = wording.ask_binary(kind, modality, label, pick)
+            question = templates.binary_question(kind, modality, label, pick)
         elif answer is None:
-            what, said = modality, wording.method(modality)
-            question = wording.ask_modality(kind, pick)
+            what, said = modality, templates.modality_name(modality)
+            question = templates.modality_question(kind, pick)
         else:
-            question = wording.ask_is_modality(kind, what, pick)
+            question = templates.is_modality_question(kind, what, pick)
         return question, said, {"kind": task, "label": what}
 
     def _put_open(self, row: Any, labels: list[str]) -> list[tuple[str, str, dict[str, Any]]]:
@@ -218,7 +220,7 @@ class _Writer:
         if row["block"] in self.several:
             names.append(NONE_OF_THEM)
         pick = self._mixed("open", row["content_sha"])
-        question = wording.ask_open(row["kind"], row["modality"], names, pick)
+        question = templates.open_question(row["kind"], row["modality"], names, pick)
         answer = ", ".join(self._name(label) for label in sorted(labels)) or NONE_OF_THEM
         return [(question, answer, {"kind": "open", "label": ", ".join(sorted(labels))})]
 

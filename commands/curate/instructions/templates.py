@@ -1,138 +1,68 @@
-"""How questions are put: our own words, true to what the sample is.
-
-A radiograph is never called a CT image: whatever names a method comes from the sample's modality,
-and a question about the modality calls the sample by what it is stored as (image, recording).
-"""
+"""The texts of questions, made from `templates.yaml`: our own words, true to what the sample is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-KINDS = {
-    "image": "image",
-    "volume": "scan",
-    "video": "video",
-    "signal": "recording",
-    "audio": "recording",
-    "series": "series of measurements",
-    "table": "record",
-    "text": "text",
-}
-"""What a sample is called where its modality is not known or not to be told."""
-_METHODS = {
-    "CT": "CT",
-    "MR": "MR",
-    "US": "ultrasound",
-    "XR": "X-ray",
-    "NM": "nuclear medicine",
-    "PT": "PET",
-    "Endoscopy": "endoscopic",
-    "Dermoscopy": "dermoscopic",
-    "Microscopy": "microscopic",
-    "Fundus": "fundus",
-    "OCT": "OCT",
-    "ECG": "ECG",
-    "EEG": "EEG",
-    "Audio": "sound",
-}
-_NAMES = {
-    "CT": "computed tomography",
-    "MR": "magnetic resonance imaging",
-    "US": "ultrasound",
-    "XR": "radiography",
-    "NM": "nuclear medicine",
-    "PT": "positron emission tomography",
-    "Endoscopy": "endoscopy",
-    "Dermoscopy": "dermoscopy",
-    "Microscopy": "microscopy",
-    "Fundus": "fundus photography",
-    "OCT": "optical coherence tomography",
-    "Photography": "photography",
-    "ECG": "electrocardiography",
-    "EEG": "electroencephalography",
-    "Audio": "sound recording",
-}
-ALIKE = (
-    ("NM", "PT"),
-    ("Photography", "Fundus"),
-    ("Photography", "Dermoscopy"),
-    ("Photography", "Endoscopy"),
-    ("Photography", "Microscopy"),
-)
-"""Modalities of which one is, in common words, a case of the other: no answer is sure."""
-_BINARY = (
-    "Does this {noun} show {label}?",
-    "Is {label} a right description of this {noun}?",
-    "Look at this {noun}. Would you say: {label}?",
-    "Is there evidence of {label} in this {noun}?",
-)
-_OPEN = (
-    "Which of these describes this {noun}: {options}?",
-    "What does this {noun} show? Choose from {options}.",
-    "Choose what fits this {noun} out of {options}.",
-)
-_MODALITY_OPEN = (
-    "By which method was this {kind} made?",
-    "What is the modality of this {kind}?",
-    "How was this {kind} acquired?",
-)
-_MODALITY_BINARY = (
-    "Was this {kind} made by {name}?",
-    "Is {name} the modality of this {kind}?",
-)
-PLACEHOLDERS = {"image": "<image>", "volume": "<volume>", "video": "<video>"} | {
-    "signal": "<signal>",
-    "audio": "<audio>",
-    "series": "<series>",
-    "table": "<table>",
-    "text": "<text>",
-}
-"""Where a sample stands in a question that is exported."""
+import yaml
+
+
+@cache
+def _templates() -> dict[str, Any]:
+    data: dict[str, Any] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
+    return data
+
+
+def overlapping() -> list[list[str]]:
+    """Modalities of which one is a case of the other."""
+    groups: list[list[str]] = _templates()["overlapping"]
+    return groups
 
 
 def noun(kind: str, modality: str) -> str:
     """What a sample is called: `X-ray image`, `CT scan`, `ultrasound video`, `image`."""
     if modality == "Photography" and kind == "image":
         return "photograph"
-    return f"{_METHODS.get(modality, '')} {KINDS[kind]}".strip()
+    adjective = _templates()["modalities"].get(modality, {}).get("adjective", "")
+    return f"{adjective} {_templates()['kinds'][kind]}".strip()
 
 
-def method(modality: str) -> str:
+def modality_name(modality: str) -> str:
     """The full name of a modality."""
-    return _NAMES.get(modality, modality)
+    return str(_templates()["modalities"].get(modality, {}).get("name", modality))
 
 
-def ask_binary(kind: str, modality: str, label: str, pick: int) -> str:
+def binary_question(kind: str, modality: str, label: str, pick: int) -> str:
     """Whether a label holds."""
-    return _one(_BINARY, pick).format(noun=noun(kind, modality), label=label)
+    return _question("binary", pick, noun=noun(kind, modality), label=label)
 
 
-def ask_open(kind: str, modality: str, options: Sequence[str], pick: int) -> str:
+def open_question(kind: str, modality: str, options: Sequence[str], pick: int) -> str:
     """Which of some labels hold."""
     listed = f"{', '.join(options[:-1])} or {options[-1]}"
-    return _one(_OPEN, pick).format(noun=noun(kind, modality), options=listed)
+    return _question("open", pick, noun=noun(kind, modality), options=listed)
 
 
-def ask_modality(kind: str, pick: int) -> str:
+def modality_question(kind: str, pick: int) -> str:
     """Which modality it is."""
-    return _one(_MODALITY_OPEN, pick).format(kind=KINDS[kind])
+    return _question("modality", pick, kind=_templates()["kinds"][kind])
 
 
-def ask_is_modality(kind: str, modality: str, pick: int) -> str:
+def is_modality_question(kind: str, modality: str, pick: int) -> str:
     """Whether it is this modality."""
-    return _one(_MODALITY_BINARY, pick).format(kind=KINDS[kind], name=method(modality))
+    name = modality_name(modality)
+    return _question("is_modality", pick, kind=_templates()["kinds"][kind], name=name)
 
 
 def task_sentence(task: str, kind: str, modality: str, label: str) -> str:
     """What is to be done, in a sentence that tells tasks apart (for gates that read it)."""
-    it = noun(kind, modality)
-    if task == "binary":
-        return f"Decide from the {it} whether this holds: {label}. Answer yes or no."
-    if task == "open":
-        return f"Choose from a list what the {it} shows."
-    if task == "modality":
-        return f"Recognise the modality of the {KINDS[kind]}."
-    return f"Answer a question about the {it}."
+    tasks = _templates()["tasks"]
+    return str(tasks.get(task, tasks["other"])).format(
+        noun=noun(kind, modality), kind=_templates()["kinds"][kind], label=label
+    )
 
 
 def modalities_sentence(kind: str, *, text: bool) -> str:
@@ -140,11 +70,12 @@ def modalities_sentence(kind: str, *, text: bool) -> str:
     if kind == "text":
         return "Text only"
     if kind in ("series", "table"):
-        what = "clinical measurements"
+        content = "clinical measurements"
     else:
-        what = {"signal": "signal", "audio": "sound"}.get(kind, kind)
-    return f"Text and {what}" if text else f"{what.capitalize()} only"
+        content = {"signal": "signal", "audio": "sound"}.get(kind, kind)
+    return f"Text and {content}" if text else f"{content.capitalize()} only"
 
 
-def _one(templates: Sequence[str], pick: int) -> str:
-    return templates[pick % len(templates)]
+def _question(task: str, pick: int, **fields: str) -> str:
+    templates = _templates()["questions"][task]
+    return str(templates[pick % len(templates)]).format(**fields)

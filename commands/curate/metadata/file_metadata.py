@@ -1,4 +1,4 @@
-"""Notes on files: what tables and folders say of them. They lie in the ledger."""
+"""Metadata of files, collected from tables and folders; they lie in the ledger's `notes`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Resolve = Callable[[str, Any, str], None]
 
 
 @dataclass
-class Notes:
-    """What is said of the files of one source; the notes themselves are rows of the ledger.
+class SourceMetadata:
+    """What is known of the files of one source; the values themselves are rows of the ledger.
 
     Attributes:
         block: the number of the source.
         origin: `table`, `folders`, `field`, `own` (what the files themselves say) or `none`.
         table: the table that was used.
-        labelled: whether the notes carry labels.
+        labelled: whether the metadata hold labels.
         columns: names of the table's columns.
-        patients: whether the table speaks of patients in the headers, not of files.
+        patients: whether the table describes patients by the files' headers, not files.
         rules: the rules that made the labels, with their counts.
     """
 
@@ -37,11 +37,13 @@ class Notes:
     rules: Rules | None = None
 
 
-Said = tuple[int, str, int, Mapping[str, str]]
+Entry = tuple[int, str, int, Mapping[str, str]]
 """File (or −1), patient's pseudonym (or empty), row of the table, and what it says."""
 
 
-def write_notes(ledger: Ledger, block: int, names: Iterable[str], said: Iterable[Said]) -> None:
+def write_metadata(
+    ledger: Ledger, block: int, names: Iterable[str], entries: Iterable[Entry]
+) -> None:
     """Write what rows of a table say of files, or of patients.
 
     A later row on the same file replaces what was said; when it gives another label, the note is
@@ -50,7 +52,7 @@ def write_notes(ledger: Ledger, block: int, names: Iterable[str], said: Iterable
     fields = [name for name in NOTED if name in set(names)]
     of_files, of_patients = _upsert("notes", fields), _upsert("patients", fields)
     ledger.execute("SAVEPOINT notes")
-    for file, patient, row, values in said:
+    for file, patient, row, values in entries:
         cells = [row, *(values.get(name, "") for name in fields)]
         if patient:
             ledger.execute(of_patients, block, patient, *cells)
@@ -72,7 +74,7 @@ def _upsert(table: str, fields: list[str]) -> str:
 
 
 def set_field(ledger: Ledger, name: str, values: Iterable[tuple[int, str]]) -> None:
-    """Set one field of many notes, given as (file, value)."""
+    """Set one field of the metadata of many files, given as (file, value)."""
     if name not in NOTED:
         raise ValueError(f"a note has no {name}")
     ledger.many(

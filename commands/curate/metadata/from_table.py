@@ -1,4 +1,4 @@
-"""What a table says of files: which column means what, and which row means which file."""
+"""Metadata from a table: which column means what, and which row belongs to which file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from typing import Literal
 
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
-from medfm_cli.commands.curate.metadata.file_metadata import Notes, Resolve, Said, write_notes
+from medfm_cli.commands.curate.metadata.file_metadata import (
+    Entry,
+    Resolve,
+    SourceMetadata,
+    write_metadata,
+)
 from medfm_cli.commands.curate.options.source import SourceKeys
 from medfm_cli.commands.curate.options.split import Split
 from medfm_cli.commands.curate.sources.matching import ENOUGH, Matcher
@@ -16,16 +21,17 @@ from medfm_cli.commands.curate.tables import columns
 from medfm_cli.commands.curate.tables import open as tables
 from medfm_cli.commands.curate.tables.columns import Choice
 from medfm_cli.commands.curate.tables.open import Rows, read_rows
-from medfm_cli.commands.curate.tables.rules import Rules, parse_cell
+from medfm_cli.commands.curate.tables.rule_logic import parse_cell
+from medfm_cli.commands.curate.tables.rules import Rules
 from medfm_cli.errors import DataError
 
 Meant = Literal["files", "folders", "patients"]
 SAMPLE = 20_000
-"""Rows from the start of a table by which its columns are told; all of them are then used."""
+"""Rows from the start of a table that decide what its columns mean; all rows are then used."""
 
 
-def note_table(
-    notes: Notes,
+def read_table_metadata(
+    metadata: SourceMetadata,
     ledger: Ledger,
     keys: SourceKeys,
     split: Split,
@@ -33,18 +39,18 @@ def note_table(
     names: Pseudonyms,
     resolve: Resolve,
 ) -> None:
-    """Write what a table says into the notes, choosing columns where the recipe says `auto`.
+    """Store a table as metadata of files, choosing columns where the recipe says `auto`.
 
     Raises:
         DataError: no column names files, folders or patients, or it is not clear what one means.
     """
     rows = read_rows(path, SAMPLE)
-    notes.columns = tuple(rows.header)
-    matcher = Matcher(ledger, notes.block)
+    metadata.columns = tuple(rows.header)
+    matcher = Matcher(ledger, metadata.block)
     key, meant = _key_column(keys, rows, matcher, resolve)
-    taken = [] if meant == "patients" else [key]
+    used = [] if meant == "patients" else [key]
     picked: dict[str, Choice] = {}
-    for name, asked, find in (
+    for name, configured, find in (
         ("subject", keys.subject, columns.find_subject),
         ("site", keys.site, columns.find_site),
         ("modality", keys.modality, columns.find_modality),
@@ -56,37 +62,37 @@ def note_table(
         ("sex", keys.sex, columns.find_sex),
         ("text", keys.text, _never),
     ):
-        choice = _pick(name, asked, rows, find, taken)
+        choice = _pick(name, configured, rows, find, used)
         if choice:
             picked[name] = choice
-            taken.append(choice.column)
-            if asked == "auto" and name not in _QUIET:
+            used.append(choice.column)
+            if configured == "auto" and name not in _QUIET:
                 resolve(name, choice.column, choice.why)
-    notes.rules = _rules(keys, rows)
-    label = _pick_label(keys, rows, taken, resolve) if notes.rules is None else Choice((), "")
+    metadata.rules = _rules(keys, rows)
+    label = _pick_label(keys, rows, used, resolve) if metadata.rules is None else Choice((), "")
     if label:
-        notes.labelled, notes.origin = True, "table"
+        metadata.labelled, metadata.origin = True, "table"
         picked["label"] = label
     if meant == "folders" and "subject" not in picked and keys.subject == "auto":
         picked["subject"] = Choice((key,), "")
         resolve("subject", key, "its values are the names of the folders that images lie in")
-    notes.patients = meant == "patients"
-    _fill(notes, ledger, path, key, picked, _finder(matcher, meant, names), _sexes(keys))
+    metadata.patients = meant == "patients"
+    _fill(metadata, ledger, path, key, picked, _finder(matcher, meant, names), _sexes(keys))
     if meant == "files":
-        _mark_shared(ledger, path, key, matcher)
+        _mark_ambiguous(ledger, path, key, matcher)
 
 
 _QUIET = ("study", "time", "age", "sex")
-"""What is taken from a table without a word: nothing depends on it."""
+"""What is used from a table without a report of it: nothing depends on it."""
 
 
 def _official(split: Split) -> str:
-    """What is asked of the official split: a column's name, or a word."""
+    """The configured official split: a column's name, or a keyword."""
     return split.official_column or str(split.official)
 
 
 def _never(_rows: Rows, *, but: Iterable[str] = ()) -> None:
-    """Nothing is taken for this unasked."""
+    """This has no column unless the recipe names one."""
     del but
 
 
@@ -98,9 +104,9 @@ def _key_column(
     Raises:
         DataError: none does.
     """
-    asked = keys.label_spec().files
-    if asked != "auto":
-        column = columns.named(asked, rows.header, rows.path, "labels.files")
+    configured = keys.label_spec().files
+    if configured != "auto":
+        column = columns.named(configured, rows.header, rows.path, "labels.files")
         files, folders = (matcher.share(rows.column(column), folders=f) for f in (False, True))
         if files == folders == 0:
             raise no_match(rows, f"the column '{column}'")
@@ -146,24 +152,24 @@ def no_match(rows: Rows, what: str) -> DataError:
 
 def _pick(
     name: str,
-    asked: str,
+    configured: str,
     rows: Rows,
     find: Callable[..., Choice | None],
-    taken: Sequence[str],
+    used: Sequence[str],
 ) -> Choice | None:
-    """The column for one meaning: the one that is asked for, or the one that is found."""
-    if asked == "auto":
-        return find(rows, but=taken)
+    """The column for one meaning: the one that the recipe names, or the one that is found."""
+    if configured == "auto":
+        return find(rows, but=used)
     words = {"subject": ("none", "folders"), "split.official": ("none", "keep")}
-    if asked in words.get(name, ("none",)):
-        return find(rows, but=taken) if asked == "keep" else None
-    if name in ("modality", "anatomy") and asked not in rows.header:
+    if configured in words.get(name, ("none",)):
+        return find(rows, but=used) if configured == "keep" else None
+    if name in ("modality", "anatomy") and configured not in rows.header:
         return None  # one name for all images
-    return Choice((columns.named(asked, rows.header, rows.path, name),), "named in the recipe")
+    return Choice((columns.named(configured, rows.header, rows.path, name),), "named in the recipe")
 
 
 def _pick_label(
-    keys: SourceKeys, rows: Rows, taken: Sequence[str], resolve: Resolve
+    keys: SourceKeys, rows: Rows, used: Sequence[str], resolve: Resolve
 ) -> Choice | None:
     """The label's column.
 
@@ -176,7 +182,7 @@ def _pick_label(
     if spec.column != "auto":
         column = columns.named(spec.column, rows.header, rows.path, "labels.column")
         return Choice((column,), "named in the recipe")
-    choice = columns.find_label(rows, but=taken)
+    choice = columns.find_label(rows, but=used)
     if choice:
         resolve("labels.column", ", ".join(choice.columns), choice.why)
     elif spec.file is not None:
@@ -207,7 +213,7 @@ def _rules(keys: SourceKeys, rows: Rows) -> Rules | None:
     rules = Rules(spec.rules, column)
     cells = (parse_cell(cell) for cell in (rows.column(column) if column else ()))
     inside = {key for cell in cells if isinstance(cell, dict) for key in cell}
-    if wrong := rules.unknown(rows.header, inside):
+    if wrong := rules.unknown_names(rows.header, inside):
         raise DataError(
             f"labels.rules do not fit '{rows.path}': {'; '.join(wrong)}",
             hint=f"its columns are {columns.listed(rows.header)}",
@@ -234,7 +240,7 @@ def _sexes(keys: SourceKeys) -> dict[str, str]:
 
 
 def _fill(
-    notes: Notes,
+    metadata: SourceMetadata,
     ledger: Ledger,
     path: Path,
     key: str,
@@ -242,26 +248,26 @@ def _fill(
     find: Find,
     sexes: Mapping[str, str],
 ) -> None:
-    """Write what all rows say into the notes that they mean."""
+    """Store the values of all rows for the files that they name."""
     names = {"split" if name == "split.official" else name: c for name, c in picked.items()}
     header = tables.header(path)
     place = {name: number for number, name in enumerate(header)}
 
-    def said() -> Iterator[Said]:
-        for number, cells in _whole_rows(path, ledger, notes.block):
+    def entries() -> Iterator[Entry]:
+        for number, cells in _whole_rows(path, ledger, metadata.block):
             cell = tables.meaning(cells[place[key]])
             found = find(cell) if cell else []
             if cell and not found:
-                _absent(ledger, notes.block, cell, "the table names a missing file")
+                _absent(ledger, metadata.block, cell, "the table names a missing file")
             values = {name: _value(choice, cells, place) for name, choice in names.items()}
             if "sex" in values:
                 values["sex"] = sexes.get(values["sex"].lower(), values["sex"])
-            if notes.rules is not None and found:
-                values["label"] = notes.rules.label(dict(zip(header, cells, strict=True)))
+            if metadata.rules is not None and found:
+                values["label"] = metadata.rules.label(dict(zip(header, cells, strict=True)))
             for file, patient in found:
                 yield file, patient, number, values
 
-    write_notes(ledger, notes.block, names, said())
+    write_metadata(ledger, metadata.block, names, entries())
 
 
 def _whole_rows(path: Path, ledger: Ledger, block: int) -> Iterator[tuple[int, list[str]]]:
@@ -286,7 +292,7 @@ def _value(choice: Choice, cells: Sequence[str], place: Mapping[str, int]) -> st
     return tables.meaning(cells[place[choice.column]])
 
 
-def _mark_shared(ledger: Ledger, path: Path, key: str, matcher: Matcher) -> None:
+def _mark_ambiguous(ledger: Ledger, path: Path, key: str, matcher: Matcher) -> None:
     """Mark files of which a row's name cannot tell which is meant."""
     place = tables.header(path).index(key)
 

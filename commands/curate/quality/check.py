@@ -14,7 +14,7 @@ from medfm_cli.commands.curate.quality import audio, images, series, signals, te
 from medfm_cli.samples.content import (
     Audio,
     Content,
-    Picture,
+    Image2D,
     Row,
     Series,
     Signal,
@@ -34,7 +34,7 @@ def refusal(content: Content, quality: Quality) -> str:
     if not quality.on:
         return ""
     match content:
-        case Picture():
+        case Image2D():
             return images.refusal(content, quality)
         case Volume():
             return volumes.refusal(content, quality)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from medfm_cli.commands.curate.options.quality import Quality
 from medfm_cli.commands.curate.quality.text_pages import text_share
-from medfm_cli.samples.content import Picture
+from medfm_cli.samples.content import Image2D
 
 FLAT = 1.0
 """Grey values (0–255) that vary less than this show nothing."""
@@ -20,7 +20,7 @@ _ELSEWHERE = 0.1
 """Share of the picture above a tail that may have its very value; more is a background."""
 
 
-def refusal(content: Picture, quality: Quality) -> str:
+def refusal(content: Image2D, quality: Quality) -> str:
     """Why a picture is not kept, empty when it is."""
     pixels = content.pixels
     height, width = pixels.shape[:2]

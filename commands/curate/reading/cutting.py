@@ -13,7 +13,7 @@ from medfm_cli.data.card import Cutting
 from medfm_cli.data.common_shape import greys_of, spacing_of, unified
 from medfm_cli.data.preprocess import shrunk, tiles
 from medfm_cli.readers.item import Box, evenly
-from medfm_cli.samples.content import Audio, Content, Picture, Signal, Video, Volume
+from medfm_cli.samples.content import Audio, Content, Image2D, Signal, Video, Volume
 from medfm_cli.samples.pixels import resize
 
 ANISOTROPY = 1.05
@@ -63,7 +63,7 @@ def cut_content(
         boxes: of a picture.
     """
     whole = PartOf("", content, {}, mask, tuple(boxes))
-    if isinstance(content, Picture):
+    if isinstance(content, Image2D):
         parts = _tiles(content, cutting, whole)
     elif isinstance(content, Volume) and cutting.planes:
         parts = _slices(content, cutting, mask)
@@ -76,7 +76,7 @@ def cut_content(
     return [_unified(part, cutting) for part in parts]
 
 
-def _tiles(picture: Picture, cutting: Cutting, whole: PartOf) -> list[PartOf]:
+def _tiles(picture: Image2D, cutting: Cutting, whole: PartOf) -> list[PartOf]:
     found = [(0, 0, picture.pixels)]
     if cutting.tile is not None:
         found = tiles(picture.pixels, tile=cutting.tile, limit=cutting.tile_limit)
@@ -91,7 +91,7 @@ def _tiles(picture: Picture, cutting: Cutting, whole: PartOf) -> list[PartOf]:
         place |= {"reduced_from": [height, width]} if small is not pixels else {}
         boxes = _moved(whole.boxes, scale, (-y * scale[0], -x * scale[1]), small.shape[:2])
         suffix = f"-t{number:02d}" if len(found) > 1 else ""
-        parts.append(PartOf(suffix, Picture(small), place, mask, boxes))
+        parts.append(PartOf(suffix, Image2D(small), place, mask, boxes))
     return parts
 
 
@@ -108,7 +108,7 @@ def _slices(volume: Volume, cutting: Cutting, mask: NDArray[Any] | None) -> list
         for position in (margin + i for i in evenly(count - 2 * margin, cutting.slices)):
             pixels = _plane(voxels, axis, position)
             shape = _square(pixels.shape[:2], down, across)
-            picture = Picture(shrunk(resize(np.ascontiguousarray(pixels), shape), cutting.max_side))
+            picture = Image2D(shrunk(resize(np.ascontiguousarray(pixels), shape), cutting.max_side))
             cut = None
             if mask is not None:
                 cut = _resampled(_plane(mask, axis, position), picture.pixels.shape[:2])
@@ -124,7 +124,7 @@ def _frames(video: Video, cutting: Cutting) -> list[PartOf]:
         place: dict[str, Any] = {"frame": number}
         if video.rate:
             place["seconds"] = round(number / video.rate, 3)
-        picture = Picture(shrunk(np.ascontiguousarray(video.frames[number]), cutting.max_side))
+        picture = Image2D(shrunk(np.ascontiguousarray(video.frames[number]), cutting.max_side))
         parts.append(PartOf(f"-f{number:04d}", picture, place))
     return parts
 
@@ -147,7 +147,7 @@ def _windows(signal: Signal | Audio, seconds: float, limit: int) -> list[PartOf]
 
 
 def _unified(part: PartOf, cutting: Cutting) -> PartOf:
-    if cutting.unify is None or not isinstance(part.content, Picture | Volume):
+    if cutting.unify is None or not isinstance(part.content, Image2D | Volume):
         return part
     done = unified(part.content, cutting.unify, mask=part.mask)
     place: dict[str, Any] = {"unified_from": list(part.content.array.shape)}

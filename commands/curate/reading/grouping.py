@@ -21,7 +21,7 @@ from typing import Any
 from medfm_cli.commands.curate.reading import pairing
 from medfm_cli.commands.curate.reading.file_groups import Sightings
 from medfm_cli.commands.curate.sources import File
-from medfm_cli.readers import HEAD, Reader, Unreadable, asked, find_reader, sniff
+from medfm_cli.readers import HEAD, Reader, Unreadable, candidate_readers, find_reader, sniff
 
 CHUNK = 128
 """Files that are looked at in one go."""
@@ -106,7 +106,7 @@ class _Look:
 
     @property
     def _asked(self) -> list[Reader]:
-        return [find_reader(name) for name in asked(self.readers, self.words)]
+        return [find_reader(name) for name in candidate_readers(self.readers, self.words)]
 
     @property
     def needed(self) -> bool:

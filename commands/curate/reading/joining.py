@@ -15,7 +15,7 @@ from typing import Any
 
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms, is_placeholder
-from medfm_cli.commands.curate.metadata.file_metadata import Notes
+from medfm_cli.commands.curate.metadata.file_metadata import SourceMetadata
 from medfm_cli.commands.curate.options.source import SourceKeys
 from medfm_cli.commands.curate.reading.staging import WITHDRAWN, Found, Refused, Spool
 from medfm_cli.commands.curate.tables.columns import age_of, sex_name
@@ -52,7 +52,7 @@ class Block:
     number: int
     name: str
     keys: SourceKeys
-    notes: Notes
+    notes: SourceMetadata
     official: bool
     keep_paths: bool
     modality: str

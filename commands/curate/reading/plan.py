@@ -11,12 +11,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from medfm_cli.commands.curate.annotations.find import Counts
 from medfm_cli.commands.curate.annotations.refs import BOXES
+from medfm_cli.commands.curate.annotations.step import Counts
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
 from medfm_cli.commands.curate.deidentify.text.clean import engine
-from medfm_cli.commands.curate.metadata.file_metadata import Notes, Resolve
+from medfm_cli.commands.curate.metadata.file_metadata import Resolve, SourceMetadata
 from medfm_cli.commands.curate.options.source import SourceKeys
 from medfm_cli.commands.curate.reading.engines import make_engine
 from medfm_cli.commands.curate.reading.previous_run import Earlier
@@ -27,7 +27,7 @@ from medfm_cli.commands.curate.reading.worker import BlockSettings, Settings
 from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.commands.curate.sources.listing import files
 from medfm_cli.data.card import Cutting
-from medfm_cli.readers import ReadOptions, Unreadable, asked, sniff
+from medfm_cli.readers import ReadOptions, Unreadable, candidate_readers, sniff
 from medfm_cli.runs import Run
 from medfm_cli.runs.machine import usable_cpus
 from medfm_cli.version import __version__
@@ -48,7 +48,7 @@ class Planned:
     """A source block, ready to be read: its keys, and what tables, folders and other files say."""
 
     keys: SourceKeys
-    notes: Notes
+    notes: SourceMetadata
     resolve: Resolve
     annotations: Counts
 
@@ -234,7 +234,11 @@ def _readers(ledger: Ledger, block: Planned) -> tuple[str, ...]:
     told = ", ".join(f"{count} {name}" for name, count in seen.most_common())
     why = f"by the content of the first {looked} files: {told or 'none is known'}"
     block.resolve("readers", sorted(seen), why)
-    return tuple(name for name in asked((), keys.format) if name not in RECORDS) if beside else ()
+    return (
+        tuple(name for name in candidate_readers((), keys.format) if name not in RECORDS)
+        if beside
+        else ()
+    )
 
 
 def _format(block: Planned) -> dict[str, Any]:

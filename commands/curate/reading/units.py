@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
-from medfm_cli.commands.curate.annotations.find import refs_of
+from medfm_cli.commands.curate.annotations.step import refs_of
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.reading.grouping import group
 from medfm_cli.commands.curate.reading.staging import Entry, Unit

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from medfm_cli.commands.curate.annotations.apply import annotated
+from medfm_cli.commands.curate.annotations.apply import apply_annotations
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms, is_placeholder
 from medfm_cli.commands.curate.deidentify.step import scrub
 from medfm_cli.commands.curate.options.deidentify import Deidentify
@@ -47,7 +47,7 @@ from medfm_cli.commands.curate.tables.columns import age_of, sex_name
 from medfm_cli.data.card import Cutting
 from medfm_cli.readers import Item, ReadOptions, Unreadable, sniff
 from medfm_cli.readers.item import Turn
-from medfm_cli.samples.content import Content, Picture, Video, Volume, content_sha
+from medfm_cli.samples.content import Content, Image2D, Video, Volume, content_sha
 from medfm_cli.samples.payload import encode
 
 
@@ -174,7 +174,7 @@ def _items(entry: Entry, settings: Settings) -> Iterator[Item | Unreadable]:
 def _keep(item: Item, entry: Entry, sha: str, settings: Settings, writer: UnitWriter) -> None:
     """Check an item, take the people out of it, and write it to the unit."""
     block, names = settings.blocks[entry.block], settings.pseudonyms
-    item = annotated(told(item, entry.said), entry.refs, block.label_kind)
+    item = apply_annotations(told(item, entry.said), entry.refs, block.label_kind)
     if reason := refusal(item.content, settings.quality):
         writer.add(Refused(entry.index, item.frame, sha, "quality", reason))
         return
@@ -302,7 +302,7 @@ def _spooled(part: PartOf, item: Item, writer: UnitWriter) -> Stored:
 def _sides(content: Content) -> tuple[int, int, int]:
     """Height, width and channels of a picture, volume or video; zeros for anything else."""
     shape = content.array.shape
-    if isinstance(content, Picture):
+    if isinstance(content, Image2D):
         return shape[0], shape[1], 3 if len(shape) == 3 else 1
     if isinstance(content, Volume | Video):
         return shape[1], shape[2], 3 if len(shape) == 4 else 1

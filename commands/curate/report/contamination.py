@@ -16,7 +16,7 @@ from medfm_cli.runs import Callout, Figure, Run, Text
 from medfm_cli.runs.artefacts import find, holds
 from medfm_cli.runs.blocks import Block
 from medfm_cli.runs.figures import image_sheet, save
-from medfm_cli.samples.content import Picture, Video, Volume
+from medfm_cli.samples.content import Image2D, Video, Volume
 
 NEAR = "a near copy"
 PICTURED = ("the same content", NEAR)
@@ -79,7 +79,7 @@ def _pictures(root: Path, names: Sequence[str]) -> dict[str, NDArray[np.uint8]]:
     return {
         name: picture(content)
         for name, content in contents.items()
-        if isinstance(content, Picture | Volume | Video)
+        if isinstance(content, Image2D | Volume | Video)
     }
 
 

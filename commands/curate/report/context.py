@@ -13,7 +13,7 @@ from medfm_cli.commands.curate.deidentify.rescan import Rescan
 from medfm_cli.commands.curate.describing.step import Description
 from medfm_cli.commands.curate.duplicates.step import Unique
 from medfm_cli.commands.curate.instructions.step import Instructed
-from medfm_cli.commands.curate.metadata.file_metadata import Notes
+from medfm_cli.commands.curate.metadata.file_metadata import SourceMetadata
 from medfm_cli.commands.curate.reading.joining import Joined
 from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.commands.curate.split.client_summary import Partitioned
@@ -60,7 +60,7 @@ class Story:
     partitioned: Partitioned | None = None
     rescanned: Rescan | None = None
     copies: Copies | None = None
-    notes: Sequence[Notes] = ()
+    notes: Sequence[SourceMetadata] = ()
     more: Mapping[str, Sequence[Block]] = field(default_factory=dict)
 
     @property

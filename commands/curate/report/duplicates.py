@@ -15,7 +15,7 @@ from medfm_cli.commands.curate.writing.stored import Stored, StoredSample
 from medfm_cli.runs import Callout, Figure, Run, Text
 from medfm_cli.runs.blocks import Block
 from medfm_cli.runs.figures import image_sheet, save
-from medfm_cli.samples.content import Picture, Video, Volume
+from medfm_cli.samples.content import Image2D, Video, Volume
 
 COLUMNS = 6
 CLUSTERS, DOUBTFUL = 12, 6
@@ -217,5 +217,5 @@ def picture(content: object) -> NDArray[np.uint8]:
     if isinstance(content, Video):
         first: NDArray[np.uint8] = content.frames[0]
         return first
-    assert isinstance(content, Picture)  # noqa: S101
+    assert isinstance(content, Image2D)  # noqa: S101
     return content.pixels

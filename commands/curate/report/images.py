@@ -17,7 +17,7 @@ from medfm_cli.commands.curate.writing.stored import Stored, StoredSample
 from medfm_cli.runs import Figure, Run
 from medfm_cli.runs.blocks import Block
 from medfm_cli.runs.figures import image_sheet, save
-from medfm_cli.samples.content import Picture
+from medfm_cli.samples.content import Image2D
 
 COLUMNS = 6
 MOST_ROWS = 12
@@ -130,7 +130,7 @@ def _sheet(
 def _marked(sample: StoredSample) -> tuple[NDArray[np.uint8], bool]:
     """The pixels, with boxes and the outline of a mask where the sample has them."""
     content = sample.content
-    assert isinstance(content, Picture)  # noqa: S101
+    assert isinstance(content, Image2D)  # noqa: S101
     pixels = content.pixels
     if boxes := json.loads(sample.row["boxes"] or "[]"):
         drawn = [

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.commands.curate.similarity.perceptual import perceptual_hash, small
-from medfm_cli.samples.content import Content, Picture, Video, Volume
+from medfm_cli.samples.content import Content, Image2D, Video, Volume
 
 _TAILS = (1, 99)  # percentiles of a slice that become black and white
 _MOST_SAMPLED = 1 << 16  # voxels that the percentiles are taken from
@@ -42,7 +42,7 @@ def fingerprint(content: Content) -> Fingerprint | None:
 
 
 def _seen(content: Content) -> NDArray[np.uint8] | None:
-    if isinstance(content, Picture):
+    if isinstance(content, Image2D):
         return content.pixels
     if isinstance(content, Volume):
         middle: NDArray[Any] = content.voxels[len(content.voxels) // 2]

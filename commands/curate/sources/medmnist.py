@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 from medfm_cli.commands.curate.sources.base import File, Listing
-from medfm_cli.commands.curate.sources.medmnist_files import FILES, MedmnistFile, md5_of
+from medfm_cli.commands.curate.sources.medmnist_files import MedmnistFile, files, md5_of
 from medfm_cli.errors import DataError, EnvironmentProblem
 from medfm_cli.recipe.problems import did_you_mean
 from medfm_cli.runs.atomic import aside
@@ -25,13 +25,13 @@ class MedmnistSource:
     public = True
 
     def __init__(self, name: str) -> None:
-        if name not in FILES:
+        if name not in files():
             raise DataError(
                 f"there is no official 2D MedMNIST file called '{name}'",
-                hint=did_you_mean(name, FILES)
+                hint=did_you_mean(name, files())
                 or "known: breastmnist, pneumoniamnist, … (breastmnist_64, _128, _224)",
             )
-        self.file = FILES[name]
+        self.file = files()[name]
         self.modality = self.file.modality
         self.licences: tuple[str, ...] = (self.file.licence,)
         self.classes = self.file.classes

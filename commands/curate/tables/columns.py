@@ -303,7 +303,7 @@ def _nested(fine: Sequence[str], coarse: Sequence[str]) -> bool:
     return all(of.setdefault(f, c) == c for f, c in zip(fine, coarse, strict=True) if f)
 
 
-def torn_share(keys: Sequence[str], values: Sequence[str]) -> float:
+def conflicting_share(keys: Sequence[str], values: Sequence[str]) -> float:
     """The share of the distinct keys that have rows with different values."""
     seen: dict[str, set[str]] = {}
     for key, value in zip(keys, values, strict=True):

@@ -1,44 +1,60 @@
-"""The grammar of label rules: text to a small tree, with every problem by its position. No numpy.
+"""The grammar of label rules: the text of a rule becomes a test of rows, or a list of problems.
 
-or := and ("or" and)*            and := not ("and" not)*         not := "not" not | test
-test := value (operator value)+ | name "is" ["not"] "missing" | "(" or ")"
-value := number | text | true | false | missing | name ("." name)* | "[" value, … "]"
+Rules are a subset of Python's expressions, so Python's parser (`ast`) knows precedence, chains and
+brackets. It never sees what a rule names: columns and literals are replaced by numbered names
+first, and `missing` by None. Nothing is compiled or evaluated as Python. No numpy.
 """
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from medfm_cli.commands.curate.tables.rule_logic import Truth, combine, compare, negate
 
 LONGEST = 10_000
 """Longest rule, in characters."""
 DEEPEST = 50
 """Most parentheses and negations inside of each other."""
-OPERATORS = ("==", "!=", "<=", ">=", "<", ">", "in", "not in")
-_WORDS = frozenset({"and", "or", "not", "in", "is", "missing", "true", "false", "otherwise"})
+_KEY = r"(?:\w+|`[^`]*`)"
 _TOKEN = re.compile(
-    r"""\s*(?:
+    rf"""\s*(?:
       (?P<number>[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]))
-    | (?P<name>\w+)
-    | `(?P<quoted>[^`]*)`
-    | "(?P<double>[^"]*)"
-    | '(?P<single>[^']*)'
-    | (?P<sign>==|!=|<=|>=|<|>|\(|\)|\[|\]|,|\.)
-    | (?P<end>$)
+    | (?P<operator>[=!]=|[<>]=?|(?:(?ai:not)\s+(?ai:in)|(?ai:is)\s+(?ai:not)|(?ai:in|is))(?![\w.]))
+    | (?P<structure>[()\[\],.]|(?ai:and|or|not)(?![\w.]))
+    | (?P<literal>(?ai:true|false|missing|otherwise)(?![\w.]))
+    | (?P<column>{_KEY}(?:\s*\.\s*{_KEY})*)
+    | (?P<text>"[^"]*"|'[^']*')
+    | (?P<unknown>&&|\|\||["'`].*|\S)
     )""",
-    re.X,
+    re.VERBOSE | re.DOTALL,
 )
 _HINTS = {
     "=": "compare with ==",
     "&": "write 'and'",
     "|": "write 'or'",
     "!": "write 'not'",
-    "<>": "compare with !=",
     '"': 'a text that is not closed: "',
     "'": "a text that is not closed: '",
     "`": "a name that is not closed: `",
+}
+_TOO_DEEP = "too many levels of parentheses and 'not'"
+_EXPECTED = "a column, a number or a text was expected"
+_TRAPS = {
+    r"_\d+ [(\[]": "'{text}' cannot stand before a bracket",
+    r"(?<=[\de)\]] )(?=_|N|\(|\[)": "'{text}' was not expected here",
+    r"(?<=[\d)\]] )not (?!in )": "'in' was expected after 'not'",
+    r"(?<=[=<>n] )\(": _EXPECTED + ", not '('",
+}
+"""Parts of `_0 in [ _1 , _2 ]` that Python would accept, or report at another place."""
+_SURPRISES = {
+    "(": "a parenthesis that is not closed",
+    "[": "a list that is not closed",
+    "": f"the rule ends where {_EXPECTED}",
 }
 
 
@@ -53,286 +69,176 @@ class Problem(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Literal:
-    """A number, a text, true, false, or a list of them."""
-
-    value: Any
-
-
-@dataclass(frozen=True)
-class Name:
-    """A column, or a key; more parts are keys inside of it."""
+class Column:
+    """A column, or a key of a cell; more parts are keys inside of it."""
 
     parts: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Compare:
-    """Sides with an operator between each two, all of which must hold."""
-
-    sides: tuple[Node, ...]
-    operators: tuple[str, ...]
+Values = Callable[[Column], Any]
+"""Looks up the value of a column in one row."""
+Test = Callable[[Values], Truth]
+"""Whether a rule holds for one row."""
 
 
 @dataclass(frozen=True)
-class Missing:
-    """Whether a name says nothing; or, negated, something."""
+class Rule:
+    """A rule without problems: its test, and the columns that it names, from left to right."""
 
-    name: Name
-    negated: bool
-
-
-@dataclass(frozen=True)
-class Logic:
-    """`and`, `or` of several, `not` of one."""
-
-    word: str
-    parts: tuple[Node, ...]
-
-
-Node = Literal | Name | Compare | Missing | Logic
+    test: Test
+    columns: tuple[Column, ...]
 
 
 class _Token(NamedTuple):
-    kind: str  # number, name, quoted, text, sign, word, end
+    kind: str  # a group of `_TOKEN`
     text: str
     position: int
+    value: Any = None
 
 
-class _WrongError(Exception):
-    """The rest of the rule makes no sense."""
-
-    def __init__(self, position: int, message: str) -> None:
-        super().__init__(message)
-        self.problem = Problem(position, message)
-
-
-def parse(text: str) -> tuple[Node, list[Problem]]:
-    """The tree of a rule, and all that is wrong with it; the tree is of use when nothing is."""
+def parse(text: str) -> tuple[Rule | None, list[Problem]]:
+    """A rule, or all that is wrong with it."""
     if len(text) > LONGEST:
-        return Literal(False), [Problem(LONGEST, f"a rule of more than {LONGEST} characters")]
-    tokens, found = _tokens(text)
-    parser = _Parser(tokens)
-    try:
-        node = parser.whole()
-    except _WrongError as error:
-        if not found:  # what has no meaning makes the rest of it look wrong too
-            found.append(error.problem)
-        node = Literal(False)
-    return node, sorted([*found, *parser.problems])
+        return None, [Problem(LONGEST, f"a rule of more than {LONGEST} characters")]
+    tokens = [_token(match) for match in _TOKEN.finditer(text)]
+    if not tokens:
+        return None, [Problem(1, "the rule is empty")]
+    if problems := list(_unknown(tokens)):
+        return None, problems
+    parser = _Parser([*tokens, _Token("structure", "", len(text) + 1)])
+    test = parser.parse()
+    columns = tuple(token.value for token in tokens if isinstance(token.value, Column))
+    return (None if parser.problems else Rule(test, columns)), sorted(parser.problems)
 
 
-def names_of(node: Node) -> Iterator[Name]:
-    """The names in a tree, from left to right."""
-    if isinstance(node, Name):
-        yield node
-    elif isinstance(node, Missing):
-        yield node.name
-    elif isinstance(node, Compare):
-        for side in node.sides:
-            yield from names_of(side)
-    elif isinstance(node, Logic):
-        for part in node.parts:
-            yield from names_of(part)
+def _token(match: re.Match[str]) -> _Token:
+    kind = match.lastgroup or ""
+    text, position = match[kind], match.start(kind) + 1
+    if kind in ("column", "text", "number"):
+        return _Token(kind, text, position, _VALUES[kind](text))
+    text = text.lower()
+    return _Token(kind, text, position, {"true": True, "false": False}.get(text))
 
 
-def _tokens(text: str) -> tuple[list[_Token], list[Problem]]:
-    tokens: list[_Token] = []
-    found: list[Problem] = []
-    at = 0
-    while True:
-        match = _TOKEN.match(text, at)
-        if match is None:
-            start = at + len(text[at:]) - len(text[at:].lstrip())
-            character = text[start]
-            found.append(Problem(start + 1, _HINTS.get(character, f"'{character}' has no meaning")))
-            if character in "\"'`":  # all that follows lies inside of it
-                start = len(text)
-            at = start + (2 if text[start : start + 2] in ("&&", "||") else 1)
-            if at >= len(text):
-                tokens.append(_Token("end", "", len(text) + 1))
-                return tokens, found
-            continue
-        kind = match.lastgroup or "end"
-        value = match[kind]
-        position = match.start(kind) + (0 if kind in ("double", "single", "quoted") else 1)
-        at = match.end()
-        if kind in ("double", "single"):
-            kind = "text"
-        elif kind == "name" and value.lower() in _WORDS:
-            kind, value = "word", value.lower()
-        tokens.append(_Token(kind, value, position))
-        if kind == "end":
-            return tokens, found
+_VALUES: dict[str, Callable[[str], Any]] = {
+    "column": lambda text: Column(tuple(key.strip("`") for key in re.findall(_KEY, text))),
+    "text": lambda text: text[1:-1],
+    "number": float,
+}
+
+
+def _unknown(tokens: list[_Token]) -> Iterator[Problem]:
+    """Characters without a meaning; they make the rest of a rule look wrong too."""
+    for token in tokens:
+        if token.kind == "unknown":
+            sign = token.text[0]
+            yield Problem(token.position, _HINTS.get(sign, f"'{sign}' has no meaning"))
+        elif token.text == "otherwise":
+            yield Problem(token.position, "'otherwise' must be the whole rule")
 
 
 class _Parser:
-    """Recursive descent, one method a line of the grammar."""
+    """Makes a test of the tokens, by way of Python's syntax tree; collects the problems."""
 
     def __init__(self, tokens: list[_Token]) -> None:
-        self._tokens = tokens
-        self._at = 0
-        self._depth = 0
         self.problems: list[Problem] = []
+        self._tokens = tokens
+        self._starts: list[int] = []  # where each token begins in the source for `ast`
+        self._source = ""
+        for number, token in enumerate(tokens):
+            self._starts.append(len(self._source))
+            word = token.text if token.kind in ("operator", "structure") else f"_{number}"
+            self._source += ("None" if token.text == "missing" else word) + " "
 
-    def whole(self) -> Node:
-        """The whole rule."""
-        if self._now.kind == "end":
-            raise _WrongError(self._now.position, "the rule is empty")
-        node = self._or()
-        if self._now.kind != "end":
-            raise _WrongError(self._now.position, f"'{self._now.text}' was not expected here")
-        return node
+    def parse(self) -> Test:
+        """The test of the whole rule; of use if there are no problems."""
+        level = 0
+        for start, token in zip(self._starts, self._tokens, strict=True):
+            level += (token.text == "(") - (token.text == ")")
+            if level > DEEPEST:
+                return self._wrong(start, _TOO_DEEP)
+        for pattern, message in _TRAPS.items():
+            if match := re.search(pattern, self._source):
+                return self._wrong(match.start(), message)
+        try:
+            return self._test(ast.parse(self._source, mode="eval").body)
+        except SyntaxError as error:
+            offset = (error.offset or len(self._source)) - 1
+            surprise = _SURPRISES.get(self._at(offset).text, "'{text}' was not expected here")
+            return self._wrong(offset, surprise)
+        except (RecursionError, MemoryError):
+            return self._wrong(0, _TOO_DEEP)
 
-    @property
-    def _now(self) -> _Token:
-        return self._tokens[self._at]
+    def _test(self, node: ast.expr, depth: int = 0) -> Test:
+        if depth > DEEPEST:
+            return self._wrong(node.col_offset, _TOO_DEEP)
+        match node:
+            case ast.UnaryOp(operand=part):
+                inner = self._test(part, depth + 1)
+                return lambda values: negate(inner(values))
+            case ast.BoolOp(op=op, values=parts):
+                tests = [self._test(part, depth + 1) for part in parts]
+                decisive = isinstance(op, ast.Or)
+                return lambda values: combine([t(values) for t in tests], decisive=decisive)
+            case ast.Compare(left=left, ops=operators, comparators=others):
+                return self._comparison(operators, [left, *others])
+        return self._wrong(node.col_offset, "say what '{text}' is compared with")
 
-    def _next(self) -> _Token:
-        token = self._now
-        self._at += token.kind != "end"
-        return token
+    def _comparison(self, operators: list[ast.cmpop], sides: list[ast.expr]) -> Test:
+        operands = [self._operand(side) for side in sides]
+        for side, message in _mismatches(operators, operands):
+            self._wrong(sides[side].col_offset, message)
 
-    def _is(self, kind: str, *texts: str) -> bool:
-        return self._now.kind == kind and self._now.text in texts
+        def test(values: Values) -> Truth:
+            cells = [values(one) if isinstance(one, Column) else one for one in operands]
+            triples = zip(operators, cells, cells[1:], strict=False)
+            return combine([compare(*triple) for triple in triples], decisive=False)
 
-    def _or(self) -> Node:
-        return self._joined("or", self._and)
+        return test
 
-    def _and(self) -> Node:
-        return self._joined("and", self._not)
+    def _operand(self, node: ast.expr) -> Any:
+        """A column, a number, a text, true, false, a tuple of those, or None for `missing`."""
+        match node:
+            case ast.Name() | ast.Constant():
+                return self._at(node.col_offset).value
+            case ast.List(elts=elements):
+                values = [self._operand(element) for element in elements]
+                for element, value in zip(elements, values, strict=True):
+                    if value is None or isinstance(value, Column | tuple):
+                        self._wrong(element.col_offset, "a list holds numbers and texts in quotes")
+                return tuple(values)
+        self._wrong(node.col_offset, _EXPECTED)
+        return Column(())
 
-    def _joined(self, word: str, part: Any) -> Node:
-        parts = [part()]
-        while self._is("word", word):
-            self._next()
-            parts.append(part())
-        return parts[0] if len(parts) == 1 else Logic(word, tuple(parts))
+    def _at(self, offset: int) -> _Token:
+        return self._tokens[bisect_right(self._starts, offset) - 1]
 
-    def _not(self) -> Node:
-        if not self._is("word", "not"):
-            return self._test()
-        token = self._next()
-        with_depth = self._deeper(token)
-        node = Logic("not", (self._not(),))
-        self._depth -= with_depth
-        return node
-
-    def _deeper(self, token: _Token) -> int:
-        self._depth += 1
-        if self._depth > DEEPEST:
-            raise _WrongError(token.position, "too many levels of parentheses and 'not'")
-        return 1
-
-    def _test(self) -> Node:
-        if self._is("sign", "("):
-            token = self._next()
-            self._deeper(token)
-            node = self._or()
-            self._depth -= 1
-            if not self._is("sign", ")"):
-                raise _WrongError(token.position, "a parenthesis that is not closed")
-            self._next()
-            return node
-        start = self._now
-        left = self._value()
-        if self._is("word", "is"):
-            return self._missing(left, start)
-        sides, operators = [left], []
-        while (word := self._operator()) is not None:
-            operators.append(word)
-            at = self._now
-            sides.append(self._value())
-            inside = word in ("in", "not in")
-            if inside and isinstance(sides[-1], Literal) and not _holds(sides[-1].value):
-                self.problems.append(Problem(at.position, "'in' needs a list, a text or a column"))
-            elif not inside and any(_is_list(side) for side in sides[-2:]):
-                self.problems.append(Problem(at.position, "a list can only stand after 'in'"))
-        if not operators:
-            what = f"say what '{start.text}' is compared with"
-            raise _WrongError(start.position, what)
-        if not any(isinstance(side, Name) for side in sides):
-            self.problems.append(Problem(start.position, "this compares no column and no key"))
-        return Compare(tuple(sides), tuple(operators))
-
-    def _missing(self, left: Node, start: _Token) -> Node:
-        self._next()
-        negated = self._is("word", "not")
-        if negated:
-            self._next()
-        if not self._is("word", "missing"):
-            raise _WrongError(self._now.position, "only 'missing' can stand after 'is'")
-        self._next()
-        if not isinstance(left, Name):
-            raise _WrongError(start.position, "only a column or a key can be missing")
-        return Missing(left, negated)
-
-    def _operator(self) -> str | None:
-        if self._is("sign", "==", "!=", "<=", ">=", "<", ">") or self._is("word", "in"):
-            return self._next().text
-        if self._is("word", "not"):
-            token = self._next()
-            if not self._is("word", "in"):
-                raise _WrongError(token.position, "'in' was expected after 'not'")
-            self._next()
-            return "not in"
-        return None
-
-    def _value(self) -> Node:
-        token = self._next()
-        if token.kind == "number":
-            return Literal(float(token.text))
-        if token.kind == "text":
-            return Literal(token.text)
-        if token.kind == "word" and token.text in ("true", "false"):
-            return Literal(token.text == "true")
-        if token.kind in ("name", "quoted"):
-            return self._name(token)
-        if token.kind == "sign" and token.text == "[":
-            return self._list(token)
-        raise _WrongError(token.position, _unexpected(token))
-
-    def _name(self, token: _Token) -> Name:
-        parts = [token.text]
-        while self._is("sign", "."):
-            self._next()
-            key = self._next()
-            if key.kind not in ("name", "quoted", "word"):
-                raise _WrongError(key.position, "a key was expected after the dot")
-            parts.append(key.text)
-        return Name(tuple(parts))
-
-    def _list(self, token: _Token) -> Literal:
-        values: list[Any] = []
-        while not self._is("sign", "]"):
-            at = self._now
-            one = self._value()
-            if not isinstance(one, Literal) or isinstance(one.value, tuple):
-                what = "a list holds numbers and texts in quotes"
-                self.problems.append(Problem(at.position, what))
-            else:
-                values.append(one.value)
-            if self._is("sign", ","):
-                self._next()
-            elif not self._is("sign", "]"):
-                raise _WrongError(token.position, "a list that is not closed")
-        self._next()
-        return Literal(tuple(values))
+    def _wrong(self, offset: int, message: str) -> Test:
+        token = self._at(offset)
+        self.problems.append(Problem(token.position, message.format(text=token.text)))
+        return lambda _values: False
 
 
-def _unexpected(token: _Token) -> str:
-    if token.kind == "end":
-        return "the rule ends where a column, a number or a text was expected"
-    if token.text == "otherwise":
-        return "'otherwise' must be the whole rule"
-    if token.text == "missing":
-        return "write 'NAME is missing'"
-    return f"a column, a number or a text was expected, not '{token.text}'"
-
-
-def _holds(value: Any) -> bool:
-    return isinstance(value, tuple | str)
-
-
-def _is_list(node: Node) -> bool:
-    return isinstance(node, Literal) and isinstance(node.value, tuple)
+def _mismatches(operators: list[ast.cmpop], operands: list[Any]) -> Iterator[tuple[int, str]]:
+    """What is wrong between the sides of a comparison: the number of a side, and the problem."""
+    if None not in operands and not any(isinstance(one, Column) for one in operands):
+        yield 0, "this compares no column and no key"
+    for number, (operator, left, right) in enumerate(
+        zip(operators, operands, operands[1:], strict=False)
+    ):
+        if isinstance(operator, ast.Is | ast.IsNot):
+            if right is not None:
+                yield number + 1, "only 'missing' can stand after 'is'"
+            elif not isinstance(left, Column):
+                yield number, "only a column or a key can be missing"
+            elif len(operators) > 1:
+                yield number + 1, "'is missing' cannot be part of a longer comparison"
+        elif left is None or right is None:
+            yield number + (right is None), "write 'NAME is missing'"
+        elif isinstance(left, tuple):
+            yield number, "a list can only stand after 'in'"
+        elif not isinstance(operator, ast.In | ast.NotIn):
+            if isinstance(right, tuple):
+                yield number + 1, "a list can only stand after 'in'"
+        elif isinstance(right, float | bool):
+            yield number + 1, "'in' needs a list, a text or a column"

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from medfm_cli.data.card import Unify
 from medfm_cli.data.common_shape import in_shape, nearest_depth, unified
 from medfm_cli.data.inputs.base import NetworkInput, Shape, refuse
-from medfm_cli.samples.content import Content, Picture, Volume
+from medfm_cli.samples.content import Content, Image2D, Volume
 
 AIR, METAL = -1024.0, 3071.0
 """The range of 12-bit CT in HU; scanners write values beyond it outside of their field."""
@@ -75,7 +75,7 @@ class VolumeInput(NetworkInput):
         Raises:
             DataError: it is neither.
         """
-        if not isinstance(content, Picture | Volume):
+        if not isinstance(content, Image2D | Volume):
             raise refuse(content, "volumes and pictures")
         how = Unify(size=self.size, depths=self.depths)
         if self.window is not None and isinstance(content, Volume) and content.unit == "HU":

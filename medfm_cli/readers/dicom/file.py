@@ -64,9 +64,9 @@ def opened(path: Path, *, pixels: bool = True) -> Dataset:
     with path.open("rb") as file:
         _check_deflated(file)
         dataset = _parsed(file, _stop(before_pixels=not whole))
-    with told():
+    with damage_as_unreadable():
         if dataset is None or not _has_header(dataset):
-            raise Unreadable("no DICOM file, though it begins like one")
+            raise Unreadable("not a DICOM file, though it begins like one")
         _guess_encoding(dataset)
         if not dataset.original_encoding[1]:
             _swap_tables(dataset)
@@ -114,13 +114,13 @@ def glimpsed(path: Path, tags: list[int]) -> Dataset | None:
 def _parsed(file: BinaryIO, stop: _Stop, tags: list[int] | None = None) -> Dataset | None:
     from pydicom.filereader import read_partial
 
-    with told():
+    with damage_as_unreadable():
         dataset: Dataset = read_partial(file, stop_when=stop, force=True, specific_tags=tags)
     return dataset
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def damage_as_unreadable() -> Iterator[None]:
     """Turn what pydicom says of damaged files, which may be almost anything, into Unreadable."""
     from pydicom.errors import InvalidDicomError
 

@@ -33,10 +33,10 @@ def check_claims(
     """
     from pydicom.encaps import generate_frames
 
-    wanted = set(frames)
+    selected = set(frames)
     try:
         for index, frame in enumerate(generate_frames(data, number_of_frames=count)):
-            if index in wanted and (found := claimed(frame)):
+            if index in selected and (found := claimed(frame)):
                 _compare(found, rows, columns)
             if index >= frames[-1]:
                 return
@@ -59,7 +59,7 @@ def claimed(frame: bytes) -> tuple[int, int, int] | None:
 def _compare(found: tuple[int, int, int], rows: int, columns: int) -> None:
     height, width, components = found
     if height not in (0, rows) or width != columns or components > COMPONENTS:
-        raise Unreadable("its pixel data is of another size than its header says")
+        raise Unreadable("its pixel data does not have the size in its header")
 
 
 def _of_jpeg(frame: bytes) -> tuple[int, int, int] | None:

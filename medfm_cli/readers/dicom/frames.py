@@ -1,4 +1,4 @@
-"""Multi-frame DICOM kept whole: a volume with its axes and units, or a film."""
+"""Multi-frame DICOM kept whole: a volume with its axes and units, or a video."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from medfm_cli.readers.dicom.pixels import Decoder
 from medfm_cli.readers.dicom.slices import Order, apart, arrange
 from medfm_cli.readers.item import Item, ReadOptions, evenly
 from medfm_cli.readers.voxels import Stack, check_size, turned
-from medfm_cli.samples.content import Picture, Video, Volume
+from medfm_cli.samples.content import Image2D, Video, Volume
 from medfm_cli.samples.to_uint8 import plain
 
 if TYPE_CHECKING:
@@ -76,21 +76,21 @@ def volumes(
         of = (f"volume {which + 1} of {len(found)} in the file",) if len(found) > 1 else ()
         if len(members) == 1:
             pixels, display = decoder.picture(members[0])
-            yield Item(Picture(pixels), facts | {"display": display}, frame=members[0], **common)
+            yield Item(Image2D(pixels), facts | {"display": display}, frame=members[0], **common)
             continue
         order = arrange([places[frame] for frame in members])
         check_size((len(order.order), *decoder.shape), options.max_values)
-        wanted = {members[index]: at for at, index in enumerate(order.order)}
-        content = _volume(decoder, order, wanted)
+        place_of = {members[index]: at for at, index in enumerate(order.order)}
+        content = _volume(decoder, order, place_of)
         notes = (*common.get("notes", ()), *order.notes, *of)
         yield Item(content, facts, frame=members[0], **(common | {"notes": notes}))
 
 
-def _volume(decoder: Decoder, order: Order, wanted: dict[int, int]) -> Volume:
-    stack = Stack(len(wanted))
-    for frame, stored in decoder.values(sorted(wanted)):
-        stack.put(wanted[frame], decoder.real(stored, frame))
-    return made(stack.array, order, unit=decoder.unit(min(wanted)))
+def _volume(decoder: Decoder, order: Order, place_of: dict[int, int]) -> Volume:
+    stack = Stack(len(place_of))
+    for frame, stored in decoder.values(sorted(place_of)):
+        stack.put(place_of[frame], decoder.real(stored, frame))
+    return made(stack.array, order, unit=decoder.unit(min(place_of)))
 
 
 def made(array: NDArray[Any], order: Order, *, unit: str) -> Volume:
@@ -104,13 +104,13 @@ def made(array: NDArray[Any], order: Order, *, unit: str) -> Volume:
     return Volume(voxels, spacing if order.spacing else None, unit)
 
 
-def film(
+def video(
     decoder: Decoder, options: ReadOptions, facts: dict[str, Any], common: dict[str, Any]
 ) -> Iterator[Item]:
     """Up to `options.clip` frames, evenly spaced, and how many of them there are in a second.
 
     Raises:
-        Unreadable: a frame cannot be decoded, or the film is larger than allowed.
+        Unreadable: a frame cannot be decoded, or the video is larger than allowed.
     """
     taken = evenly(decoder.frames, options.clip)
     check_size((len(taken), *decoder.shape), options.max_values)

@@ -50,12 +50,12 @@ def refuse_what_is_no_image(dataset: Dataset) -> None:
         (name for part, name in _NO_IMAGE_STORAGE.items() if part in storage), ""
     )
     if what:
-        raise Unreadable(f"no image: {what}", step="quality")
+        raise Unreadable(f"not an image: {what}", step="quality")
     pixels = ("Rows", "Columns", "BitsAllocated")
     if not all(_whole(dataset, name) for name in pixels):
         raise Unreadable("a DICOM object without pixel data", step="quality")
     if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
-        raise Unreadable("no image: a parametric map", step="quality")
+        raise Unreadable("not an image: a parametric map", step="quality")
 
 
 def storage_class(dataset: Dataset) -> str:

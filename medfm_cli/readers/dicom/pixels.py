@@ -30,7 +30,7 @@ _COLOUR_TABLE = "PALETTE COLOR"
 _FLAT = 1.0
 """A window after which grey values vary less than this (of 255) shows nothing."""
 _SAMPLE = 8
-"""Frames of a film that are looked at to choose its greys."""
+"""Frames of a video that are looked at to choose its greys."""
 
 
 class Decoder:
@@ -65,7 +65,7 @@ class Decoder:
         return plain(pixels), display
 
     def pictures(self, frames: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
-        """Several frames of a film, uint8 `[H, W]` or `[H, W, 3]`.
+        """Several frames of a video, uint8 `[H, W]` or `[H, W, 3]`.
 
         Where neither the file nor its numbers say what is black and white, all frames share one
         grey scale, so that they do not flicker.
@@ -116,7 +116,7 @@ class Decoder:
         except Unreadable:
             raise
         except Exception:  # tables of the header that contradict each other
-            raise Unreadable("its values cannot be made from its header") from None
+            raise Unreadable("its header does not say how to make its values") from None
 
     def unit(self, frame: int) -> str:
         """`HU` for a CT whose rescale leads to Hounsfield units, else empty."""
@@ -137,7 +137,7 @@ class Decoder:
         except Unreadable:
             raise
         except Exception:  # tables of the header that contradict each other
-            raise Unreadable("its greys or colours cannot be made from its header") from None
+            raise Unreadable("its header does not say how to make grey levels or colours") from None
         return (255 - pixels if self.photometric == "MONOCHROME1" else pixels), display
 
     @property

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from medfm_cli.errors import Unreadable
 from medfm_cli.readers.dicom import header, person
-from medfm_cli.readers.dicom.file import IN_MEMORY, opened, quiet, told
+from medfm_cli.readers.dicom.file import IN_MEMORY, damage_as_unreadable, opened, quiet
 from medfm_cli.readers.item import Item, ReadOptions, evenly
-from medfm_cli.samples.content import Picture
+from medfm_cli.samples.content import Image2D
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -30,13 +30,13 @@ def sniff(head: bytes) -> bool:
 def read(path: Path, options: ReadOptions) -> Iterator[Item]:
     """The image, or up to `options.frames` evenly spaced frames, as windowed for a screen.
 
-    With `options.whole` the frames of a scan are one `Volume` and those of a film one `Video`. A
+    With `options.whole` the frames of a scan are one `Volume` and those of a video one `Video`. A
     waveform gives a `Signal` for each of its multiplex groups.
 
     `facts` holds technical facts only. The patient, study and institution are handed over apart
     (`subject`, `study`, `site`) for the caller to pseudonymise.
     """
-    with quiet(), told():
+    with quiet(), damage_as_unreadable():
         dataset = opened(path)
         common = header.common(dataset) | person.about(dataset)
         if "WaveformSequence" in dataset:
@@ -46,7 +46,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
         else:
             items = _images(dataset, path, options, common)
     while True:
-        with quiet(), told():
+        with quiet(), damage_as_unreadable():
             item = next(items, None)
         if item is None:
             return
@@ -62,7 +62,7 @@ def read_group(paths: Sequence[Path], options: ReadOptions) -> Iterator[Item]:
     """
     from medfm_cli.readers.dicom.series import series
 
-    with quiet(), told():
+    with quiet(), damage_as_unreadable():
         yield from series(paths, options)
 
 
@@ -90,12 +90,12 @@ def _images(
 
         kind = frames.kind_of(dataset)
         if kind != "apart":
-            take = frames.volumes if kind == "volume" else frames.film
+            take = frames.volumes if kind == "volume" else frames.video
             yield from take(decoder, options, facts, common)
             return
     for frame in evenly(decoder.frames, options.frames):
         pixels, display = decoder.picture(frame)
-        yield Item(Picture(pixels), facts | {"display": display}, frame=frame, **common)
+        yield Item(Image2D(pixels), facts | {"display": display}, frame=frame, **common)
 
 
 def _begins_bare(head: bytes) -> bool:

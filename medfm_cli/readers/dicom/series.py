@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from medfm_cli.errors import Unreadable
 from medfm_cli.readers.dicom import header, person
-from medfm_cli.readers.dicom.file import IN_MEMORY, glimpsed, opened, told
+from medfm_cli.readers.dicom.file import IN_MEMORY, damage_as_unreadable, glimpsed, opened
 from medfm_cli.readers.dicom.frames import made
 from medfm_cli.readers.dicom.geometry import MARKS, is_slice, slice_of
 from medfm_cli.readers.dicom.pixels import Decoder
@@ -75,10 +75,10 @@ def series(paths: Sequence[Path], options: ReadOptions) -> Iterator[Item]:
     found = [pair for path in paths if (pair := _header(path, broken))]
     slices = [one for one, _, _ in found]
     if len(found) < 2:
-        raise Unreadable(_told(broken, len(paths)) or "a single slice is no volume")
+        raise Unreadable(_failure(broken, len(paths)) or "a single slice is not a volume")
     if (volumes := len(apart(slices))) > 1:
         alone = volumes == len(slices)  # such as copies of one slice
-        reason = "a single slice is no volume" if alone else "its slices do not make one volume"
+        reason = "a single slice is not a volume" if alone else "its slices do not make one volume"
         raise Unreadable(reason)
     order = arrange(slices)
     decoder = Decoder(found[0][1], None)
@@ -89,12 +89,12 @@ def series(paths: Sequence[Path], options: ReadOptions) -> Iterator[Item]:
     content = made(array, order, unit=decoder.unit(0))
     yield _item(content, found[0][1], decoder, order)
     if broken:
-        raise Unreadable(_told(broken, len(paths)))
+        raise Unreadable(_failure(broken, len(paths)))
 
 
 def _header(path: Path, broken: Counter[str]) -> tuple[Slice, Dataset, Path] | None:
     try:
-        with told():
+        with damage_as_unreadable():
             dataset = opened(path, pixels=False)
             header.refuse_what_is_no_image(dataset)
             return slice_of(dataset), dataset, path
@@ -109,7 +109,7 @@ def _stacked(paths: Sequence[Path], broken: Counter[str]) -> tuple[NDArray[Any],
     read: list[int] = []
     for index, path in enumerate(paths):
         try:
-            with told():
+            with damage_as_unreadable():
                 large = path.stat().st_size > IN_MEMORY
                 decoder = Decoder(opened(path), path if large else None)
                 _, values = next(decoder.values([0]))
@@ -119,7 +119,7 @@ def _stacked(paths: Sequence[Path], broken: Counter[str]) -> tuple[NDArray[Any],
         else:
             read.append(index)
     if len(read) < 2:  # of several files one may be left: copies of one slice
-        raise Unreadable(_told(broken, len(paths)) or "a single slice is no volume")
+        raise Unreadable(_failure(broken, len(paths)) or "a single slice is not a volume")
     return stack.array[: len(read)], read
 
 
@@ -129,7 +129,7 @@ def _item(content: Volume, first: Dataset, decoder: Decoder, order: Order) -> It
     return Item(content, facts, notes=(*header.notes(first), *order.notes), **common)
 
 
-def _told(broken: Counter[str], files: int) -> str:
+def _failure(broken: Counter[str], files: int) -> str:
     """What is wrong with files of the series, the commonest first."""
     if not broken:
         return ""

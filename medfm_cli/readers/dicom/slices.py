@@ -166,7 +166,7 @@ def _told_apart(members: list[int], slices: Sequence[Slice]) -> list[list[int]]:
         return [members]
     distinct = {(places[i], slices[i].uid or str(i)) for i in members}
     if len(set(places.values())) == 1:
-        return [[index] for index in members]  # copies of one slice, or a film of it
+        return [[index] for index in members]  # copies of one slice, or a video of it
     most = max(Counter(place for place, _ in distinct).values())
     if most == 1:
         return [members]

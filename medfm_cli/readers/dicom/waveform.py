@@ -44,7 +44,7 @@ def signals(dataset: Dataset, options: ReadOptions, common: dict[str, Any]) -> I
     """
     storage = header.storage_class(dataset)
     if "Audio" in storage or text(dataset, "Modality").upper() == "AU":
-        raise Unreadable("no signal: recorded speech", step="quality")
+        raise Unreadable("not a signal: recorded speech", step="quality")
     little = bool(dataset.original_encoding[1])
     found = dataset.get("WaveformSequence") or []
     if not len(found):

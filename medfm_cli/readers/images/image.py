@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from medfm_cli.errors import Unreadable
 from medfm_cli.readers.item import Item, ReadOptions
-from medfm_cli.samples.content import Picture
+from medfm_cli.samples.content import Image2D
 from medfm_cli.samples.to_uint8 import plain, stretch
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
             raise Unreadable("the image needs more memory than there is") from None
         except Exception as error:  # a damaged file makes the decoders say almost anything
             raise Unreadable(_reason(error)) from None
-    yield Item(Picture(plain(pixels)), facts)
+    yield Item(Image2D(plain(pixels)), facts)
 
 
 def _facts(image: Image) -> dict[str, Any]:

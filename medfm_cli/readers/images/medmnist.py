@@ -20,7 +20,7 @@ from medfm_cli.errors import Unreadable
 from medfm_cli.readers.faults import is_of_the_disk
 from medfm_cli.readers.item import Item, ReadOptions, evenly
 from medfm_cli.readers.voxels import check_size, narrow
-from medfm_cli.samples.content import Picture, Volume
+from medfm_cli.samples.content import Image2D, Volume
 from medfm_cli.samples.to_uint8 import limits, plain, scale, stretch
 
 SPLITS = ("train", "val", "test")
@@ -89,13 +89,13 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
         start += part.count
 
 
-def _items(path: Path, part: _Part, wanted: range, options: ReadOptions) -> Iterator[Item]:
+def _items(path: Path, part: _Part, indices: range, options: ReadOptions) -> Iterator[Item]:
     labels = _labels(path, part)
     try:
         with zipfile.ZipFile(path) as archive, _open(archive, f"{part.split}_images") as stream:
             _header(stream)
-            stream.seek(wanted.start * part.size, 1)
-            for index in wanted:
+            stream.seek(indices.start * part.size, 1)
+            for index in indices:
                 data = stream.read(part.size)
                 values = np.frombuffer(data, part.dtype).reshape(part.shape[1:])
                 label, several = _label(labels, index)
@@ -103,7 +103,7 @@ def _items(path: Path, part: _Part, wanted: range, options: ReadOptions) -> Iter
                 for item in _contents(values, part, options):
                     yield replace(item, label=label, labels=several, **about)
     except Exception as error:
-        raise _told(error) from None
+        raise _unreadable(error) from None
 
 
 def _contents(values: NDArray[Any], part: _Part, options: ReadOptions) -> Iterator[Item]:
@@ -111,7 +111,7 @@ def _contents(values: NDArray[Any], part: _Part, options: ReadOptions) -> Iterat
     facts: dict[str, Any] = {"format": "MedMNIST"}
     if not part.deep:
         pixels = values if values.dtype == np.uint8 else stretch(values)
-        yield Item(Picture(plain(pixels)), facts)
+        yield Item(Image2D(plain(pixels)), facts)
     elif options.whole:
         yield Item(Volume(narrow(values)), facts)
     else:
@@ -120,7 +120,7 @@ def _contents(values: NDArray[Any], part: _Part, options: ReadOptions) -> Iterat
         low, high = (0.0, 255.0) if values.dtype == np.uint8 else limits(values)
         for position in evenly(depth - 2 * margin, options.slices):
             pixels = scale(values[margin + position], low=low, high=high)
-            yield Item(Picture(pixels), facts | {"frames": depth}, frame=margin + position)
+            yield Item(Image2D(pixels), facts | {"frames": depth}, frame=margin + position)
 
 
 def _parts(path: Path) -> list[_Part]:
@@ -135,13 +135,13 @@ def _parts(path: Path) -> list[_Part]:
                 with _open(archive, f"{split}_images") as stream:
                     parts.append(_Part(split, *_header(stream)))
     except Exception as error:
-        raise _told(error) from None
+        raise _unreadable(error) from None
     for part in parts:
         _check(part)
     return parts
 
 
-def _told(error: Exception) -> Exception:
+def _unreadable(error: Exception) -> Exception:
     """What is raised instead of an error: damaged archives and headers fail in many ways."""
     if isinstance(error, Unreadable) or is_of_the_disk(error):
         return error
@@ -169,7 +169,7 @@ def _check(part: _Part) -> None:
         shape = " × ".join(str(side) for side in part.shape)
         raise Unreadable(f"arrays of this shape hold no images: {shape}", step="quality")
     if part.dtype.kind not in "buif":
-        raise Unreadable(f"its values are no numbers that make an image ({part.dtype})")
+        raise Unreadable(f"its values are not numbers that make an image ({part.dtype})")
 
 
 def _labels(path: Path, part: _Part) -> NDArray[Any] | None:
@@ -193,7 +193,7 @@ def _labels(path: Path, part: _Part) -> NDArray[Any] | None:
                     raise Unreadable(f"labels of more than {MAX_LABELS >> 20} MB")
                 labels = np.frombuffer(stream.read(size), dtype).reshape(shape)
     except Exception as error:
-        raise _told(error) from None
+        raise _unreadable(error) from None
     return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
 

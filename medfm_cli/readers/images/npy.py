@@ -13,7 +13,7 @@ from medfm_cli.errors import Unreadable
 from medfm_cli.readers.faults import is_of_the_disk
 from medfm_cli.readers.item import Item, ReadOptions, evenly
 from medfm_cli.readers.voxels import check_size, narrow
-from medfm_cli.samples.content import Picture, Volume
+from medfm_cli.samples.content import Image2D, Volume
 from medfm_cli.samples.to_uint8 import stretch
 
 
@@ -37,14 +37,14 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
     stack = _as_stack(array)
     if stack is None:
         shape = " × ".join(str(side) for side in array.shape) or "a single number"
-        raise Unreadable(f"an array of this shape is no image: {shape}")
+        raise Unreadable(f"an array of this shape is not an image: {shape}")
     if stack.shape[1] * stack.shape[2] > options.max_pixels:
         raise Unreadable(f"an image of more than {options.max_pixels / 1e6:.0f} megapixels")
     for index in evenly(len(stack), options.frames):
         frame = np.asarray(stack[index])
         facts = {"format": "NPY", "dtype": str(array.dtype), "frames": len(stack)}
         pixels = frame if frame.dtype == np.uint8 else stretch(frame)
-        yield Item(Picture(pixels), facts, frame=index)
+        yield Item(Image2D(pixels), facts, frame=index)
 
 
 def _whole(volumes: NDArray[Any], options: ReadOptions) -> Iterator[Item]:

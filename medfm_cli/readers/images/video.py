@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from medfm_cli.errors import Unreadable
 from medfm_cli.extras import installed
-from medfm_cli.readers.images.video_frames import Film
+from medfm_cli.readers.images.video_frames import VideoFile
 from medfm_cli.readers.item import Item, ReadOptions, evenly
-from medfm_cli.samples.content import Picture, Video
+from medfm_cli.samples.content import Image2D, Video
 from medfm_cli.samples.to_uint8 import plain
 
 MAX_BYTES = 1 << 30
-"""Most bytes of the frames that are taken from one film."""
+"""Most bytes of the frames that are decoded from one video."""
 _PICTURES = (
     b"heic",
     b"heix",
@@ -61,43 +61,43 @@ def container(head: bytes) -> str:
 
 
 def read(path: Path, options: ReadOptions) -> Iterator[Item]:
-    """One film if `options.whole`, else pictures of it.
+    """One video if `options.whole`, else images of it.
 
-    A film has up to `options.clip` frames, pictures are up to `options.frames`: evenly spaced, both
-    ends included, upright; where all of them have equal channels they are grey. A film is refused
+    A video has up to `options.clip` frames, images are up to `options.frames`: evenly spaced, both
+    ends included, upright; where all of them have equal channels they are grey. A video is refused
     where its container says that the end is missing, or where more than a tenth of what was decoded
     is damaged; less damage, and a missing end mark, is noted. Sound and titles are left out.
     """
     with path.open("rb") as file:
         kind = container(file.read(4096))
-        film = Film(file, kind)
-        if film.width * film.height > options.max_pixels:
-            raise Unreadable(f"a film of {film.width * film.height / 1e6:.0f} megapixels")
-        film.index()
-        wanted = evenly(len(film.times), options.clip if options.whole else options.frames)
-        if len(wanted) * film.width * film.height * 3 > min(MAX_BYTES, options.max_values):
-            raise Unreadable("a film of which the frames need more memory than is allowed")
-        taken = film.take(wanted, options.max_pixels)
+        video = VideoFile(file, kind)
+        if video.width * video.height > options.max_pixels:
+            raise Unreadable(f"a video of {video.width * video.height / 1e6:.0f} megapixels")
+        video.index()
+        positions = evenly(len(video.times), options.clip if options.whole else options.frames)
+        if len(positions) * video.width * video.height * 3 > min(MAX_BYTES, options.max_values):
+            raise Unreadable("a video whose frames need more memory than allowed")
+        decoded = video.take(positions, options.max_pixels)
     facts: dict[str, Any] = {
         "format": kind,
-        "codec": film.codec,
-        "seconds": round(film.seconds, 3),
-        "fps": round(film.rate, 3),
-        "frames": len(film.times),
+        "codec": video.codec,
+        "seconds": round(video.seconds, 3),
+        "fps": round(video.rate, 3),
+        "frames": len(video.times),
     }
-    notes = (*film.notes, *_cut(path, kind))
-    numbers, frames = [number for number, _ in taken], _greyed([pixels for _, pixels in taken])
+    notes = (*video.notes, *_cut(path, kind))
+    numbers, frames = [number for number, _ in decoded], _greyed([pixels for _, pixels in decoded])
     if options.whole:
-        yield Item(Video(np.stack(frames), film.rate_of(numbers)), facts, notes=notes)
+        yield Item(Video(np.stack(frames), video.rate_of(numbers)), facts, notes=notes)
         return
     for number, pixels in zip(numbers, frames, strict=True):
-        yield Item(Picture(pixels), facts, frame=number, notes=notes)
+        yield Item(Image2D(pixels), facts, frame=number, notes=notes)
 
 
 def _greyed(frames: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
     """`[H, W]` each where every frame is grey, else `[H, W, 3]`."""
     if len({frame.shape for frame in frames}) > 1:
-        raise Unreadable("a film with frames of several sizes")
+        raise Unreadable("a video with frames of several sizes")
     greys = [plain(frame) for frame in frames]
     return greys if all(grey.ndim == 2 for grey in greys) else frames
 
@@ -120,7 +120,7 @@ def _cut(path: Path, kind: str) -> tuple[str, ...]:
         file.seek(max(0, size - 64))
         tail = file.read()
     if kind == "avi" and int.from_bytes(head[4:8], "little") + 8 > size + 1:
-        raise Unreadable("a truncated film")
+        raise Unreadable("a truncated video")
     if kind == "gif" and not tail.rstrip(b"\x00\r\n").endswith(b";"):
         return ("the file has no end mark: it may be cut",)
     return ()

@@ -1,4 +1,4 @@
-"""One film: which frames it has, and the decoding of a few of them without holding the others."""
+"""One video: which frames it has, and the decoding of a few of them without holding the others."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from medfm_cli.errors import Unreadable
 from medfm_cli.readers.optional import needed
 
 MAX_FRAMES = 20_000_000
-"""Most frames of a film: more than a week of them."""
+"""Most frames of a video: more than a week of them."""
 SEEKABLE = ("mp4", "matroska", "avi")
 """Containers with an index, in which a frame is found without decoding all before it."""
 DAMAGED = 0.1
 """The share of decoded packets that may be damaged."""
 
 
-class Film:
-    """A film in an open file.
+class VideoFile:
+    """A video in an open file.
 
     Attributes:
         width, height: in pixels, as the container says.
@@ -43,7 +43,7 @@ class Film:
             self._said = (stream.frames, float(container.duration or 0) / 1e6)
             self._average = float(stream.average_rate or 0)
         if not self.width or not self.height:
-            raise Unreadable("a film without pictures", step="quality")
+            raise Unreadable("a video without images", step="quality")
 
     def index(self) -> None:
         """Find the frames, without decoding any.
@@ -58,11 +58,11 @@ class Film:
                     times.append(packet.pts)
                     self._keys += packet.is_keyframe
                 if len(times) > MAX_FRAMES:
-                    raise Unreadable(f"a film of more than {MAX_FRAMES} frames")
+                    raise Unreadable(f"a video of more than {MAX_FRAMES} frames")
         if not times:
-            raise Unreadable("a film without frames", step="quality")
+            raise Unreadable("a video without frames", step="quality")
         if self._kind == "mp4" and len(times) < self._said[0]:
-            raise Unreadable("a truncated film")
+            raise Unreadable("a truncated video")
         known = {time for time in times if time is not None}
         self._timed = len(known) == len(times)
         self.times = sorted(known) if self._timed else list(range(len(times)))
@@ -76,7 +76,7 @@ class Film:
 
     @property
     def seconds(self) -> float:
-        """How long the film is."""
+        """How long the video is."""
         return len(self.times) / self.rate if self.rate else 0.0
 
     def rate_of(self, numbers: Sequence[int]) -> float | None:
@@ -88,7 +88,7 @@ class Film:
             return round(steps / ((self.times[last] - self.times[first]) * self.tick), 6)
         return round(self._average * steps / (last - first), 6) or None
 
-    def take(self, wanted: list[int], max_pixels: int) -> list[tuple[int, NDArray[np.uint8]]]:
+    def take(self, numbers: list[int], max_pixels: int) -> list[tuple[int, NDArray[np.uint8]]]:
         """The frames of these numbers, RGB `[H, W, 3]`, upright; those that cannot be decoded are
         left out and noted.
 
@@ -98,8 +98,8 @@ class Film:
         taken: list[tuple[int, NDArray[np.uint8]]] = []
         decoded, damaged = 0, 0
         with self._open(max_pixels) as (container, stream):
-            jumps = self._kind in SEEKABLE and self._timed and self._keys > 2 * len(wanted)
-            for group in [[number] for number in wanted] if jumps else [wanted]:
+            jumps = self._kind in SEEKABLE and self._timed and self._keys > 2 * len(numbers)
+            for group in [[number] for number in numbers] if jumps else [numbers]:
                 if jumps:
                     container.seek(self.times[group[0]], stream=stream, backward=True)
                 left = list(group)
@@ -115,9 +115,9 @@ class Film:
                     if not left:
                         break
         if not taken or damaged > DAMAGED * decoded:
-            raise Unreadable("a damaged film")
-        if damaged or len(taken) < len(wanted):
-            missing = len(wanted) - len(taken)
+            raise Unreadable("a damaged video")
+        if damaged or len(taken) < len(numbers):
+            missing = len(numbers) - len(taken)
             self.notes.append(f"{damaged} packets are damaged, {missing} frames are missing")
         return taken
 
@@ -147,18 +147,18 @@ class Film:
             ) as container:
                 streams = [s for s in container.streams.video if not _is_cover(s)]
                 if not streams:
-                    raise Unreadable("a file of sound only, no film", step="quality")
+                    raise Unreadable("a file of audio only, not a video", step="quality")
                 context = streams[0].codec_context
                 if context is None:
-                    raise Unreadable("a film in a codec that is not known")
+                    raise Unreadable("a video in an unknown codec")
                 context.thread_count = 1  # the processors are shared out among processes
                 if max_pixels:
                     context.options = {"max_pixels": str(max_pixels)}
                 yield container, streams[0]
         except (av.FFmpegError, ValueError, IndexError, OverflowError):
-            raise Unreadable("a damaged film, or one of a kind that cannot be decoded") from None
+            raise Unreadable("a damaged video, or one that cannot be decoded") from None
         except MemoryError:
-            raise Unreadable("the film needs more memory than there is") from None
+            raise Unreadable("the video needs more memory than there is") from None
 
 
 def _is_cover(stream: Any) -> bool:
@@ -167,9 +167,9 @@ def _is_cover(stream: Any) -> bool:
 
 
 def _upright(frame: Any, max_pixels: int) -> NDArray[np.uint8]:
-    """RGB, turned as the film's display matrix says."""
+    """RGB, turned as the video's display matrix says."""
     if frame.width * frame.height > max_pixels:
-        raise Unreadable(f"a film of {frame.width * frame.height / 1e6:.0f} megapixels")
+        raise Unreadable(f"a video of {frame.width * frame.height / 1e6:.0f} megapixels")
     pixels: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
     turns = round(frame.rotation / 90) % 4  # counterclockwise, as NumPy turns
     return np.ascontiguousarray(np.rot90(pixels, turns))

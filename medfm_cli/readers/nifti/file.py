@@ -164,14 +164,14 @@ class Scan:
         self._size = None if isinstance(stream, gzip.GzipFile) else path.stat().st_size
         self.stored: tuple[int, ...] = tuple(int(side) for side in image.shape)
         if len(self.stored) < 3 or min(self.stored, default=0) < 1:
-            raise Unreadable("no volume: it has fewer than three dimensions", step="quality")
+            raise Unreadable("not a volume: it has fewer than three dimensions", step="quality")
         self.dtype: np.dtype[Any] = np.dtype(image.header.get_data_dtype())
         unit = _unit(image.header)
         self.affine = np.asarray(image.affine, np.float64) * np.array([[unit]] * 3 + [[1.0]])
         self.steps: Steps = self.affine[:3, :3].T * np.array([-1.0, -1.0, 1.0])
         places = places_of(self.steps)
         if places is None:
-            raise Unreadable("no volume: it has fewer than three dimensions", step="quality")
+            raise Unreadable("not a volume: it has fewer than three dimensions", step="quality")
         self.order, self.flips = places
         if self.dtype.kind not in "uif" and not self.colour:
             raise Unreadable("voxels of this type make no grey image", step="quality")

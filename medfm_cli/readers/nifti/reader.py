@@ -14,7 +14,7 @@ from medfm_cli.errors import Unreadable
 from medfm_cli.readers.item import MAX_PIXELS, MAX_VALUES, Item, ReadOptions, evenly
 from medfm_cli.readers.nifti.file import Scan, image_of, kind_of, opened
 from medfm_cli.readers.nifti.segmentation import as_mask, is_segmentation, looks_labelled
-from medfm_cli.samples.content import Picture, Volume
+from medfm_cli.samples.content import Image2D, Volume
 from medfm_cli.samples.pixels import resize
 from medfm_cli.samples.to_uint8 import limits, scale
 
@@ -110,16 +110,16 @@ def _slices(scan: Scan, options: ReadOptions) -> Iterator[Item]:
         raise Unreadable("voxels of this type make no grey image", step="quality")
     depth = scan.shape[0]
     margin = depth // 4
-    wanted = [margin + i for i in evenly(depth - 2 * margin, options.slices)]
-    slices = [scan.slice(position) for position in wanted]
+    positions = [margin + i for i in evenly(depth - 2 * margin, options.slices)]
+    slices = [scan.slice(position) for position in positions]
     scan.read_to_the_end()
     if is_segmentation(np.stack(slices)):
-        raise Unreadable("no image: a segmentation", step="quality")
+        raise Unreadable("not an image: a segmentation", step="quality")
     low, high = limits(np.stack(slices))
     facts = _facts(scan) | {"frames": depth, "display": "percentiles"}
-    for position, values in zip(wanted, slices, strict=True):
+    for position, values in zip(positions, slices, strict=True):
         pixels = _square(scale(values, low=low, high=high), scan.spacing)
-        yield Item(Picture(pixels), facts, frame=position)
+        yield Item(Image2D(pixels), facts, frame=position)
 
 
 def _volumes(scan: Scan, options: ReadOptions) -> Iterator[Item]:
@@ -129,7 +129,7 @@ def _volumes(scan: Scan, options: ReadOptions) -> Iterator[Item]:
         if which == taken[-1]:
             scan.read_to_the_end()
         if voxels.ndim == 3 and is_segmentation(voxels):
-            raise Unreadable("no image: a segmentation", step="quality")
+            raise Unreadable("not an image: a segmentation", step="quality")
         notes = (f"volume {which + 1} of {scan.count} in the file",) if scan.count > 1 else ()
         depth, height, width = (round(side, 6) for side in scan.spacing)
         content = Volume(voxels, (depth, height, width))

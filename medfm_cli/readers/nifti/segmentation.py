@@ -38,7 +38,7 @@ def as_mask(values: NDArray[Any]) -> NDArray[Any]:
         Unreadable: they are no whole numbers from 0 to 65535.
     """
     if not _regions(values, MANY):
-        raise Unreadable("its mask does not hold whole numbers from 0 on")
+        raise Unreadable("its mask does not hold integers from 0 on")
     return values.astype(np.uint8 if values.max(initial=0) <= 255 else np.uint16)
 
 

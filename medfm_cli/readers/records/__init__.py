@@ -176,7 +176,7 @@ def _record(number: int, line: int, found: Any) -> Record | Broken:
     if isinstance(found, Broken):
         return Broken(number, line, found.reason)
     if not isinstance(found, dict):
-        return Broken(number, line, "no JSON object")
+        return Broken(number, line, "not a JSON object")
     return Record(number, found)
 
 

@@ -75,14 +75,14 @@ def find_meaning(records: Records, format_: Mapping[str, Any]) -> Meaning:
         DataError: a named column is not there.
     """
     header = records.columns()
-    asked = {word: _listed(format_[word]) for word in WORDS if format_.get(word)}
-    for word, names in asked.items():
+    configured = {word: _listed(format_[word]) for word in WORDS if format_.get(word)}
+    for word, names in configured.items():
         for name in names:
             if name not in header:
                 fix = did_you_mean(name, header)
                 raise DataError(f"format.{word} names no column '{name}'", hint=fix or None)
-    found, why = _by_name(header, asked)
-    if "text" not in asked:
+    found, why = _by_name(header, configured)
+    if "text" not in configured:
         head = [row for row in islice(records.rows(), HEAD_ROWS) if isinstance(row, Record)]
         kept = {"question", "answer", "image"} if "question" in found else set()
         spoken = {name for word in kept for name in found.get(word, ())}
@@ -101,15 +101,15 @@ def meaning_of_names(names: Iterable[str]) -> Meaning:
 
 
 def _by_name(
-    header: Sequence[str], asked: Mapping[str, tuple[str, ...]]
+    header: Sequence[str], configured: Mapping[str, tuple[str, ...]]
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
-    """The columns that are asked for, and the first that is named like each other meaning."""
-    found = dict(asked)
-    why = dict.fromkeys(asked, "named in the recipe")
-    taken = {name for names in asked.values() for name in names}
+    """The columns that the recipe names, and the first that is named like each other meaning."""
+    found = dict(configured)
+    why = dict.fromkeys(configured, "named in the recipe")
+    taken = {name for names in configured.values() for name in names}
     for word, pattern in _NAMES.items():
         fit = [n for n in header if n not in taken and re.fullmatch(pattern, n.strip(), re.I)]
-        if word not in asked and fit:
+        if word not in configured and fit:
             found[word], why[word] = (fit[0],), f"named like {_article(word)}"
             taken.add(fit[0])
     return found, why

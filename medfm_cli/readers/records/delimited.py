@@ -149,7 +149,7 @@ def _layout(path: Path, _size: int, _time: int) -> Layout:
         lines = _Lines(file, table, 0, 1)
         header = _header(lines, table)
     if header is None:
-        raise DataError(f"'{path}' is no table: its header line cannot be read")
+        raise DataError(f"'{path}' is not a table: its header line cannot be read")
     names = tuple(name.strip() for name in header)
     twice = {name for name in names if name and names.count(name) > 1}
     if twice:

@@ -37,7 +37,7 @@ def document_of(cells: Mapping[str, Any]) -> tuple[str, list[str]]:
     """The text, with a mark where each picture stands, and the pictures' paths in that order.
 
     Raises:
-        NoDocumentError: it has neither text nor pictures, or marks and pictures do not fit.
+        NoDocumentError: it has neither text nor images, or marks and pictures do not fit.
     """
     texts = next((cells[name] for name in _TEXTS if cells.get(name)), None)
     pictures = next((cells[name] for name in _PICTURES if cells.get(name)), None)
@@ -52,7 +52,7 @@ def document_of(cells: Mapping[str, Any]) -> tuple[str, list[str]]:
     text = "\n".join(MARK if picture else words for words, picture in pieces if words or picture)
     paths = [picture for _, picture in pieces if picture]
     if not text:
-        raise NoDocumentError("it has neither text nor pictures")
+        raise NoDocumentError("it has neither text nor images")
     return text, paths
 
 
@@ -92,13 +92,13 @@ def _marked(text: str, paths: list[str]) -> tuple[str, list[str]]:
     """A text that has its marks; one without any begins with its pictures, if they are several."""
     marks = text.count(MARK)
     if not text and not paths:
-        raise NoDocumentError("it has neither text nor pictures")
+        raise NoDocumentError("it has neither text nor images")
     if not marks and len(paths) == 1:
         return text, paths
     if not marks:
         return "\n".join([MARK] * len(paths) + ([text] if text else [])), paths
     if marks != len(paths):
-        raise NoDocumentError(f"{marks} marks in its text for {len(paths)} pictures")
+        raise NoDocumentError(f"{marks} marks in its text for {len(paths)} images")
     return text, paths
 
 

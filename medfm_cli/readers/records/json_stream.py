@@ -91,7 +91,7 @@ def lines(path: Path, offset: int = 0, line: int = 1) -> Iterator[tuple[int, int
             elif data.strip(b"\xef\xbb\xbf \t\r\n\0"):
                 found = _loaded(data)
                 damaged = not isinstance(found, dict)
-                yield start, line, Broken(0, line, "no JSON object") if damaged else found
+                yield start, line, Broken(0, line, "not a JSON object") if damaged else found
             line += 1
 
 
@@ -130,7 +130,7 @@ def list_keys(path: Path) -> dict[str, str]:
         text = _Text(file, 0)
         text.skip(_SPACE)
         if text.take() != "{":
-            raise Damaged("no JSON object")
+            raise Damaged("not a JSON object")
         while True:
             text.skip(_NEXT)
             if text.peek() == "}":
@@ -149,7 +149,7 @@ def _enter(text: _Text, key: str | None) -> None:
     text.skip(_SPACE)
     if key is not None:
         if text.take() != "{":
-            raise Damaged("no JSON object")
+            raise Damaged("not a JSON object")
         while True:
             text.skip(_NEXT)
             if text.peek() == "}":
@@ -163,7 +163,7 @@ def _enter(text: _Text, key: str | None) -> None:
                 break
             text.pass_value()
     if text.take() != "[":
-        raise Damaged("no JSON list")
+        raise Damaged("not a JSON list")
 
 
 class _Text:

@@ -28,8 +28,8 @@ _STRING = re.compile(r'"((?:[^"\\]|\\.)*)')
 
 def is_questions(names: set[str]) -> bool:
     """Whether these columns, in small letters, are those of questions and answers."""
-    asked = "question" in names and bool(names & {"answer", "answers", "response"})
-    return asked or "conversations" in names
+    with_answers = "question" in names and bool(names & {"answer", "answers", "response"})
+    return with_answers or "conversations" in names
 
 
 def is_texts(head: bytes) -> bool:

@@ -34,19 +34,19 @@ class Person(TypedDict):
 
 def person(record: Record, meaning: Meaning) -> Person:
     """What a row says of these fields; None or empty where it says nothing."""
-    said = {word: meaning.cell(record, word) for word in Person.__annotations__}
-    said = {word: "" if text.lower() in _NOTHING else text for word, text in said.items()}
+    cells = {word: meaning.cell(record, word) for word in Person.__annotations__}
+    cells = {word: "" if text.lower() in _NOTHING else text for word, text in cells.items()}
     return Person(
-        subject=said["subject"] or None,
-        study=said["study"] or None,
-        site=said["site"] or None,
-        time=said["time"] or None,
-        age=age(said["age"]),
-        sex=sex(said["sex"]),
-        modality=modality_name(said["modality"]),
-        anatomy=said["anatomy"].lower(),
-        label=said["label"] or None,
-        split=split_name(said["split"]) or None,
+        subject=cells["subject"] or None,
+        study=cells["study"] or None,
+        site=cells["site"] or None,
+        time=cells["time"] or None,
+        age=age(cells["age"]),
+        sex=sex(cells["sex"]),
+        modality=modality_name(cells["modality"]),
+        anatomy=cells["anatomy"].lower(),
+        label=cells["label"] or None,
+        split=split_name(cells["split"]) or None,
     )
 
 

@@ -11,26 +11,24 @@ from medfm_cli.readers.records.column_roles import Meaning, plain
 
 LONGEST_FACT = 100
 """Longest text that is a fact of a question, in characters."""
-MOST_OPTIONS = 10
-"""Most options of a question that are kept as its fact."""
 
 
 def turns_of(record: Record, meaning: Meaning) -> tuple[Turn, ...]:
     """The questions of a row: its one question, or those of a conversation (LLaVA's layout)."""
-    said = record.cells.get("conversations")
-    if isinstance(said, list):
-        return tuple(conversation(said))
+    messages = record.cells.get("conversations")
+    if isinstance(messages, list):
+        return tuple(conversation(messages))
     turn = turn_of(record, meaning)
     return (turn,) if turn else ()
 
 
-def conversation(said: list[Any]) -> Iterator[Turn]:
+def conversation(messages: list[Any]) -> Iterator[Turn]:
     """The turns of `[{"from": "human", "value": …}, {"from": "gpt", "value": …}, …]`.
 
-    What is said without an answer is left out, and so are marks for where the picture stands.
+    A question without an answer is left out, and so are marks for where the image stands.
     """
     question = ""
-    for one in said:
+    for one in messages:
         if not isinstance(one, dict):
             continue
         who = plain(one.get("from", one.get("role"))).lower()

@@ -52,17 +52,19 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item | Unreadable]:
         Unreadable: the table lacks a column, or the rows of a stay do not follow each other.
     """
     table = open_table(path)
-    wanted = _format(table, options)
+    spec = _format(table, options)
     first, last = options.items or (0, None)
-    column = wanted.columns.get("id", "")
+    column = spec.columns.get("id", "")
     status = path.stat()
     if column and not _in_order(path, column, status.st_size, status.st_mtime_ns):
-        raise Unreadable("a table in which the rows of a stay are apart: sort it by stay and time")
+        raise Unreadable(
+            "a table in which the rows of an ICU stay are apart: sort it by stay and time"
+        )
     for number, name, rows in _stays(table, column, first):
         if last is not None and number >= last:
             return
         try:
-            item = _item(rows, wanted, number)
+            item = _item(rows, spec, number)
             yield replace(item, subject=name or None, study=name or None)
         except Unreadable as error:
             yield Unreadable(f"row {number + 1}: {error.reason}", step=error.step)
@@ -73,17 +75,19 @@ def _format(table: Table, options: ReadOptions) -> SeriesFormat:
     if "groups" not in options.format:
         roles = {str(options.format.get(role)) for role in _ROLES}
         words["groups"] = {"vitals": [name for name in table.numbers() if name not in roles]}
-    wanted = SeriesFormat.of(options, words)
-    if "time" not in wanted.columns:
-        raise Unreadable("a table of stays: format.time in the recipe names the column of times")
-    long = {"variable", "value"} & set(wanted.columns)
+    spec = SeriesFormat.of(options, words)
+    if "time" not in spec.columns:
+        raise Unreadable(
+            "a table of ICU stays: format.time in the recipe must name the column of times"
+        )
+    long = {"variable", "value"} & set(spec.columns)
     if len(long) == 1:
-        raise Unreadable("a table of stays: format.variable and format.value go together")
-    needed = [*wanted.columns.values(), *(() if long else wanted.channels)]
+        raise Unreadable("a table of ICU stays: format.variable and format.value go together")
+    needed = [*spec.columns.values(), *(() if long else spec.channels)]
     lacking = [column for column in needed if column not in table.columns()]
     if lacking:
         raise Unreadable(f"the table lacks {len(lacking)} of the columns that the recipe names")
-    return wanted
+    return spec
 
 
 @lru_cache(maxsize=8)
@@ -118,7 +122,7 @@ def _stays(
         if start >= first:
             rows.append(cells)
         if len(rows) > MAX_ROWS:
-            raise Unreadable(f"a stay of more than {MAX_ROWS} rows")
+            raise Unreadable(f"an ICU stay of more than {MAX_ROWS} rows")
     if rows and (before or not column):
         yield start, before or "", rows
 
@@ -147,20 +151,20 @@ class _Clock:
         return round((moment - self.begin).total_seconds() / 3600, 6)
 
 
-def _item(rows: list[dict[str, str]], wanted: SeriesFormat, number: int) -> Item:
+def _item(rows: list[dict[str, str]], spec: SeriesFormat, number: int) -> Item:
     """The item of one stay's rows."""
-    stay, times = Stay(wanted), _Clock(wanted.hours)
-    variable, value = (wanted.columns.get(role, "") for role in ("variable", "value"))
-    skipped = {wanted.columns.get(role) for role in ("id", "time", "variable", "value")}
+    stay, times = Stay(spec), _Clock(spec.hours)
+    variable, value = (spec.columns.get(role, "") for role in ("variable", "value"))
+    skipped = {spec.columns.get(role) for role in ("id", "time", "variable", "value")}
     for cells in rows:
-        hours = times.of(cells.get(wanted.columns["time"], ""))
+        hours = times.of(cells.get(spec.columns["time"], ""))
         if hours is None:
             stay.broken += 1
             continue
         if variable:
             stay.broken += not stay.put(hours, cells[variable].strip(), cells[value])
         for name, text in cells.items():
-            if name not in skipped and (not variable or name in wanted.columns.values()):
+            if name not in skipped and (not variable or name in spec.columns.values()):
                 stay.broken += not stay.put(hours, name, text)
     item = stay.item(
         {"format": "table of stays", "rows": len(rows)}, part=str(number), frame=number

@@ -75,7 +75,7 @@ class Stay:
             Unreadable: nothing was measured.
         """
         if not self.sums:
-            raise Unreadable("a stay without measurements", step="quality")
+            raise Unreadable("an ICU stay without measurements", step="quality")
         repeated = sum(count > 1 for _, count in self.sums.values())
         facts = facts | {"measurements": len(self.sums)}
         facts |= {"repeated": repeated} if repeated else {}
@@ -83,15 +83,15 @@ class Stay:
         notes = [f"{len(self.others)} variables are in no group"] if self.others else []
         notes += [f"{self.broken} rows cannot be read"] if self.broken else []
         missing = {f"{number:g}" for number in self.format.missing}
-        said = {role: text for role, text in self.person.items() if text not in missing}
-        sex = said.get("sex", "")
+        known = {role: text for role, text in self.person.items() if text not in missing}
+        sex = known.get("sex", "")
         return Item(
             self._series(),
             facts,
-            subject=said.get("id"),
-            study=said.get("id"),
-            site=said.get("site"),
-            age=age_of(said.get("age", "")),
+            subject=known.get("id"),
+            study=known.get("id"),
+            site=known.get("site"),
+            age=age_of(known.get("age", "")),
             sex=self.format.sexes.get(sex.lower(), sex_of(sex)),
             part=part,
             frame=frame,
@@ -103,7 +103,7 @@ class Stay:
         row = {name: place for place, name in enumerate(channels)}
         times = sorted({hours for hours, _ in self.sums})
         if len(times) * len(channels) > MAX_SAMPLES:
-            raise Unreadable(f"a stay of more than {MAX_SAMPLES / 1e6:.0f} million values")
+            raise Unreadable(f"an ICU stay of more than {MAX_SAMPLES / 1e6:.0f} million values")
         column = {hours: place for place, hours in enumerate(times)}
         values = np.full((len(channels), len(times)), np.nan, np.float32)
         for (hours, name), (total, count) in self.sums.items():

@@ -15,7 +15,7 @@ from medfm_cli.errors import Unreadable
 from medfm_cli.readers.item import Item, ReadOptions
 from medfm_cli.readers.optional import needed
 from medfm_cli.readers.signals.channels import MAX_SAMPLES
-from medfm_cli.readers.silence import hushed
+from medfm_cli.readers.silence import silenced
 from medfm_cli.samples.content import Audio
 
 FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
@@ -42,19 +42,19 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
     """The sound of one file: float32 `[C, T]` at its own rate. Its tags are not looked at."""
     limit = min(options.max_values, MAX_SAMPLES)
     try:
-        with hushed() as talked, opened(path) as stream:  # mpg123 tells of damage on stderr
+        with silenced() as talked, opened(path) as stream:  # mpg123 tells of damage on stderr
             if stream.format not in FORMATS:
-                raise Unreadable("a sound of a kind that is not read")
+                raise Unreadable("audio of a kind that is not read")
             values = np.ascontiguousarray(read_blocks(stream, limit, "float32").T)
-            rate, said = float(stream.samplerate), stream.frames
+            rate, declared = float(stream.samplerate), stream.frames
             facts = {"format": stream.format, "subtype": stream.subtype}
             notes = ["the decoder met damage and went on behind it"] if talked() else []
     except MemoryError:
-        raise Unreadable("the sound needs more memory than there is") from None
+        raise Unreadable("the audio needs more memory than there is") from None
     if not values.size:
-        raise Unreadable("a sound without samples", step="quality")
-    if values.shape[1] < said or _cut(path):
-        raise Unreadable("a truncated sound")
+        raise Unreadable("audio without samples", step="quality")
+    if values.shape[1] < declared or _cut(path):
+        raise Unreadable("truncated audio")
     notes += ["the stream has no end mark: it may be cut"] if _endless(path) else []
     facts["seconds"] = round(values.shape[1] / rate, 3)
     yield Item(Audio(values, rate), facts, modality="Audio", notes=tuple(notes))
@@ -73,7 +73,7 @@ def opened(path: Path) -> Iterator[Any]:
         with soundfile.SoundFile(descriptor, closefd=False) as stream:
             yield stream
     except (RuntimeError, ValueError, TypeError):  # soundfile's errors
-        raise Unreadable("a damaged sound") from None
+        raise Unreadable("damaged audio") from None
     finally:
         os.close(descriptor)
 
@@ -93,7 +93,7 @@ def read_blocks(stream: Any, limit: int, dtype: str, *, frames: int | None = Non
             break
         total += len(block)
         if total * block.shape[1] > limit:
-            raise Unreadable(f"a sound of more than {limit / 1e6:.0f} million samples")
+            raise Unreadable(f"audio of more than {limit / 1e6:.0f} million samples")
         blocks.append(block)
     return np.concatenate(blocks) if blocks else np.empty((0, stream.channels), dtype)
 
@@ -104,8 +104,8 @@ def _cut(path: Path) -> bool:
         head = file.read(12)
     if head[:4] not in (b"RIFF", b"RIFX"):
         return False
-    said = int.from_bytes(head[4:8], "little" if head[:4] == b"RIFF" else "big")
-    return said not in (0, 0xFFFFFFFF) and said + 8 > path.stat().st_size + 1
+    declared = int.from_bytes(head[4:8], "little" if head[:4] == b"RIFF" else "big")
+    return declared not in (0, 0xFFFFFFFF) and declared + 8 > path.stat().st_size + 1
 
 
 def _endless(path: Path) -> bool:

@@ -41,7 +41,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
     Up to two rows may stand above the numbers: names, then units. Empty cells are NaN. A column
     that `format.time` names gives the rate, and must be regular.
     """
-    wanted = SignalFormat.of(options)
+    signal_format = SignalFormat.of(options)
     try:
         with path.open("rb") as file:
             text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
@@ -50,12 +50,12 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
         raise Unreadable("a damaged table of numbers") from None
     except MemoryError:
         raise Unreadable("the signal needs more memory than there is") from None
-    if wanted.layout == "rows" and names:
+    if signal_format.layout == "rows" and names:
         raise Unreadable("a table with names above it, where the recipe says one channel a row")
     if names:
-        wanted, names, units, table = _columns(wanted, names, units, table)
-        wanted = replace(wanted, layout="columns", units=wanted.units or units)
-    yield wanted.signal(table, names, {"format": "CSV"})
+        signal_format, names, units, table = _columns(signal_format, names, units, table)
+        signal_format = replace(signal_format, layout="columns", units=signal_format.units or units)
+    yield signal_format.signal(table, names, {"format": "CSV"})
 
 
 def _table(
@@ -79,7 +79,7 @@ def _table(
             heads.append(tuple(cells))
             continue
         if numbers is None:
-            raise Unreadable(f"line {number} of the table has cells that are no numbers")
+            raise Unreadable(f"line {number} of the table has cells that are not numbers")
         width = width or len(numbers)
         if len(numbers) != width:
             raise Unreadable(f"line {number} of the table has {len(numbers)} cells, not {width}")
@@ -95,20 +95,25 @@ def _table(
 
 
 def _columns(
-    wanted: SignalFormat, names: tuple[str, ...], units: tuple[str, ...], table: NDArray[np.float64]
+    signal_format: SignalFormat,
+    names: tuple[str, ...],
+    units: tuple[str, ...],
+    table: NDArray[np.float64],
 ) -> tuple[SignalFormat, tuple[str, ...], tuple[str, ...], NDArray[np.float64]]:
     """Only the channels that the recipe wants, without the column of times."""
-    if wanted.time:
-        if wanted.time not in names:
+    if signal_format.time:
+        if signal_format.time not in names:
             raise Unreadable("a table without the time column that the recipe names")
-        if wanted.rate is None:
-            wanted = replace(wanted, rate=_rate(table[:, names.index(wanted.time)]))
-    chosen = wanted.channels or tuple(name for name in names if name != wanted.time)
+        if signal_format.rate is None:
+            signal_format = replace(
+                signal_format, rate=_rate(table[:, names.index(signal_format.time)])
+            )
+    chosen = signal_format.channels or tuple(name for name in names if name != signal_format.time)
     missing = [name for name in chosen if name not in names]
     if missing:
         raise Unreadable(f"a table without {len(missing)} of the channels that the recipe names")
     places = [names.index(name) for name in chosen]
-    return wanted, chosen, tuple(units[i] for i in places) if units else (), table[:, places]
+    return signal_format, chosen, tuple(units[i] for i in places) if units else (), table[:, places]
 
 
 def _rate(times: NDArray[np.float64]) -> float:
@@ -116,7 +121,7 @@ def _rate(times: NDArray[np.float64]) -> float:
     steps = np.diff(times)
     step = float(np.median(steps)) if len(steps) else 0.0
     if not step > 0 or not np.isfinite(steps).all() or np.ptp(steps) > 2 * _REGULAR * step:
-        raise Unreadable("a time column that is not regular")
+        raise Unreadable("a time column without a regular step")
     return round((len(times) - 1) / float(times[-1] - times[0]), 6)
 
 

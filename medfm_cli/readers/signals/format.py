@@ -86,7 +86,7 @@ class SignalFormat:
         if table.ndim == 1:
             return table[None]
         if table.ndim != 2:
-            raise Unreadable("an array of more than two sides is no signal")
+            raise Unreadable("an array of more than two dimensions is not a signal")
         layout = self.layout
         if not layout and channels and (table.shape[0] == channels) != (table.shape[1] == channels):
             layout = "rows" if table.shape[0] == channels else "columns"

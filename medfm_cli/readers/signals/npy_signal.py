@@ -28,14 +28,14 @@ def count(path: Path) -> int:
 
 def read(path: Path, options: ReadOptions) -> Iterator[Item]:
     """The signal of `[T]`, `[C, T]` or `[T, C]`; of a stack all, or the range `options.items`."""
-    wanted = SignalFormat.of(options)
+    signal_format = SignalFormat.of(options)
     array = load(path)
     if array.dtype.kind not in "iuf":
-        raise Unreadable("an array of this type of number is no signal")
+        raise Unreadable("an array of this number type is not a signal")
     facts = {"format": "NPY", "dtype": str(array.dtype)}
     if array.ndim < 3:
-        yield wanted.signal(np.asarray(array), (), facts)
+        yield signal_format.signal(np.asarray(array), (), facts)
         return
     first, last = options.items or (0, len(array))
     for index in range(first, min(last, len(array))):
-        yield replace(wanted.signal(np.asarray(array[index]), (), facts), part=str(index))
+        yield replace(signal_format.signal(np.asarray(array[index]), (), facts), part=str(index))

@@ -65,8 +65,8 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
             channels, storage, notes = _single(header, path, limit)
         facts["storage"] = " ".join(sorted(storage, key=int))
         facts |= _annotations(path, header)
-        said = _from_comments(header.comments)
-        item = Item(Text(""), facts, time=header.start, notes=tuple(sorted(notes)), **said)
+        comments = _from_comments(header.comments)
+        item = Item(Text(""), facts, time=header.start, notes=tuple(sorted(notes)), **comments)
         yield from by_rate(channels, item)
     except MemoryError:
         raise Unreadable("the record needs more memory than there is") from None
@@ -113,7 +113,7 @@ def _join(header: Header, path: Path, limit: int) -> tuple[list[Values], set[str
     for name, length in header.segments:
         if name != "~" and length:
             if headers[name].rate != header.rate or (headers[name].samples or length) != length:
-                raise Unreadable("a WFDB segment that is not as the header says")
+                raise Unreadable("a WFDB segment that does not match its header")
             channels, formats, remarks = _single(headers[name], path, limit)
             _place(channels, joined, start / header.rate, by_name=header.segments[0][1] == 0)
             storage |= formats
@@ -135,12 +135,12 @@ def _segment(name: str, path: Path) -> Header:
 def _place(channels: list[Values], joined: list[Values], start: float, *, by_name: bool) -> None:
     """Copy the channels of a segment to where they belong, from `start` seconds on."""
     if not by_name and len(channels) != len(joined):
-        raise Unreadable("a WFDB segment that is not as the header says")
+        raise Unreadable("a WFDB segment that does not match its header")
     for index, channel in enumerate(channels):
         same = [other for other in joined if other.name == channel.name]
         target = (same[0] if same else None) if by_name else joined[index]
         if target is None or target.rate != channel.rate or target.units != channel.units:
-            raise Unreadable("a WFDB segment with a channel that the record does not have")
+            raise Unreadable("a WFDB segment with a channel that the record lacks")
         first = round(start * channel.rate)
         target.values[first : first + len(channel.values)] = channel.values
 

@@ -63,7 +63,7 @@ def summary(path: Path, rate: float) -> dict[str, Any] | None:
     damaged or holds no annotation.
     """
     data = path.read_bytes()[:MAX_BYTES]
-    said = _RESOLUTION.search(data[:64])
+    resolution = _RESOLUTION.search(data[:64])
     try:
         with library() as wfdb, TemporaryDirectory() as scratch:
             # what a file says of itself makes the library run forever where it says it wrongly
@@ -77,7 +77,7 @@ def summary(path: Path, rate: float) -> dict[str, Any] | None:
     names = [_name(*mark) for mark in zip(codes, found.symbol, found.aux_note, strict=True)]
     return {
         "counts": dict(sorted(Counter(names).items())),
-        "rate": float(said[1]) if said else rate,
+        "rate": float(resolution[1]) if resolution else rate,
         "samples": found.sample[:MOST].tolist(),
         "symbols": names[:MOST],
     }

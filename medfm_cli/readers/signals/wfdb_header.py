@@ -159,7 +159,7 @@ def _held(folder: Path, group: list[Channel]) -> int:
     if first.format in FLAC:
         with opened(folder / first.file) as stream:
             if stream.channels != len(group):
-                raise Unreadable("a WFDB signal file that is not as its header says")
+                raise Unreadable("a WFDB signal file that does not match its header")
             return int(max(0, stream.frames - first.offset)) // first.per_frame
     samples, size = PACKING[first.format]
     count = max(0, (folder / first.file).stat().st_size - first.offset) * samples // size

@@ -65,7 +65,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item | Unreadable]:
                     row = batch.slice(place, 1).to_pylist()[0]
                     yield from item_of(row, number, table, meaning, options)  # type: ignore[arg-type]
                 except (Unreadable, UnicodeDecodeError) as error:
-                    why = error if isinstance(error, Unreadable) else Unreadable("no UTF-8")
+                    why = error if isinstance(error, Unreadable) else Unreadable("not UTF-8")
                     yield Unreadable(f"row {number}: {why.reason}", step=why.step, part=str(number))
             start += batch.num_rows
 

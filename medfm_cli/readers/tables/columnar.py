@@ -19,7 +19,7 @@ from medfm_cli.readers.records.questions import turns_of
 from medfm_cli.readers.tables.cells import cell, private
 from medfm_cli.readers.tables.reports import sections
 from medfm_cli.readers.tables.rows import unreadable
-from medfm_cli.samples.content import Picture, Row, Text
+from medfm_cli.samples.content import Image2D, Row, Text
 
 LARGEST_INFO = 4 << 20
 """Largest dataset_info.json that is read, in bytes."""
@@ -119,7 +119,7 @@ def item_of(
     if table.files and not cells_only:
         files = [data for name in table.files for data in _files(row.get(name))]
         if not files:
-            raise Unreadable("no picture or sound in it, only where it lay")
+            raise Unreadable("no image or audio in it, only a path")
         yield from _of_files(files, text, common, facts, options)
     elif columns and not cells_only:
         if not text:
@@ -138,10 +138,10 @@ def _of_files(
     facts: dict[str, Any],
     options: ReadOptions,
 ) -> Iterator[Item]:
-    further: tuple[Picture, ...] = ()
+    further: tuple[Image2D, ...] = ()
     if len(files) > 1:
         contents = [first_of(data, options).content for data in files[1:]]
-        further = tuple(content for content in contents if isinstance(content, Picture))
+        further = tuple(content for content in contents if isinstance(content, Image2D))
     for item in read_bytes(files[0], options):
         fields = {
             name: value

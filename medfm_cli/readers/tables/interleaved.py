@@ -13,7 +13,7 @@ from medfm_cli.readers.records.column_roles import Meaning
 from medfm_cli.readers.records.documents import NoDocumentError, document_of, is_documents
 from medfm_cli.readers.records.person import person
 from medfm_cli.readers.tables.rows import count_rows, items
-from medfm_cli.samples.content import Picture, Text
+from medfm_cli.samples.content import Image2D, Text
 
 MOST = 64
 """Most pictures of a document."""
@@ -51,7 +51,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item | Unreadable]:
         except NoDocumentError as error:
             raise Unreadable(str(error), step="quality") from None
         if len(paths) > MOST:
-            raise Unreadable(f"a document of more than {MOST} pictures")
+            raise Unreadable(f"a document of more than {MOST} images")
         pictures = [_picture(inside(root, name), options) for name in paths]
         common: dict[str, Any] = dict(person(record, meaning)) | {"part": str(record.number)}
         if not pictures:
@@ -70,29 +70,29 @@ def inside(root: Path, name: str) -> Path:
     """
     plain = name.replace("\\", "/")
     if "://" in plain or "\0" in plain:
-        raise Unreadable("a picture that is not in the source, but elsewhere")
+        raise Unreadable("an image that is not in the source, but elsewhere")
     try:
         found = (root / plain).resolve()
         if not found.is_relative_to(root):
-            raise Unreadable("a picture outside of the source")
+            raise Unreadable("an image outside of the source")
         there = found.is_file()
     except (OSError, RuntimeError):  # a name that is too long, links that loop
         there = False
     if not there:
-        raise Unreadable("a picture that is not there")
+        raise Unreadable("an image file that is missing")
     return found
 
 
-def _picture(path: Path, options: ReadOptions) -> Picture:
+def _picture(path: Path, options: ReadOptions) -> Image2D:
     """The first picture of a file."""
     from medfm_cli.readers import sniff as reader_of
 
     try:
         item = next(reader_of(path).read(path, options), None)
     except OSError:
-        raise Unreadable("a picture that cannot be opened") from None
+        raise Unreadable("an image that cannot be opened") from None
     if isinstance(item, Unreadable):
         raise item
-    if item is None or not isinstance(item.content, Picture):
-        raise Unreadable("a picture that is none")
+    if item is None or not isinstance(item.content, Image2D):
+        raise Unreadable("not an image")
     return item.content

@@ -47,7 +47,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item | Unreadable]:
 
 def _item(record: Record, meaning: Meaning, facts: dict[str, Any]) -> Item:
     if meaning.cell(record, "image"):
-        raise Unreadable("the image that it is about is not in the source")
+        raise Unreadable("its image is not in the source")
     turns = turns_of(record, meaning)
     if not turns:
         raise Unreadable("no question or no answer", step="quality")

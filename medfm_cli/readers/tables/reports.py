@@ -48,7 +48,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item | Unreadable]:
 def _item(record: Record, meaning: Meaning, facts: dict[str, Any]) -> Item:
     columns = meaning.columns.get("text", ())
     if not columns:
-        raise Unreadable("no column holds texts; name it with format.text")
+        raise Unreadable("no column holds text; name it with format.text")
     text = sections({name: plain(record.cells.get(name)) for name in columns})
     if not text:
         raise Unreadable("an empty report", step="quality")

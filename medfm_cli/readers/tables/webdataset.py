@@ -23,7 +23,7 @@ from medfm_cli.readers.tables import tar_index
 from medfm_cli.readers.tables.tar_index import Members
 from medfm_cli.readers.tables.text import decode
 from medfm_cli.samples import payload
-from medfm_cli.samples.content import Content, Picture, Text
+from medfm_cli.samples.content import Content, Image2D, Text
 
 _TEXTS = ("txt", "text", "caption")
 _LABELS = ("cls", "cls2", "label")
@@ -63,43 +63,45 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item | Unreadable]:
 
 def _items(sample: Members, options: ReadOptions) -> Iterator[Item]:
     """The sample: several items only where its file holds several frames or slices."""
-    told = _told(sample)
+    metadata = _metadata(sample)
     text = next((decode(sample.data[ending])[1] for ending in _TEXTS if ending in sample.data), "")
     ending = _main(sample)
     mask = next((data for name, data in sample.data.items() if _MASK.fullmatch(name)), None)
     further = [n for n in sample.data if _FURTHER.fullmatch(n) and n != ending]
     numbered = sorted(further, key=lambda name: int(name.partition(".")[0]))
-    for item in _contents(sample, ending, told, text, options):
+    for item in _contents(sample, ending, metadata, text, options):
         fields: dict[str, Any] = {}
         if mask is not None:
             name = next(name for name in sample.data if _MASK.fullmatch(name))
             fields["mask"] = payload.decode_mask(name, mask)
         if numbered:
-            fields["pictures"] = tuple(_picture(sample.data[name], options) for name in numbered)
-        yield replace(_with(item, told, text), **fields)
+            fields["images"] = tuple(_image(sample.data[name], options) for name in numbered)
+        yield replace(_with(item, metadata, text), **fields)
 
 
 def _contents(
-    sample: Members, ending: str, told: Mapping[str, Any], text: str, options: ReadOptions
+    sample: Members, ending: str, metadata: Mapping[str, Any], text: str, options: ReadOptions
 ) -> Iterator[Item]:
     """The content alone."""
     if not ending:
         if not text.strip():
-            raise Unreadable("no member that can be read: " + ", ".join(sorted(sample.data)))
+            raise Unreadable("no readable member: " + ", ".join(sorted(sample.data)))
         yield Item(Text(text.strip()), {"format": "WebDataset"})
         return
-    kind = told.get("kind", "image" if ending == "png" else "")
-    if isinstance(told.get("meta"), dict) or ending == "row.json":
-        yield Item(_own(ending, sample.data[ending], str(kind), told), {"format": "WebDataset"})
+    kind = metadata.get("kind", "image" if ending == "png" else "")
+    if isinstance(metadata.get("meta"), dict) or ending == "row.json":
+        yield Item(_own(ending, sample.data[ending], str(kind), metadata), {"format": "WebDataset"})
         return
     for item in read_bytes(sample.data[ending], options):
         yield replace(item, facts=item.facts | {"format": f"WebDataset, {ending}"})
 
 
-def _own(ending: str, data: bytes, kind: str, told: Mapping[str, Any]) -> Content:
+def _own(ending: str, data: bytes, kind: str, metadata: Mapping[str, Any]) -> Content:
     """The content of a sample that medfm wrote."""
     try:
-        return payload.decode("table" if ending == "row.json" else kind, data, told.get("meta", {}))
+        return payload.decode(
+            "table" if ending == "row.json" else kind, data, metadata.get("meta", {})
+        )
     except DataError as error:
         raise Unreadable(f"a damaged sample: {error.message}") from None
 
@@ -118,9 +120,9 @@ def _main(sample: Members) -> str:
     return next(iter(plain_ or found), "")
 
 
-def _told(sample: Members) -> dict[str, Any]:
+def _metadata(sample: Members) -> dict[str, Any]:
     """What the members beside the content say."""
-    told: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     for ending in _JSON:
         if ending in sample.data:
             try:
@@ -128,36 +130,36 @@ def _told(sample: Members) -> dict[str, Any]:
             except (ValueError, RecursionError):
                 raise Unreadable("a damaged .json member") from None
             if isinstance(found, dict):
-                told |= found
+                metadata |= found
     for ending in _LABELS:
-        if ending in sample.data and "label" not in told:
-            told["label"] = decode(sample.data[ending])[1].strip()
-    return told
+        if ending in sample.data and "label" not in metadata:
+            metadata["label"] = decode(sample.data[ending])[1].strip()
+    return metadata
 
 
-def _with(item: Item, told: Mapping[str, Any], text: str) -> Item:
-    """The item with what was told of it."""
-    record = Record(0, dict(told))
-    meaning = meaning_of_names(told)
+def _with(item: Item, metadata: Mapping[str, Any], text: str) -> Item:
+    """The item with its metadata."""
+    record = Record(0, dict(metadata))
+    meaning = meaning_of_names(metadata)
     fields: dict[str, Any] = {
         name: value
         for name, value in person(record, meaning).items()
         if value not in (None, "") and not getattr(item, name)
     }
-    label = told.get("label", told.get("labels"))
+    label = metadata.get("label", metadata.get("labels"))
     if isinstance(label, list):
         fields |= {"labels": [str(one) for one in label], "label": None}
-    spoken = text or plain(told.get("text")) or meaning.cell(record, "text")
+    full_text = text or plain(metadata.get("text")) or meaning.cell(record, "text")
     if not isinstance(item.content, Text):
-        fields["text"] = spoken.strip()
-    fields["turns"] = _turns(told) or turns_of(record, meaning)
-    fields["boxes"] = _boxes(told)
+        fields["text"] = full_text.strip()
+    fields["turns"] = _turns(metadata) or turns_of(record, meaning)
+    fields["boxes"] = _boxes(metadata)
     return replace(item, **fields)
 
 
-def _turns(told: Mapping[str, Any]) -> tuple[Turn, ...]:
+def _turns(metadata: Mapping[str, Any]) -> tuple[Turn, ...]:
     """Questions as medfm writes them."""
-    turns = told.get("turns")
+    turns = metadata.get("turns")
     if not isinstance(turns, list):
         return ()
     good = [turn for turn in turns if isinstance(turn, list) and len(turn) == 3]
@@ -166,9 +168,9 @@ def _turns(told: Mapping[str, Any]) -> tuple[Turn, ...]:
     )
 
 
-def _boxes(told: Mapping[str, Any]) -> tuple[Box, ...]:
+def _boxes(metadata: Mapping[str, Any]) -> tuple[Box, ...]:
     """Boxes as medfm writes them."""
-    boxes = told.get("boxes")
+    boxes = metadata.get("boxes")
     if not isinstance(boxes, list):
         return ()
     good = [box for box in boxes if isinstance(box, list) and len(box) == 5]
@@ -179,8 +181,8 @@ def _boxes(told: Mapping[str, Any]) -> tuple[Box, ...]:
     )
 
 
-def _picture(data: bytes, options: ReadOptions) -> Picture:
+def _image(data: bytes, options: ReadOptions) -> Image2D:
     content = first_of(data, options).content
-    if not isinstance(content, Picture):
-        raise Unreadable("a further picture that is none")
+    if not isinstance(content, Image2D):
+        raise Unreadable("a further image that is not an image")
     return content

@@ -16,7 +16,7 @@ from curate_types import Curate, Curated
 
 from medfm_cli.data import Dataset
 from medfm_cli.samples import payload
-from medfm_cli.samples.content import Picture, Row, Text
+from medfm_cli.samples.content import Image2D, Row, Text
 
 SENTENCE = "the heart is of normal size and the lungs are clear on both sides of patient"
 
@@ -72,7 +72,7 @@ def test_questions_stay_with_their_picture(tmp_path: Path, curate: Curate) -> No
     assert (done.counts["read"], done.counts["kept"], done.counts["companions"]) == (8, 8, 1)
     assert all(len(json.loads(row["turns"])) == 3 for row in done.rows)
     assert [(row["step"], row["reason"]) for row in done.quarantine] == [
-        ("table", "the picture of a question is missing")
+        ("table", "the image of a question is missing")
     ]
 
 
@@ -87,7 +87,7 @@ def test_a_document_is_one_sample_with_all_its_pictures(tmp_path: Path, curate: 
     done = curate(tmp_path / "s")
     assert (done.counts["files"], done.counts["kept"]) == (1, 6)
     assert all("<image>" in row["text"] for row in done.rows)
-    assert all(isinstance(content, Picture) for content in contents(done))
+    assert all(isinstance(content, Image2D) for content in contents(done))
     assert all("1.png" in json.loads(row["members"]) for row in done.rows)
 
 

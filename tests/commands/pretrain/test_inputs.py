@@ -21,7 +21,7 @@ from medfm_cli.data.inputs import AudioInput, SeriesInput, SignalInput, VolumeIn
 from medfm_cli.data.loader import Loader
 from medfm_cli.data.mixture import MixturePlan
 from medfm_cli.errors import DataError
-from medfm_cli.samples.content import Audio, Content, Picture, Series, Signal, Volume
+from medfm_cli.samples.content import Audio, Content, Image2D, Series, Signal, Volume
 
 
 def recipe(root: Path, **keys: Any) -> PretrainRecipe:
@@ -126,7 +126,7 @@ def test_volumes_and_pictures_beside_them(tmp_path: Path) -> None:
         for n in range(5)
     ]
     pictures: list[Content] = [
-        Picture(generator.integers(0, 256, (64, 64), dtype=np.uint8)) for _ in range(3)
+        Image2D(generator.integers(0, 256, (64, 64), dtype=np.uint8)) for _ in range(3)
     ]
     wanted, spec, _ = settled(tmp_path / "both", scans + pictures, {"kind": "volume"})
     assert wanted == VolumeInput(size=48, depths=[4, 20], window=[-1000.0, 1000.0])
@@ -181,7 +181,7 @@ def test_patches_are_enough_to_hide_most_of_them(wanted: Any) -> None:
 
 
 def test_strata_are_named_and_their_draws_told(tmp_path: Path) -> None:
-    pictures: list[Content] = [Picture(np.full((8, 8), n, np.uint8)) for n in range(20)]
+    pictures: list[Content] = [Image2D(np.full((8, 8), n, np.uint8)) for n in range(20)]
     dataset = content_dataset(
         tmp_path,
         pictures,

@@ -14,7 +14,7 @@ from medfm_cli.commands.pretrain.monitor import looks
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
 from medfm_cli.runs import Result, Run
 from medfm_cli.runs.blocks import Table
-from medfm_cli.samples.content import Content, Picture, Signal, Volume
+from medfm_cli.samples.content import Content, Image2D, Signal, Volume
 
 SPLITS = ("train", "train", "val", "test")
 COUNT = 64
@@ -33,7 +33,7 @@ def scan_or_picture(number: int) -> Content:
     generator = np.random.default_rng(number)
     noise = generator.integers(0, 60, (8, 16, 16), dtype=np.uint8)
     noise[2:6, 4:12, 4:12] += np.uint8(60 + 90 * (number % 2))
-    return Picture(noise[3]) if number // 8 % 4 == 3 else Volume(noise, None, None)
+    return Image2D(noise[3]) if number // 8 % 4 == 3 else Volume(noise, None, None)
 
 
 CASES: dict[str, Any] = {

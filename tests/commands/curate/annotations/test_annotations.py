@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from medfm_cli.commands.curate.annotations import boxes, coco, masks, voc
-from medfm_cli.commands.curate.annotations.apply import annotated
-from medfm_cli.commands.curate.annotations.find import Counts, find, refs_of
+from medfm_cli.commands.curate.annotations.apply import apply_annotations
+from medfm_cli.commands.curate.annotations.step import Counts, find, refs_of
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.sources.matching import stem
 from medfm_cli.readers import Item, Unreadable, read_images
@@ -60,7 +60,7 @@ def read(ledger: Ledger, labels: str = "") -> dict[str, Item]:
     found = {}
     for row in list(ledger.rows("SELECT number, name, path FROM files WHERE role = ''")):
         for item in read_images(row["path"]):
-            found[row["name"]] = annotated(item, refs_of(ledger, row["number"]), labels)
+            found[row["name"]] = apply_annotations(item, refs_of(ledger, row["number"]), labels)
     return found
 
 
@@ -105,7 +105,7 @@ def test_voc_boxes_are_read_clipped_and_counted(tmp_path: Path) -> None:
     with books(root) as ledger:
         counts = find(ledger, 0)
         items = read(ledger, "boxes")
-        assert absent(ledger) == [("c.png", "the picture of an annotation is missing")]
+        assert absent(ledger) == [("c.png", "the image of an annotation is missing")]
         assert {n for n, role in roles(ledger).items() if role} == {
             f"Annotations/{name}.xml" for name in ("a", "7", "c")
         }
@@ -195,7 +195,7 @@ def test_coco_boxes_outlines_and_captions(tmp_path: Path, indent: int | None) ->
     with books(root) as ledger:
         counts = find(ledger, 0)
         items = read(ledger, "boxes")
-        assert absent(ledger) == [("gone.png", "the picture of an annotation is missing")]
+        assert absent(ledger) == [("gone.png", "the image of an annotation is missing")]
     assert counts == Counts({"coco": 3}, {"coco": 1}, 1, 0)
     a, b = items["images/a.png"], items["images/b.png"]
     assert (a.boxes, a.text) == ((Box("cell", 10, 10, 15, 16),), "two cells")
@@ -246,7 +246,7 @@ def test_a_table_of_boxes(tmp_path: Path) -> None:
         items = read(ledger, "boxes")
         assert absent(ledger) == [
             ("boxes.csv", "row 5: a quoted cell that is not closed"),
-            ("gone", "the picture of a box is missing"),
+            ("gone", "the image of a box is missing"),
         ]
     assert counts.files == {"boxes": 3}
     assert items["a.png"].boxes == (Box("1", 1, 2, 4, 6), Box("1", 10, 10, 48, 15))
@@ -377,10 +377,10 @@ def test_questions_become_turns_of_their_picture(tmp_path: Path) -> None:
         counts = find(ledger, 0)
         items = read(ledger)
         assert absent(ledger) == [
-            ("c.png", "the picture of a question is missing"),
+            ("c.png", "the image of a question is missing"),
             ("qa.jsonl", "row 5: no question or no answer"),
-            ("qa.jsonl", "row 6: a question without a picture"),
-            ("qa.jsonl", "row 7: no JSON object"),
+            ("qa.jsonl", "row 6: a question without an image"),
+            ("qa.jsonl", "row 7: not a JSON object"),
         ]
         assert roles(ledger)["qa.jsonl"] == "annotation"
     assert counts.files == {"turns": 2}
@@ -442,7 +442,7 @@ def _pictures(ledger: Ledger) -> dict[str, Item]:
     sql = "SELECT number, name, path FROM files WHERE role = '' AND name LIKE '%.jpg'"
     for row in list(ledger.rows(sql)):
         (item,) = read_images(row["path"])
-        found[row["name"]] = annotated(item, refs_of(ledger, row["number"]), "boxes")
+        found[row["name"]] = apply_annotations(item, refs_of(ledger, row["number"]), "boxes")
     return found
 
 

@@ -18,7 +18,7 @@ from medfm_cli.commands.curate.deidentify.step import scrub
 from medfm_cli.commands.curate.deidentify.times import moved, shifted
 from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.readers.item import Item, Turn
-from medfm_cli.samples.content import Picture, Row, Series, Text, Video, Volume
+from medfm_cli.samples.content import Image2D, Row, Series, Text, Video, Volume
 
 NAMES = Pseudonyms(b"k" * 32)
 BUILTIN = Deidentify(text="builtin")
@@ -51,7 +51,7 @@ def test_a_text_keeps_what_is_medical_and_loses_who_it_is() -> None:
 
 
 def test_nothing_to_do_gives_the_very_same_content() -> None:
-    item = Item(Picture(picture()), facts={"bits": 8, "display": "window"}, age=44.0)
+    item = Item(Image2D(picture()), facts={"bits": 8, "display": "window"}, age=44.0)
     done = scrub(item, BUILTIN, NAMES)
     assert done.item.content is item.content
     assert done.item == item
@@ -59,7 +59,7 @@ def test_nothing_to_do_gives_the_very_same_content() -> None:
 
 
 def test_a_maker_that_stands_for_the_hospital_is_no_identifier() -> None:
-    item = Item(Picture(picture()), site="GE MEDICAL SYSTEMS")
+    item = Item(Image2D(picture()), site="GE MEDICAL SYSTEMS")
     assert scrub(item, BUILTIN, NAMES).marks
     named = replace(item, facts={"manufacturer": "G.E. Medical Systems"})
     assert not scrub(named, BUILTIN, NAMES).marks
@@ -70,7 +70,7 @@ def test_a_picture_without_text_loads_no_language_model(monkeypatch: pytest.Monk
         raise AssertionError(name)
 
     monkeypatch.setattr("medfm_cli.commands.curate.deidentify.step.finder", load)
-    scrub(Item(Picture(picture())), Deidentify(text="presidio"), NAMES)
+    scrub(Item(Image2D(picture())), Deidentify(text="presidio"), NAMES)
 
 
 def test_switched_off_leaves_all_but_says_what_was_seen() -> None:
@@ -174,7 +174,7 @@ def test_facts_that_are_words_of_somebody_do_not_stay() -> None:
         "lead": "seen 03/04/2011",
         "long": "a" * 65,
     }
-    kept = scrub(Item(Picture(picture()), facts=facts), BUILTIN, NAMES).item.facts
+    kept = scrub(Item(Image2D(picture()), facts=facts), BUILTIN, NAMES).item.facts
     assert kept == {
         "modality": "CT", "manufacturer": "Siemens Healthcare", "spacing": [0.5, 0.5], "frames": 3,
         "transfer_syntax": "JPEG 2000 Image Compression (Lossless Only)", "kvp": 120.0,
@@ -186,7 +186,7 @@ def test_facts_that_are_words_of_somebody_do_not_stay() -> None:
 def test_burned_in_text_is_flagged_painted_over_or_quarantined(kind: str) -> None:
     pixels = picture("SMITH JOHN 1942-03-17")
     stack = np.stack([pixels] * 6)
-    content = {"image": Picture(pixels), "video": Video(stack), "volume": Volume(stack)}[kind]
+    content = {"image": Image2D(pixels), "video": Video(stack), "volume": Volume(stack)}[kind]
     flagged = scrub(Item(content), BUILTIN, NAMES)
     assert flagged.notes == ("burned-in text suspected",)
     assert flagged.item.content is content
@@ -207,15 +207,15 @@ def replace_options(**values: str) -> Deidentify:
 
 
 def test_a_file_that_declares_text_is_blanked_without_being_asked() -> None:
-    item = Item(Picture(picture("SMITH JOHN")), facts={"burned_in": "YES"})
+    item = Item(Image2D(picture("SMITH JOHN")), facts={"burned_in": "YES"})
     assert scrub(item, BUILTIN, NAMES).notes == ("burned-in text painted over",)
-    unseen = replace(item, content=Picture(picture()))
+    unseen = replace(item, content=Image2D(picture()))
     assert scrub(unseen, BUILTIN, NAMES).notes == ("burned-in text declared, none found",)
     assert scrub(unseen, replace_options(burned_in="blank"), NAMES).reason
 
 
 def test_further_pictures_of_a_document_are_searched_too() -> None:
-    item = Item(Picture(picture()), pictures=(Picture(picture()), Picture(picture("SMITH JOHN"))))
+    item = Item(Image2D(picture()), pictures=(Image2D(picture()), Image2D(picture("SMITH JOHN"))))
     assert scrub(item, BUILTIN, NAMES).notes == ("burned-in text suspected",)
     clean = scrub(item, replace_options(burned_in="blank"), NAMES).item
     assert clean.content is item.content and clean.pictures[0] is item.pictures[0]

@@ -18,7 +18,7 @@ from medfm_cli.commands.curate.describing.measures import davies_bouldin, gzip_r
 from medfm_cli.commands.curate.describing.step import describe
 from medfm_cli.commands.curate.describing.tallies import balance, quantiles, tail
 from medfm_cli.commands.curate.options.describe import Describe
-from medfm_cli.samples.content import Picture, Row, Series, Signal, Text
+from medfm_cli.samples.content import Image2D, Row, Series, Signal, Text
 
 
 def described(folder: Path, items: list[Kept], *, seed: int = 0, **options: Any) -> dict[str, Any]:
@@ -167,9 +167,9 @@ def test_davies_bouldin_where_it_has_no_value() -> None:
 def test_gzip_is_gzip() -> None:
     pixels = shape_picture(3).pixels
     expected = pixels.size / len(gzip.compress(pixels.tobytes(), 6))
-    assert gzip_ratio(Picture(pixels)) == pytest.approx(expected)
+    assert gzip_ratio(Image2D(pixels)) == pytest.approx(expected)
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
-    assert gzip_ratio(Picture(noise)) == pytest.approx(1, abs=0.02)
+    assert gzip_ratio(Image2D(noise)) == pytest.approx(1, abs=0.02)
     flat = Signal(np.full((2, 5000), np.nan, np.float32), 100)
     assert gzip_ratio(flat) is None
     calm = Signal(np.float32(np.sin(np.arange(5000) / 9))[None], 100)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from medfm_cli.commands.curate.instructions.records import write_instructions
 from medfm_cli.commands.curate.instructions.step import Instructed, instruct
-from medfm_cli.commands.curate.instructions.templates import ALIKE, method, noun
+from medfm_cli.commands.curate.instructions.templates import modality_name, noun, overlapping
 from medfm_cli.commands.curate.options.instructions import Instructions
 from medfm_cli.samples.modalities import MODALITIES
 
@@ -129,13 +129,13 @@ def test_a_modality_is_never_denied_to_whom_it_belongs(samples: list[Sample], se
         assert own
         assert samples[i]["kind"] != "text"
         if answer in ("Yes", "No"):
-            assert method(modality) in question
+            assert modality_name(modality) in question
             assert (answer == "Yes") == (modality == own)
-            assert {modality, own} not in [set(pair) for pair in ALIKE]
+            assert {modality, own} not in [set(pair) for pair in overlapping()]
             balance[modality, samples[i]["split"]][answer] += 1
         else:
-            assert answer == method(own)
-            assert method(own) not in question
+            assert answer == modality_name(own)
+            assert modality_name(own) not in question
     for counts in balance.values():
         assert counts["Yes"] == counts["No"]
 
@@ -208,7 +208,7 @@ def test_a_sample_is_called_what_it_is() -> None:
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_every_modality_has_a_name(modality: str) -> None:
     assert noun("image", modality) not in ("image", "")
-    assert method(modality).islower()
+    assert modality_name(modality).islower()
 
 
 def test_names_are_used_in_questions_and_answers() -> None:

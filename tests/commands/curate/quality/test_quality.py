@@ -23,7 +23,7 @@ from medfm_cli.readers import ReadOptions, Unreadable, sniff
 from medfm_cli.samples.content import (
     Audio,
     Content,
-    Picture,
+    Image2D,
     Row,
     Series,
     Signal,
@@ -74,8 +74,8 @@ def stay(**rows: list[float]) -> Series:
 
 def test_a_good_sample_of_every_kind_passes() -> None:
     good: list[Content] = [
-        Picture(noise(1)),
-        Picture(noise(1, colour=True)),
+        Image2D(noise(1)),
+        Image2D(noise(1, colour=True)),
         Volume(np.random.default_rng(0).normal(0, 200, (6, 20, 20)).astype(np.int16)),
         Video(np.stack([noise(i) for i in range(3)])),
         ecg(),
@@ -125,9 +125,9 @@ PICTURES: dict[str, tuple[Any, str, dict[str, Any]]] = {
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_bad_picture_is_refused_and_each_check_can_be_off(name: str) -> None:
     pixels, reason, off = PICTURES[name]
-    assert refusal(Picture(pixels), LIMITS) == reason
-    assert refusal(Picture(pixels), Quality(**off)) == ""
-    assert refusal(Picture(pixels), Quality(on=False)) == ""
+    assert refusal(Image2D(pixels), LIMITS) == reason
+    assert refusal(Image2D(pixels), Quality(**off)) == ""
+    assert refusal(Image2D(pixels), Quality(on=False)) == ""
 
 
 def test_a_truncated_jpeg_that_was_decoded_anyway(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_truncated_jpeg_that_was_decoded_anyway(tmp_path: Path) -> None:
         path = tmp_path / "whole.jpg"
         Image.fromarray(smooth).convert("RGB" if colour else "L").save(path, quality=90)
         decoded = _decode_start(path.read_bytes(), 0.6)
-        assert refusal(Picture(decoded), LIMITS).startswith("cut off: the lower ")
+        assert refusal(Image2D(decoded), LIMITS).startswith("cut off: the lower ")
 
 
 def _decode_start(jpeg: bytes, share: float) -> Any:
@@ -162,10 +162,10 @@ def test_pages_of_many_sizes_are_pages() -> None:
 
 def test_borders_are_no_missing_tail() -> None:
     for value in (0, 255):
-        assert refusal(Picture(half_grey(value)), LIMITS) == ""
+        assert refusal(Image2D(half_grey(value)), LIMITS) == ""
     framed = half_grey()
     framed[:30] = 128
-    assert refusal(Picture(framed), LIMITS) == "", "a frame of the same grey on both sides"
+    assert refusal(Image2D(framed), LIMITS) == "", "a frame of the same grey on both sides"
 
 
 VOLUMES: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -387,7 +387,7 @@ def test_real_pictures_are_far_from_pages_of_text(shared_data: Path) -> None:
         text_share(content.pixels)
         for folder in ("vqa_rad", "lung_ultrasound_pocus", "blood_bccd")
         for content in pictures_of(shared_data / folder)
-        if isinstance(content, Picture)
+        if isinstance(content, Image2D)
     ]
     assert max(shares) < 0.3, "pages reach 0.6 and more"
 

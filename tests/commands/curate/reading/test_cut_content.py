@@ -12,7 +12,7 @@ from medfm_cli.data import Cutting
 from medfm_cli.data.card import Unify
 from medfm_cli.data.preprocess import cut
 from medfm_cli.readers.item import Box
-from medfm_cli.samples.content import Audio, Picture, Row, Signal, Text, Video, Volume
+from medfm_cli.samples.content import Audio, Image2D, Row, Signal, Text, Video, Volume
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.integers(0, 256, (200, 300), dtype=np.uint8)
@@ -27,7 +27,7 @@ def suffixes(parts: list[PartOf]) -> list[str]:
 @pytest.mark.parametrize(
     "content",
     [
-        Picture(NOISE),
+        Image2D(NOISE),
         Volume(VOXELS),
         Video(NOISE[None]),
         ECG,
@@ -45,7 +45,7 @@ def test_by_default_everything_stays_whole(content: Any) -> None:
 def test_tiles_are_those_of_preprocessing_with_their_masks() -> None:
     cutting = Cutting(tile=100, tile_limit=4, max_side=50)
     mask = (NOISE // 16).astype(np.uint8)
-    parts = cut_content(Picture(NOISE), cutting, mask=mask)
+    parts = cut_content(Image2D(NOISE), cutting, mask=mask)
     assert suffixes(parts) == ["-t00", "-t01", "-t02", "-t03"]
     for part, (y, x, pixels) in zip(parts, cut(NOISE, cutting), strict=True):
         assert part.place == {"tile": [y, x], "reduced_from": [100, 100]}
@@ -57,12 +57,12 @@ def test_tiles_are_those_of_preprocessing_with_their_masks() -> None:
 def test_boxes_move_with_their_tile() -> None:
     box = Box("cell", 110, 20, 130, 60)
     edge = Box("cell", 90, 0, 130, 10)  # a quarter of it in the left tile
-    parts = cut_content(Picture(NOISE), Cutting(tile=100, max_side=50), boxes=[box, edge])
+    parts = cut_content(Image2D(NOISE), Cutting(tile=100, max_side=50), boxes=[box, edge])
     assert parts[0].boxes == (Box("cell", 45, 0, 50, 5),)
     assert parts[1].boxes == (Box("cell", 5, 10, 15, 30), Box("cell", 0, 0, 15, 5))
     assert parts[2].boxes == ()
     unified = Cutting(unify=Unify(size=150))
-    (part,) = cut_content(Picture(NOISE), unified, boxes=[box])
+    (part,) = cut_content(Image2D(NOISE), unified, boxes=[box])
     assert part.boxes == (Box("cell", 55, 35, 65, 55),)
 
 
@@ -120,7 +120,7 @@ def test_pictures_and_volumes_get_one_shape_and_say_what_they_were() -> None:
     assert scan.content.array.shape == (20, 32, 32)
     low, high = np.percentile(VOXELS, (0.5, 99.5))
     assert scan.place == {"unified_from": [20, 24, 28], "greys": [low, high], "unit": "HU"}
-    (picture,) = cut_content(Picture(NOISE), cutting)
+    (picture,) = cut_content(Image2D(NOISE), cutting)
     assert picture.content.array.shape == (4, 32, 32)
     assert picture.content.kind == "volume"
     assert picture.place == {"unified_from": [200, 300]}

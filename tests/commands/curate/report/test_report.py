@@ -31,7 +31,7 @@ from medfm_cli.commands.curate.split.step import Dealt
 from medfm_cli.console import Silence
 from medfm_cli.runs import Callout, Figure, Run, Section, Table
 from medfm_cli.runs.page import write_page
-from medfm_cli.samples.content import Picture, Row, Text
+from medfm_cli.samples.content import Image2D, Row, Text
 
 WORDS = "Jane Roe was seen on Tuesday with a cough and no fever at all."
 
@@ -222,7 +222,7 @@ def test_near_copies_that_were_left_out_stand_beside_what_is_kept(
     items = everything()
     near = shape_picture(1).pixels.copy()
     near[0, 0] ^= 1
-    items.append(Kept(Picture(near), fate="duplicate", twin=1, step="duplicates", reason="near"))
+    items.append(Kept(Image2D(near), fate="duplicate", twin=1, step="duplicates", reason="near"))
     story = replace(tell(items), unique=Unique(nearly=1))
     found = sections(story)
     assert "1 samples look like others and were left out." in repr(found)

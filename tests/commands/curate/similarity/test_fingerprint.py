@@ -9,7 +9,7 @@ from medfm_cli.commands.curate.similarity.fingerprint import fingerprint
 from medfm_cli.samples.content import (
     Audio,
     Content,
-    Picture,
+    Image2D,
     Row,
     Series,
     Signal,
@@ -23,19 +23,19 @@ FLOATS = np.zeros((2, 4), np.float32)
 
 
 def test_a_picture_has_one() -> None:
-    found = fingerprint(Picture(NOISE[0]))
+    found = fingerprint(Image2D(NOISE[0]))
     assert found is not None
     assert 0 <= found.hash < 2**63
     assert len(found.thumb) == 1024
 
 
 def test_a_volume_has_that_of_its_middle_slice() -> None:
-    assert fingerprint(Volume(NOISE)) == fingerprint(Picture(NOISE[20]))
+    assert fingerprint(Volume(NOISE)) == fingerprint(Image2D(NOISE[20]))
 
 
 def test_hounsfield_units_are_seen_as_grey_steps() -> None:
     hu = NOISE[:3].astype(np.int16) * 8 - 1000
-    found, grey = fingerprint(Volume(hu, unit="HU")), fingerprint(Picture(NOISE[1]))
+    found, grey = fingerprint(Volume(hu, unit="HU")), fingerprint(Image2D(NOISE[1]))
     assert found is not None and grey is not None
     assert (found.hash ^ grey.hash).bit_count() <= 2
 
@@ -49,7 +49,7 @@ def test_missing_voxels_do_no_harm() -> None:
 
 def test_a_video_has_that_of_its_first_frame() -> None:
     colour = np.stack([NOISE] * 3, axis=3)
-    assert fingerprint(Video(colour)) == fingerprint(Picture(NOISE[0]))
+    assert fingerprint(Video(colour)) == fingerprint(Image2D(NOISE[0]))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_video_has_that_of_its_first_frame() -> None:
         Series(FLOATS, np.zeros(4)),
         Row({"a": 1.0}),
         Text("no finding"),
-        Picture(np.full((64, 64), 9, np.uint8)),
+        Image2D(np.full((64, 64), 9, np.uint8)),
         Volume(np.full((3, 64, 64), np.nan, np.float32)),
         Video(np.zeros((0, 8, 8), np.uint8)),
     ],

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.commands.curate.sources import Listing, find_source, medmnist, packages
-from medfm_cli.commands.curate.sources.medmnist_files import FILES
+from medfm_cli.commands.curate.sources.medmnist_files import files
 from medfm_cli.commands.curate.sources.places import places
 from medfm_cli.errors import DataError, EnvironmentProblem
 
@@ -315,7 +315,7 @@ def test_medmnist_without_a_network_says_which_file_to_put_where(
     with pytest.raises(EnvironmentProblem, match="could not be downloaded") as caught:
         source.open(tmp_path / "work")
     hint = caught.value.hint or ""
-    assert FILES["breastmnist"].url in hint
+    assert files()["breastmnist"].url in hint
     assert str(tmp_path / "cache" / "medmnist" / "breastmnist.npz") in hint
     assert not list(tmp_path.rglob("*.npz*"))
 
@@ -336,21 +336,21 @@ def test_a_cached_official_file_is_known_by_its_md5(
     path = tmp_path / "anything"
     np.savez(path.with_suffix(".npz"), train_images=noise(0)[None], train_labels=np.array([[1]]))
     path = path.with_suffix(".npz").rename(path)
-    from medfm_cli.commands.curate.sources import medmnist_files as files
+    from medfm_cli.commands.curate.sources import medmnist_files
 
     status = path.stat()
-    md5 = files.md5_of(path, status.st_size, status.st_mtime_ns)
-    monkeypatch.setattr(files, "_by_md5", lambda: {md5: FILES["breastmnist"]})
+    md5 = medmnist_files.md5_of(path, status.st_size, status.st_mtime_ns)
+    monkeypatch.setattr(medmnist_files, "_by_md5", lambda: {md5: files()["breastmnist"]})
     source = find_source(str(path))
     assert source.public
     assert source.modality == "US"
-    assert source.classes["0"] == FILES["breastmnist"].names[0]
+    assert source.classes["0"] == files()["breastmnist"].names[0]
 
 
 def test_the_official_table_is_whole() -> None:
-    assert len(FILES) == 12 * 4
-    assert len({file.md5 for file in FILES.values()}) == 48
-    assert all(len(file.names) > 1 for file in FILES.values())
+    assert len(files()) == 12 * 4
+    assert len({file.md5 for file in files().values()}) == 48
+    assert all(len(file.names) > 1 for file in files().values())
 
 
 def test_inputs_change_with_files_and_labels_only(folder: Path) -> None:

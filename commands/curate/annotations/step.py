@@ -17,7 +17,7 @@ from posixpath import normpath
 from medfm_cli.commands.curate.annotations import box_table, coco, masks, voc
 from medfm_cli.commands.curate.annotations import questions as turns
 from medfm_cli.commands.curate.annotations.refs import BOXES, KINDS, Link, Listed, Missing, Ref
-from medfm_cli.commands.curate.annotations.target_image import Pictures
+from medfm_cli.commands.curate.annotations.target_image import ImageFiles
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.tables.open import header
 from medfm_cli.errors import DataError
@@ -63,7 +63,7 @@ class Counts:
     doubled: int = 0
 
 
-def find(ledger: Ledger, block: int, kinds: Collection[str] = KINDS) -> Counts:
+def find_annotations(ledger: Ledger, block: int, kinds: Collection[str] = KINDS) -> Counts:
     """Fill the tables for the files of a source that have no other role.
 
     Args:
@@ -74,16 +74,16 @@ def find(ledger: Ledger, block: int, kinds: Collection[str] = KINDS) -> Counts:
     ledger.db.executescript(_TABLES)
     absent = "SELECT count(*) FROM (SELECT DISTINCT name, reason FROM absent WHERE block = ?)"
     before = ledger.one(absent, block)
-    pictures = Pictures(ledger, block)
+    images = ImageFiles(ledger, block)
     if "mask" in kinds:
-        _write(ledger, block, pictures, masks.find(ledger, block))
+        _write(ledger, block, images, masks.find(ledger, block))
     for file, kind, head in _candidates(ledger, block):
         if kind == "info":
-            pictures.use(file.number)
+            images.use(file.number)
         elif kind == "documents":
-            _claim(file, pictures)
+            _reserve_images(file, images)
         elif kind in kinds:
-            _write(ledger, block, pictures, _said(file, kind, head, pictures))
+            _write(ledger, block, images, _links(file, kind, head, images))
     ledger.execute("CREATE INDEX IF NOT EXISTS annotations_file ON annotations (file, kind)")
     ledger.execute(
         "UPDATE files SET role = (SELECT role FROM temp.used WHERE used.number = files.number) "
@@ -140,8 +140,8 @@ def _kind(file: Listed, head: bytes) -> str:
     return ""
 
 
-def _claim(file: Listed, pictures: Pictures) -> None:
-    """Pictures of interleaved documents are read with them, and not by themselves."""
+def _reserve_images(file: Listed, images: ImageFiles) -> None:
+    """Images of interleaved documents are read with them, and not by themselves."""
     folder, slash, _ = file.name.rpartition("/")
     with suppress(OSError, DataError):
         for row in open_records(Path(file.path)).rows():
@@ -150,23 +150,23 @@ def _claim(file: Listed, pictures: Pictures) -> None:
             with suppress(NoDocumentError):
                 for name in document_of(row.cells)[1]:
                     plain = normpath(folder + slash + name.replace("\\", "/"))
-                    if (number := pictures.called(plain)) is not None:
-                        pictures.use(number, "companion")
+                    if (number := images.called(plain)) is not None:
+                        images.use(number, "companion")
 
 
-def _said(file: Listed, kind: str, head: bytes, pictures: Pictures) -> Iterator[Link | Missing]:
+def _links(file: Listed, kind: str, head: bytes, images: ImageFiles) -> Iterator[Link | Missing]:
     """What an annotation file says; nothing when it is not about files of this source."""
     if kind == "voc":  # surely an annotation, whatever it is about
-        yield from voc.find(file, head, pictures.find)
+        yield from voc.find(file, head, images.find)
         return
     finder = {"coco": coco.find, "boxes": box_table.find, "turns": turns.find}[kind]
     about = False
     with suppress(Damaged, DataError):
-        about = any(isinstance(event, Link) for event in finder(file, pictures.find))
+        about = any(isinstance(event, Link) for event in finder(file, images.find))
     if not about:
         return
     try:
-        yield from finder(file, pictures.find)
+        yield from finder(file, images.find)
     except (Damaged, DataError) as error:
         yield Missing(file.number, file.name, _short(error, file))
 
@@ -177,7 +177,7 @@ def _short(error: Damaged | DataError, file: Listed) -> str:
 
 
 def _write(
-    ledger: Ledger, block: int, pictures: Pictures, events: Iterable[Link | Missing]
+    ledger: Ledger, block: int, images: ImageFiles, events: Iterable[Link | Missing]
 ) -> None:
     """Write what was found, a few rows at a time."""
     events = iter(events)
@@ -190,7 +190,7 @@ def _write(
             dict.fromkeys((block, e.name, e.reason) for e in chunk if isinstance(e, Missing)),
         )
         for number in dict.fromkeys(event.source for event in chunk):
-            pictures.use(number)
+            images.use(number)
 
 
 def _count(ledger: Ledger, block: int) -> Counts:
@@ -205,9 +205,9 @@ def _count(ledger: Ledger, block: int) -> Counts:
 
 
 def _one_place(ledger: Ledger, block: int) -> int:
-    """Keep the boxes of one kind and of one COCO file or table for each picture.
+    """Keep the boxes of one kind and of one COCO file or table for each image.
 
-    The kind that speaks of more pictures is kept. Gives for how many pictures there was another.
+    The kind that speaks of more images is kept. Gives for how many images there was another.
     """
     sql = (
         "SELECT kind, count(DISTINCT file) FROM annotations "

@@ -1,4 +1,4 @@
-"""What is said of each file outside of it: a table's rows, the folders it lies in."""
+"""Metadata of each file from outside of it: the rows of a table, the folders it lies in."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
 from medfm_cli.commands.curate.metadata import folders
-from medfm_cli.commands.curate.metadata.file_metadata import Notes, Resolve, set_field
-from medfm_cli.commands.curate.metadata.from_table import SAMPLE, files_column, note_table
+from medfm_cli.commands.curate.metadata.file_metadata import Resolve, SourceMetadata, set_field
+from medfm_cli.commands.curate.metadata.from_table import SAMPLE, files_column, read_table_metadata
 from medfm_cli.commands.curate.options.source import SourceKeys
 from medfm_cli.commands.curate.options.split import Split
 from medfm_cli.commands.curate.sources.listing import files
@@ -18,23 +18,23 @@ from medfm_cli.commands.curate.tables.open import Rows, delimiter, read_rows
 from medfm_cli.errors import DataError
 
 LARGEST_TABLE = 256 << 20
-"""Larger files are not tried as a table unasked, in bytes."""
-MOST_TORN = 0.5
+"""Larger files are not searched for a table of labels, in bytes."""
+MOST_CONFLICTING = 0.5
 """From this share of files with contradicting rows on, a table does not hold their labels."""
 
 
-def annotate(
+def collect_metadata(
     ledger: Ledger,
     block: int,
     keys: SourceKeys,
     split: Split,
     names: Pseudonyms,
     resolve: Resolve,
-) -> Notes:
-    """Collect what the table and the folders say, choosing columns where the recipe says `auto`.
+) -> SourceMetadata:
+    """Collect metadata from the table and the folders; chooses columns where a key is `auto`.
 
     Args:
-        ledger: holds the files, and gets the notes.
+        ledger: holds the files, and gets the metadata.
         block: the number of the source.
         keys: what the recipe says of it.
         split: what the recipe says of splits.
@@ -45,25 +45,25 @@ def annotate(
         DataError: the table does not fit the files, or it is not clear which column is meant.
     """
     spec = keys.label_spec()
-    notes = Notes(block)
+    metadata = SourceMetadata(block)
     table = keys.label_file(f for _, f in files(ledger, block)) or _own_table(keys, ledger, block)
     if table is None and keys.labels == "auto":
         table = _discover(ledger, block, resolve)
     if table is not None:
-        notes.table = table
+        metadata.table = table
         ledger.execute(
             "UPDATE files SET role = 'table' WHERE block = ? AND path = ?", block, str(table)
         )
-        note_table(notes, ledger, keys, split, table, names, resolve)
-    if not notes.labelled:
-        _labels_elsewhere(notes, keys, ledger, resolve)
-    if spec.folders or notes.origin == "folders":
-        notes.origin, notes.labelled = "folders", True
+        read_table_metadata(metadata, ledger, keys, split, table, names, resolve)
+    if not metadata.labelled:
+        _labels_elsewhere(metadata, keys, ledger, resolve)
+    if spec.folders or metadata.origin == "folders":
+        metadata.origin, metadata.labelled = "folders", True
         classes = ((number, folders.class_of(f.name)) for number, f in files(ledger, block))
         set_field(ledger, "label", classes)
     _subjects_and_splits(ledger, block, keys, split, resolve)
-    _check_torn(ledger, notes)
-    return notes
+    _check_conflicts(ledger, metadata)
+    return metadata
 
 
 def _own_table(keys: SourceKeys, ledger: Ledger, block: int) -> Path | None:
@@ -82,7 +82,7 @@ def _discover(ledger: Ledger, block: int, resolve: Resolve) -> Path | None:
     Raises:
         DataError: there are several.
     """
-    found: list[Path] = []
+    tables: list[Path] = []
     matcher = Matcher(ledger, block)
     for _, file in files(ledger, block, role=""):
         if file.name.count("/") > 1 or not 0 < file.size <= LARGEST_TABLE or not file.path:
@@ -94,16 +94,16 @@ def _discover(ledger: Ledger, block: int, resolve: Resolve) -> Path | None:
         except OSError:  # it is refused, with the reason, when it is read
             continue
         if _useful(Path(file.path), matcher):
-            found.append(Path(file.path))
-    if len(found) > 1:
-        listed = ", ".join(f"'{path.name}'" for path in found[:8])
+            tables.append(Path(file.path))
+    if len(tables) > 1:
+        listed = ", ".join(f"'{path.name}'" for path in tables[:8])
         raise DataError(
             f"several tables of the source could hold the labels: {listed}",
-            hint=f"say which, for example labels={found[0].name}, or labels=none",
+            hint=f"say which, for example labels={tables[0].name}, or labels=none",
         )
-    if found:
-        resolve("labels", found[0].name, "the only table that names the files and a label")
-    return found[0] if found else None
+    if tables:
+        resolve("labels", tables[0].name, "the only table that names the files and a label")
+    return tables[0] if tables else None
 
 
 def _useful(path: Path, matcher: Matcher) -> bool:
@@ -122,37 +122,41 @@ def _useful(path: Path, matcher: Matcher) -> bool:
         return True  # ambiguous columns: the error that says so comes when it is used
     if label is None:
         return False
-    return columns.torn_share(rows.column(files), rows.column(label.column)) <= MOST_TORN
+    return (
+        columns.conflicting_share(rows.column(files), rows.column(label.column)) <= MOST_CONFLICTING
+    )
 
 
 def _describing(rows: Rows, files: str) -> list[str]:
     """Columns that mean something else than the label."""
-    taken = [files]
+    used = [files]
     for find in (
         columns.find_site,
         columns.find_modality,
         columns.find_anatomy,
         columns.find_split,
     ):
-        if choice := find(rows, but=taken):
-            taken.append(choice.column)
-    return taken
+        if choice := find(rows, but=used):
+            used.append(choice.column)
+    return used
 
 
-def _labels_elsewhere(notes: Notes, keys: SourceKeys, ledger: Ledger, resolve: Resolve) -> None:
+def _labels_elsewhere(
+    metadata: SourceMetadata, keys: SourceKeys, ledger: Ledger, resolve: Resolve
+) -> None:
     """Labels that are in no table: a field, folders, or what the files themselves say."""
     spec = keys.label_spec()
     if spec.field:
-        notes.origin = "field"
+        metadata.origin = "field"
         return
     if keys.labels == "none" or spec.folders:
         return
-    why = folders.class_folders(file for _, file in files(ledger, notes.block))
+    why = folders.class_folders(file for _, file in files(ledger, metadata.block))
     if why:
-        notes.origin = "folders"
+        metadata.origin = "folders"
         resolve("labels", "folders", why)
     else:
-        notes.origin = "own"
+        metadata.origin = "own"
 
 
 def _subjects_and_splits(
@@ -179,26 +183,27 @@ def _subjects_and_splits(
         set_field(ledger, "split", listed.items())
 
 
-def _check_torn(ledger: Ledger, notes: Notes) -> None:
+def _check_conflicts(ledger: Ledger, metadata: SourceMetadata) -> None:
     """Refuse a table that contradicts itself about most files.
 
     Raises:
         DataError: more than half of the labelled files have rows with different labels.
     """
     of_block = "file IN (SELECT number FROM files WHERE block = ?)"
-    table, where = ("patients", "block = ?") if notes.patients else ("notes", of_block)
+    table, where = ("patients", "block = ?") if metadata.patients else ("notes", of_block)
     count = f"SELECT count(*) FROM {table} WHERE label <> '' AND {where}"  # noqa: S608
-    labelled = ledger.one(count, notes.block)
-    torn = ledger.one(f"{count} AND torn", notes.block)
-    if not torn or torn <= MOST_TORN * labelled:
+    labelled = ledger.one(count, metadata.block)
+    conflicting = ledger.one(f"{count} AND torn", metadata.block)
+    if not conflicting or conflicting <= MOST_CONFLICTING * labelled:
         return
     first = ledger.one(
         "SELECT name FROM files JOIN notes ON file = number "
         "WHERE block = ? AND torn AND label <> '' ORDER BY number LIMIT 1",
-        notes.block,
+        metadata.block,
     )
-    what = "patients" if notes.patients else f"files, such as '{first}'"
+    what = "patients" if metadata.patients else f"files, such as '{first}'"
     raise DataError(
-        f"'{notes.table}' has several rows with different labels for {torn} of {labelled} {what}",
+        f"'{metadata.table}' has several rows with different labels for "
+        f"{conflicting} of {labelled} {what}",
         hint="give a table with one row an image (or patient), or labels=none",
     )
