@@ -20,7 +20,7 @@ class FinetuneOptimiser(Optimiser):
     """AdamW with the betas that MAE uses for fine-tuning (He et al. 2022, appendix A.1).
 
     The rate does not shrink with the batch: labelled data are few, batches small, and the linear
-    rule would leave such runs at the start.
+    rule would leave such runs at the initial.
     """
 
     learning_rate: float | Auto = Field(
@@ -48,7 +48,7 @@ class FinetuneRecipe(TrainingKeys, Recipe):
 
     data: str = Field(description="Dataset with one label an image: a folder or a run directory.")
     model: str = Field(
-        description="Encoder to start from: a model folder, a run directory, or 'random'."
+        description="Encoder to initial from: a model folder, a run directory, or 'random'."
     )
     like: str | None = Field(
         None, description="With model random: the model whose architecture and input are taken."

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.errors import DataError
-from medfm_cli.inference.session import Session
+from medfm_cli.inference.session import OnnxSession
 from medfm_cli.readers import ReadOptions, Unreadable, read_images
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Predictor:
             )
         self.card = bundle.card
         self.batch = batch
-        self._session = Session(bundle.model, threads=threads)
+        self._session = OnnxSession(bundle.model, threads=threads)
         cutting = bundle.card.preprocessing
         self._options = ReadOptions(frames=cutting.frames, slices=cutting.slices)
 

@@ -12,7 +12,7 @@ from medfm_cli.errors import DataError
 INPUT = "image"
 
 
-class Session:
+class OnnxSession:
     """An ONNX model on the CPU.
 
     Args:
