@@ -34,15 +34,11 @@ def fit_image_probe(
         balanced: whether all classes have the same total weight.
         seed: of the head's initial weights and the order of the samples.
     """
-    images = splits.images
-    val = labelled_features(features, images, splits.val, balanced=balanced)
-    return fit_probe(
-        labelled_features(features, images, splits.train, balanced=balanced),
-        keys,
-        classes=len(images.classes),
-        seed=seed,
-        val=val if len(splits.val) else None,
-    )
+    images, val = splits.images, None
+    if len(splits.val):
+        val = labelled_features(features, images, splits.val, balanced=balanced)
+    train = labelled_features(features, images, splits.train, balanced=balanced)
+    return fit_probe(train, keys, classes=len(images.classes), seed=seed, val=val)
 
 
 def labelled_features(

@@ -113,7 +113,9 @@ def test_the_saved_model_is_the_one_that_was_scored(
         run=here,
     )
     table = pq.read_table(here.dir / "predictions.parquet").to_pylist()
-    predicted = {row["image_id"]: [row[f"probability_{c}"] for c in dataset.classes] for row in table}
+    predicted = {
+        row["image_id"]: [row[f"probability_{c}"] for c in dataset.classes] for row in table
+    }
     ids = dataset.column("image_id")
     np.testing.assert_allclose(again, [predicted[name] for name in ids], atol=1e-5)
 
