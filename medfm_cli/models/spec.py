@@ -33,8 +33,8 @@ PRESETS: dict[str, Preset] = {
 }
 """Vision transformers without a class token; their features are the mean of the patch tokens.
 
-BioVFM's H/14 has SwiGLU where its encoder is DINOv2's, and plain layers where it is MAE's: a preset
-has plain ones, and `mlp: swiglu` asks for the others.
+BioVFM's H/14 has SwiGLU for DINOv2 and plain layers for MAE: a preset has plain layers, or gated
+ones with `mlp: swiglu`.
 """
 
 HUB = "hf:"
