@@ -117,7 +117,7 @@ def _protocol(context: ReportContext) -> list[Block]:
     blocks: list[Block] = [
         Facts(
             {
-                "Protocol": _short_plan_name(result),
+                "Protocol": _plan_name(result),
                 "Images": cases.n,
                 "Subjects": cases.n_subjects,
                 "Classes": cases.n_classes,

@@ -91,7 +91,7 @@ def _latency_table(latency: Sequence[Latency]) -> Table:
     ]
     first, most = latency[0], max(item.repeats for item in latency)
     caption = (
-        f"Median of up to {most} alternating runs on the CPU, {first.threads} threads each. "
+        f"Latency: median of up to {most} alternating runs on the CPU, {first.threads} threads. "
         f"Ratio: {TORCH} time over {ONNX} time. Images/s: {ONNX}."
     )
     return Table(columns, rows, caption, bars=columns[1:3])
