@@ -1,1 +1,1 @@
-"""`medfm doctor`: what this machine has, and what is missing."""
+"""`medfm doctor`: what is installed on this machine, and what is missing."""

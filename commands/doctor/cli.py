@@ -1,4 +1,4 @@
-"""`medfm doctor`: versions, devices, memory, and what is missing."""
+"""`medfm doctor`: versions, devices, memory, and missing packages."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def command(
-    out: Annotated[str, typer.Option("--out", help="Folder in which runs would be made.")] = ".",
+    out: Annotated[str, typer.Option("--out", help="Folder in which runs would be written.")] = ".",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show versions, devices, memory, disk, decoders and missing extras.
 
-    Exits with 4 when something that every command needs is missing or broken.
+    Exits with 4 if a package that every command needs is missing or broken.
     """
     from medfm_cli.console import Console
     from medfm_cli.envelope import emit, guarded

@@ -1,4 +1,4 @@
-"""Which compressed DICOM pixels this installation can decode."""
+"""The compressed DICOM transfer syntaxes that this installation can decode."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """A transfer syntax, and the plugins that decode it here (none: it cannot be read)."""
+    """A transfer syntax and the installed plugins that decode it (none: it cannot be read)."""
 
     name: str
     uid: str
@@ -15,7 +15,7 @@ class Decoder:
 
 
 def decoders() -> list[Decoder]:
-    """Every compressed transfer syntax that pydicom knows a decoder for; [] without pydicom."""
+    """Every compressed transfer syntax with a decoder in pydicom; [] without pydicom."""
     try:
         from pydicom.pixels.decoders.base import get_decoder
         from pydicom.uid import AllTransferSyntaxes

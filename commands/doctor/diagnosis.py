@@ -1,4 +1,4 @@
-"""Everything the doctor found, and whether medfm can work with it."""
+"""The findings of the doctor, and whether medfm can work with them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEAST_MEMORY = 2 * 2**30
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What is there; `broken` stops medfm from working, `remarks` do not."""
+    """The findings; `broken` prevents medfm from working, `remarks` do not."""
 
     machine: Machine
     packages: list[Package]
@@ -43,7 +43,7 @@ class Diagnosis:
 
 
 def diagnose(folder: Path) -> Diagnosis:
-    """Look at the packages, the decoders and the machine; runs would be written to `folder`."""
+    """Inspect packages, decoders and machine; runs would be written to `folder`."""
     found = packages()
     torch_installed = any(item.name == "torch" and item.version for item in found)
     here = machine(folder, torch_installed=torch_installed)
@@ -63,10 +63,10 @@ def _broken(found: list[Package]) -> list[str]:
 
 def _remarks(here: Machine, found: list[Package], decoding: list[Decoder]) -> list[str]:
     extras = missing_extras(found).items()
-    remarks = [f"the extra '{name}' is not complete: {command}" for name, command in extras]
+    remarks = [f"the extra '{name}' is incomplete: {command}" for name, command in extras]
     remarks += [f"{decoder.name} cannot be decoded" for decoder in decoding if not decoder.plugins]
     if not here.folder_writable:
-        remarks.append(f"'{here.folder}' cannot be written to: give runs another --out")
+        remarks.append(f"'{here.folder}' is not writable: use another --out for runs")
     if here.disk_free < LEAST_DISK:
         remarks.append(f"less than 1 GiB of disk is free at '{here.folder}'")
     if here.memory_free < LEAST_MEMORY:

@@ -1,4 +1,4 @@
-"""What the machine offers: processor, memory, disk, graphics cards."""
+"""The machine: processor, memory, disk, graphics cards."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Machine:
 
 
 def machine(folder: Path, *, torch_installed: bool) -> Machine:
-    """Look at the machine; `folder` is where runs would be written."""
+    """Inspect the machine; `folder` is where runs would be written."""
     import psutil
 
     memory = psutil.virtual_memory()
@@ -53,7 +53,7 @@ def machine(folder: Path, *, torch_installed: bool) -> Machine:
 
 
 def _usable_cores() -> int:
-    """Cores this process may use, which a container or a scheduler can make fewer."""
+    """Cores available to this process; a container or a scheduler may limit them."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -81,7 +81,7 @@ def _cgroup_limit() -> int | None:
 
 
 def _writable(folder: Path) -> bool:
-    """Whether a file can really be made there: permission bits do not tell on every disk."""
+    """Whether a file can be created: on some disks permission bits are not reliable."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             return True
@@ -90,13 +90,13 @@ def _writable(folder: Path) -> bool:
 
 
 def _gpus() -> list[str]:
-    """Names, memory and driver of NVIDIA cards, as nvidia-smi tells them."""
+    """Names, memory and driver of NVIDIA cards, from nvidia-smi."""
     query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     return [line.strip() for line in _output(query).splitlines() if line.strip()]
 
 
 def _torch_device(gpus: list[str]) -> str:
-    """The device torch would train on; asked in another process, and only if in doubt."""
+    """The device torch would train on; checked in another process, and only if necessary."""
     apple = sys.platform == "darwin" and platform.machine() == "arm64"
     if not gpus and not apple:
         return "cpu"
@@ -108,7 +108,7 @@ def _torch_device(gpus: list[str]) -> str:
 
 
 def _output(command: list[str], *, seconds: float = 15) -> str:
-    """What a program prints, or nothing when it is not there or fails."""
+    """The output of a program; empty if it is missing or fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""Which packages are there: read from metadata, so that nothing heavy is imported."""
+"""Installed packages, read from metadata so that nothing heavy is imported."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Package:
 
     Attributes:
         name: the distribution's name.
-        extra: the extra that brings it, "" for the base install.
-        version: the installed version, None when it is missing.
-        problem: why what is installed cannot be used, None when it can.
+        extra: the extra that requires it, "" for the base install.
+        version: the installed version, None if it is missing.
+        problem: why the installed version cannot be used, None if it can.
     """
 
     name: str
@@ -39,26 +39,26 @@ def packages(
 ) -> list[Package]:
     """The dependencies that the installed distribution declares, in its order.
 
-    Packages of the base install are also imported, because a broken binary shows only then.
+    Packages of the base install are also imported, to detect broken binaries.
     """
     try:
         declared = requires(distribution) or []
     except PackageNotFoundError:
         return []
-    found = [_look_up(line) for line in declared]
-    return [item for item in found if item.extra not in skip and item.name != distribution]
+    listed = [_look_up(line) for line in declared]
+    return [item for item in listed if item.extra not in skip and item.name != distribution]
 
 
-def missing_extras(found: list[Package]) -> dict[str, str]:
-    """The extras that are not complete, each with the command that completes it."""
-    names = dict.fromkeys(item.extra for item in found if item.extra and not item.usable)
+def missing_extras(listed: list[Package]) -> dict[str, str]:
+    """Incomplete extras, each with the command that completes it."""
+    names = dict.fromkeys(item.extra for item in listed if item.extra and not item.usable)
     return {name: f"pip install 'medfm[{name}]'" for name in names}
 
 
 def _look_up(requirement: str) -> Package:
-    named, brought = _NAME.match(requirement), _EXTRA.search(requirement)
-    name = named.group(1) if named else requirement
-    extra = brought.group(1) if brought else ""
+    name_match, extra_match = _NAME.match(requirement), _EXTRA.search(requirement)
+    name = name_match.group(1) if name_match else requirement
+    extra = extra_match.group(1) if extra_match else ""
     try:
         installed = version(name)
     except PackageNotFoundError:
@@ -70,20 +70,21 @@ def _look_up(requirement: str) -> Package:
 
 
 def _version_problem(requirement: str, installed: str) -> str | None:
-    """Why the installed version is not the one that medfm was tested with, or None."""
+    """Why the installed version does not meet the requirement, or None."""
     try:
         from packaging.requirements import Requirement
     except ImportError:
         return None
-    wanted = Requirement(requirement).specifier
-    return None if wanted.contains(installed, prereleases=True) else f"{wanted} is needed"
+    specifier = Requirement(requirement).specifier
+    suitable = specifier.contains(installed, prereleases=True)
+    return None if suitable else f"{specifier} is required"
 
 
 def _import_problem(name: str) -> str | None:
-    """Why a package that is installed cannot be imported, or None."""
+    """Why an installed package cannot be imported, or None."""
     try:
         importlib.import_module(_IMPORT_NAMES.get(name.lower(), name.replace("-", "_")))
-    except Exception as error:  # whatever a broken package raises is what we want to tell
-        told = str(error).splitlines()
-        return f"cannot be imported: {told[0] if told else type(error).__name__}"
+    except Exception as error:  # a broken package can raise anything
+        lines = str(error).splitlines()
+        return f"cannot be imported: {lines[0] if lines else type(error).__name__}"
     return None

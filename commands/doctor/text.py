@@ -1,4 +1,4 @@
-"""The diagnosis as plain text, one aligned line a fact."""
+"""The diagnosis as plain text, one aligned line per fact."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WIDTH, LINE = 12, 100
 
 
 def as_text(diagnosis: Diagnosis) -> str:
-    """What `medfm doctor` prints."""
+    """The output of `medfm doctor`."""
     lines = [
         *_machine_lines(diagnosis),
         *_package_lines(diagnosis.packages),

@@ -1,4 +1,4 @@
-"""The models that the recipe names, and the baselines that stand beside them."""
+"""The models of the recipe and the baselines that they are compared with."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from medfm_cli.commands.eval.methods.finished import Finished
-from medfm_cli.commands.eval.methods.majority import Majority
-from medfm_cli.commands.eval.methods.pixels import Pixels
-from medfm_cli.commands.eval.methods.probed import Probed
+from medfm_cli.commands.eval.methods.classifier import FinetunedClassifier
+from medfm_cli.commands.eval.methods.linear_probe import LinearProbe
+from medfm_cli.commands.eval.methods.majority import MajorityClass
+from medfm_cli.commands.eval.methods.pixels import PixelRegression
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.directory import ImageModel, load_model
 from medfm_cli.runs.artefacts import find
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medfm_cli.commands.eval.methods.base import Method
-    from medfm_cli.commands.eval.protocol import Trial
+    from medfm_cli.commands.eval.protocol import ResamplingPlan
     from medfm_cli.commands.eval.recipe import EvalRecipe
     from medfm_cli.data import Dataset
     from medfm_cli.runs import Run
@@ -29,85 +29,90 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Entrant:
-    """A model of the recipe, loaded."""
+class Candidate:
+    """A loaded model of the recipe."""
 
     name: str
     loaded: ImageModel
 
     @property
     def is_encoder(self) -> bool:
-        """Whether it has no head of its own and is probed."""
+        """Whether it has no head and is scored by a linear probe."""
         return self.loaded.config.kind == "encoder"
 
 
 @dataclass
-class Contest:
-    """All that takes part; what is costly is made once and serves every trial.
+class EvaluationSetup:
+    """Data and methods of an evaluation; features are computed once and shared by all plans.
 
     Attributes:
-        entrants: the models, in the order of the recipe.
+        candidates: the models, in the order of the recipe.
+        balanced: whether the training losses balance the classes.
     """
 
     recipe: EvalRecipe
     dataset: Dataset
     images: LabelledImages
-    entrants: list[Entrant]
+    candidates: list[Candidate]
     balanced: bool
     run: Run
 
     @cached_property
     def encoders(self) -> list[Method]:
-        """The encoders of the recipe under a probe."""
-        return [self._probed(entrant) for entrant in self.entrants if entrant.is_encoder]
+        """The encoders of the recipe, each with a linear probe."""
+        return [
+            self._linear_probe(candidate) for candidate in self.candidates if candidate.is_encoder
+        ]
 
     @cached_property
     def classifiers(self) -> list[Method]:
         """The classifiers of the recipe."""
         return [
-            Finished(entrant.name, entrant.loaded, self.dataset, self.images, self.run)
-            for entrant in self.entrants
-            if not entrant.is_encoder
+            FinetunedClassifier(
+                candidate.name, candidate.loaded, self.dataset, self.images, self.run
+            )
+            for candidate in self.candidates
+            if not candidate.is_encoder
         ]
 
-    def baselines(self, trial: Trial) -> list[Method]:
-        """The baselines that the recipe asks for, in its order."""
-        found: list[Method] = []
+    def baselines(self, plan: ResamplingPlan) -> list[Method]:
+        """The baselines of the recipe, in its order."""
+        methods: list[Method] = []
         for name in self.recipe.baselines:
             if name == "majority":
-                pool = trial.tested if trial.folds is not None else trial.splits[0].train
-                found.append(Majority(self.images, pool))
+                pool = plan.tested if plan.folds is not None else plan.splits[0].train
+                methods.append(MajorityClass(self.images, pool))
             elif name == "pixels":
-                found.append(self._pixels)
+                methods.append(self._pixels)
             else:
-                found += self._random
-        return found
+                methods += self._random
+        return methods
 
-    def _probed(self, entrant: Entrant) -> Probed:
-        config = entrant.loaded.config
+    def _linear_probe(self, candidate: Candidate) -> LinearProbe:
+        config = candidate.loaded.config
         features = extract(
-            entrant.loaded.backbone,
+            candidate.loaded.backbone,
             self.dataset,
             self.images.rows,
             preprocessing=config.preprocessing,
             run=self.run,
             key=config.weights_sha256,
         )
-        method = self._probe(entrant.name, features)
+        method = self._probe(candidate.name, features)
         method.role = "model"
-        method.about = f"A linear probe on the frozen encoder {config.backbone.name}."
+        method.description = f"A linear probe on the frozen encoder {config.backbone.name}."
         return method
 
     @cached_property
     def _random(self) -> list[Method]:
-        """Random weights for each architecture among the encoders (or of the first classifier)."""
-        models = [e for e in self.entrants if e.is_encoder] or self.entrants[:1]
-        kinds = {
+        """Random weights for each architecture of the encoders (else of the first classifier)."""
+        models = [e for e in self.candidates if e.is_encoder] or self.candidates[:1]
+        architectures = {
             (c.backbone.model_dump_json(), c.preprocessing.model_dump_json()): c
             for c in (model.loaded.config for model in models)
         }
-        found: list[Method] = []
-        for number, config in enumerate(kinds.values(), start=1):
+        methods: list[Method] = []
+        for number, config in enumerate(architectures.values(), start=1):
             spec = config.backbone.model_copy(update={"pretrained": False})
             seed = derive(self.recipe.seed, "random backbone")
             features = extract(
@@ -118,38 +123,38 @@ class Contest:
                 run=self.run,
                 key=f"random:{spec.model_dump_json()}:{seed}",
             )
-            method = self._probe("random" if len(kinds) == 1 else f"random {number}", features)
-            method.about = (
-                f"The same probe on {spec.name} with random weights: one draw of them, "
-                "another may be a little better or worse."
+            name = "random" if len(architectures) == 1 else f"random {number}"
+            method = self._probe(name, features)
+            method.description = (
+                f"The same probe on {spec.name} with random weights, from one random "
+                "initialisation; another may score slightly higher or lower."
             )
-            found.append(method)
-        return found
+            methods.append(method)
+        return methods
 
-    def _probe(self, name: str, features: NDArray[np.float32]) -> Probed:
-        return Probed(
+    def _probe(self, name: str, features: NDArray[np.float32]) -> LinearProbe:
+        return LinearProbe(
             name,
             features,
-            self.images,
             self.recipe.probe,
             balanced=self.balanced,
             seed=self.recipe.seed,
         )
 
     @cached_property
-    def _pixels(self) -> Pixels:
-        return Pixels(
+    def _pixels(self) -> PixelRegression:
+        return PixelRegression(
             self.dataset, self.images, self.recipe.pixels, balanced=self.balanced, run=self.run
         )
 
 
-def open_entrants(recipe: EvalRecipe) -> list[Entrant]:
+def load_candidates(recipe: EvalRecipe) -> list[Candidate]:
     """Load every model of the recipe.
 
     Raises:
-        DataError: one is not there, damaged or not complete.
+        DataError: a model is missing, damaged or incomplete.
     """
     return [
-        Entrant(name, load_model(find(reference, "model"), takes="image"))
+        Candidate(name, load_model(find(reference, "model"), takes="image"))
         for name, reference in recipe.models.items()
     ]

@@ -1,4 +1,4 @@
-"""All methods on the same images: probabilities, scores and paired differences."""
+"""Evaluate all methods on the same images: probabilities, scores and paired differences."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medfm_cli.commands.eval.methods.base import Method
-    from medfm_cli.commands.eval.protocol import Trial
+    from medfm_cli.commands.eval.protocol import ResamplingPlan
     from medfm_cli.runs import Run
     from medfm_cli.scoring.images import LabelledImages
 
 
 @dataclass(frozen=True, eq=False)
-class Board:
-    """The outcome of a trial.
+class ComparisonResult:
+    """The methods evaluated under one resampling plan.
 
     Attributes:
-        trial: how it was tested.
+        plan: the splits that were used.
         methods: models first, then baselines.
-        probabilities: by method, float64 [m,K], rows as `trial.tested`.
+        probabilities: by method, float64 [m,K], rows as `plan.tested`.
         cases: by method.
         comparison: scores and differences on shared bootstrap draws.
     """
 
-    trial: Trial
+    plan: ResamplingPlan
     methods: list[Method]
     probabilities: dict[str, NDArray[np.float64]]
     cases: dict[str, Cases]
@@ -42,7 +42,7 @@ class Board:
 
     @property
     def main(self) -> str:
-        """The first model: the one the report looks at closely."""
+        """The first model: the report analyses its errors."""
         return self.methods[0].name
 
     @property
@@ -63,7 +63,7 @@ class Board:
         }
 
     def differences(self) -> list[Difference]:
-        """Every model beside every baseline, and beside the first model."""
+        """Every model compared with every baseline and with the first model."""
         pairs = [(model, other) for model in self.models for other in self.baselines]
         pairs += [(model, self.main) for model in self.models[1:]]
         return [
@@ -74,19 +74,19 @@ class Board:
 
     def predictions(self) -> list[Predictions]:
         """For predictions.parquet."""
-        part = "test" if self.trial.folds is None else "cross-validation"
-        folds = self.trial.fold_of_tested()
+        part = "test" if self.plan.folds is None else "cross-validation"
+        folds = self.plan.fold_of_tested()
         return [
-            Predictions(name, part, self.trial.tested, found, folds)
-            for name, found in self.probabilities.items()
+            Predictions(name, part, self.plan.tested, probabilities, folds)
+            for name, probabilities in self.probabilities.items()
         ]
 
     def metrics(self) -> dict[str, Any]:
         """JSON values."""
         return {
-            "protocol": self.trial.name,
-            "folds": self.trial.folds.count if self.trial.folds else None,
-            "images": len(self.trial.tested),
+            "protocol": self.plan.name,
+            "folds": self.plan.folds.count if self.plan.folds else None,
+            "images": len(self.plan.tested),
             "subjects": self.cases[self.main].n_subjects,
             "scores": {
                 method: {name: each.to_json() for name, each in scores.items()}
@@ -96,30 +96,30 @@ class Board:
         }
 
 
-def hold(
-    trial: Trial,
+def evaluate(
+    plan: ResamplingPlan,
     methods: Sequence[Method],
     images: LabelledImages,
     *,
     draws: int,
     seed: int,
     run: Run,
-) -> Board:
-    """Let every method predict every split, pool the predictions and score them.
+) -> ComparisonResult:
+    """Predict every split with every method, pool the predictions and score them.
 
     Raises:
         Stopped: a signal came.
     """
-    found: dict[str, NDArray[np.float64]] = {}
-    steps = len(methods) * len(trial.splits)
-    with run.console.progress(trial.name, total=steps, unit="fits") as progress:
+    probabilities: dict[str, NDArray[np.float64]] = {}
+    steps = len(methods) * len(plan.splits)
+    with run.console.progress(plan.name, total=steps, unit="fits") as progress:
         for method in methods:
             pooled = np.full((len(images), len(images.classes)), np.nan)
-            for split in trial.splits:
+            for split in plan.splits:
                 run.check_stop()
                 pooled[split.test] = method.predict(split)
                 progress.advance(1, method.name)
-            found[method.name] = pooled[trial.tested]
-    cases = {name: images.cases(trial.tested, rows) for name, rows in found.items()}
+            probabilities[method.name] = pooled[plan.tested]
+    cases = {name: images.cases(plan.tested, rows) for name, rows in probabilities.items()}
     comparison = Comparison(cases, metrics=ALL, draws=draws, seed=seed)
-    return Board(trial, list(methods), found, cases, comparison)
+    return ComparisonResult(plan, list(methods), probabilities, cases, comparison)

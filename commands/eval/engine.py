@@ -1,20 +1,20 @@
-"""`run(recipe, run) -> Result`: choose a protocol, let all methods predict, compare, report."""
+"""`run(recipe, run) -> Result`: choose a protocol, evaluate all methods, compare, report."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from medfm_cli.commands.eval import protocol
-from medfm_cli.commands.eval.candidates import Contest, open_entrants
-from medfm_cli.commands.eval.comparison import Board, hold
+from medfm_cli.commands.eval.candidates import EvaluationSetup, load_candidates
+from medfm_cli.commands.eval.comparison import ComparisonResult, evaluate
 from medfm_cli.commands.eval.gate import gate
 from medfm_cli.commands.eval.overlaps import check_overlaps
-from medfm_cli.commands.eval.report import Story, headline, sections, summary
+from medfm_cli.commands.eval.report import ReportContext, headline, sections, summary
 from medfm_cli.data import Dataset
 from medfm_cli.runs import Result
 from medfm_cli.scoring.images import labelled_images
 from medfm_cli.scoring.predictions import FILE, write_predictions
-from medfm_cli.training.probing import choose_class_weights
+from medfm_cli.scoring.probes import resolve_class_weights
 
 if TYPE_CHECKING:
     from medfm_cli.commands.eval.methods.base import Method
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def run(recipe: EvalRecipe, run: Run) -> Result:
-    """Score every model beside the baselines.
+    """Compare every model with the baselines.
 
     Raises:
         DataError: the dataset or a model cannot be used, or there are too few subjects.
@@ -33,69 +33,70 @@ def run(recipe: EvalRecipe, run: Run) -> Result:
     """
     dataset = Dataset.open(recipe.data)
     images = labelled_images(dataset)
-    entrants = open_entrants(recipe)
-    chosen = protocol.choose_protocol(
-        recipe, images, encoders=any(entrant.is_encoder for entrant in entrants), run=run
+    candidates = load_candidates(recipe)
+    protocol_name = protocol.choose_protocol(
+        recipe, images, encoders=any(candidate.is_encoder for candidate in candidates), run=run
     )
-    balanced = _balanced(recipe, images, chosen, run)
-    overlaps = check_overlaps(entrants, dataset, images)
-    contest = Contest(recipe, dataset, images, entrants, balanced, run)
-    boards = _boards(contest, chosen)
-    write_predictions(run.path(FILE), images, [p for b in boards for p in b.predictions()])
-    story = Story(recipe, dataset, images, entrants, boards, overlaps, balanced=balanced)
+    balanced = _balanced(recipe, images, protocol_name, run)
+    overlaps = check_overlaps(candidates, dataset, images)
+    setup = EvaluationSetup(recipe, dataset, images, candidates, balanced, run)
+    results = _compare(setup, protocol_name)
+    predictions = [each for result in results for each in result.predictions()]
+    write_predictions(run.path(FILE), images, predictions)
+    context = ReportContext(
+        recipe, dataset, images, candidates, results, overlaps, balanced=balanced
+    )
     return Result(
-        metrics=_metrics(boards),
+        metrics=_metrics(results),
         artefacts={"predictions": FILE},
-        sections=sections(story, run),
-        summary=summary(story),
-        headline=headline(story),
+        sections=sections(context, run),
+        summary=summary(context),
+        headline=headline(context),
         lineage={"inputs": recipe.inputs()},
-        gate=gate(recipe, boards),
+        gate=gate(recipe, results),
     )
 
 
-def _boards(contest: Contest, chosen: str) -> list[Board]:
-    """The main trial, and in cross-validation a second one for what cannot be trained again."""
-    if chosen == "holdout":
-        return [_hold(contest, protocol.holdout(contest.images), [])]
-    trial = protocol.cross_validation(contest.recipe, contest.images, contest.run)
-    boards = [_hold(contest, trial, contest.encoders)]
-    classifiers = any(not entrant.is_encoder for entrant in contest.entrants)
-    if classifiers and protocol.can_hold_out(contest.images):
-        boards.append(_hold(contest, protocol.holdout(contest.images), []))
-    return boards
+def _compare(setup: EvaluationSetup, protocol_name: str) -> list[ComparisonResult]:
+    """The main comparison; with cross-validation, a holdout for models that cannot be refitted."""
+    if protocol_name == "holdout":
+        return [_evaluate(setup, protocol.holdout(setup.images), [])]
+    plan = protocol.cross_validation(setup.recipe, setup.images, setup.run)
+    results = [_evaluate(setup, plan, setup.encoders)]
+    classifiers = any(not candidate.is_encoder for candidate in setup.candidates)
+    if classifiers and protocol.can_hold_out(setup.images):
+        results.append(_evaluate(setup, protocol.holdout(setup.images), []))
+    return results
 
 
-def _hold(contest: Contest, trial: protocol.Trial, models: list[Method]) -> Board:
-    """Hold a trial; without `models` all of the recipe's take part, in its order."""
+def _evaluate(
+    setup: EvaluationSetup, plan: protocol.ResamplingPlan, models: list[Method]
+) -> ComparisonResult:
+    """Evaluate models and baselines under a plan; [] means all of the recipe's models."""
     if not models:
-        order = list(contest.recipe.models)
-        models = sorted(
-            [*contest.encoders, *contest.classifiers], key=lambda m: order.index(m.name)
-        )
-    return hold(
-        trial,
-        [*models, *contest.baselines(trial)],
-        contest.images,
-        draws=contest.recipe.bootstrap,
-        seed=contest.recipe.seed,
-        run=contest.run,
+        order = list(setup.recipe.models)
+        models = sorted([*setup.encoders, *setup.classifiers], key=lambda m: order.index(m.name))
+    return evaluate(
+        plan,
+        [*models, *setup.baselines(plan)],
+        setup.images,
+        draws=setup.recipe.bootstrap,
+        seed=setup.recipe.seed,
+        run=setup.run,
     )
 
 
-def _balanced(recipe: EvalRecipe, images: LabelledImages, chosen: str, run: Run) -> bool:
-    if recipe.class_weights == "auto" and chosen == "cross-validation":
-        # Else a class that a fold tests is rarer in its training, and pooled scores suffer.
-        why = "cross-validation: training sides differ in their class frequencies"
+def _balanced(recipe: EvalRecipe, images: LabelledImages, protocol_name: str, run: Run) -> bool:
+    if recipe.class_weights == "auto" and protocol_name == "cross-validation":
+        # Otherwise a class with many images in the test fold is rare in its training images, and
+        # pooled scores suffer.
+        why = "cross-validation: class frequencies differ between the training sets of the folds"
         run.resolve("class_weights", "balanced", why)
         return True
-    counts = images.counts(images.of_split("train") if chosen == "holdout" else None)
-    balanced, why = choose_class_weights(recipe.class_weights, counts)
-    if recipe.class_weights == "auto":
-        run.resolve("class_weights", "balanced" if balanced else "none", why)
-    return balanced
+    training = images.of_split("train") if protocol_name == "holdout" else None
+    return resolve_class_weights(recipe.class_weights, images.counts(training), run)
 
 
-def _metrics(boards: list[Board]) -> dict[str, Any]:
-    first, *rest = (board.metrics() for board in boards)
+def _metrics(results: list[ComparisonResult]) -> dict[str, Any]:
+    first, *rest = (result.metrics() for result in results)
     return {**first, "holdout": rest[0]} if rest else first

@@ -1,4 +1,4 @@
-"""Folds of subjects, alike in their classes, the same for the same data and seed."""
+"""Stratified folds of subjects, the same for the same data and seed."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from medfm_cli.recipe import Auto
     from medfm_cli.scoring.images import LabelledImages
 
-MOST = 5
-TRIES = 50
+MAX_FOLDS = 5
+ATTEMPTS = 50
 ALWAYS_TRAIN = -1
 
 
 @dataclass(frozen=True, eq=False)
 class Folds:
-    """Which fold tests which image.
+    """The fold that tests each image.
 
     Attributes:
         of_image: int64 [M]; −1 for images that train in every fold and are never tested.
         count: the number of folds.
-        why: how the number was chosen.
-        untested: classes with a single subject: a fold that tested it could not train on it.
+        why: the reason for the number.
+        untested: classes with a single subject: a fold that tests it could not train on it.
     """
 
     of_image: NDArray[np.int64]
@@ -54,13 +54,13 @@ class Folds:
         return np.flatnonzero(self.of_image != ALWAYS_TRAIN)
 
 
-def make_folds(images: LabelledImages, wanted: int | Auto, *, seed: int) -> Folds:
-    """Deal the subjects out to folds so that every training side holds every class.
+def make_folds(images: LabelledImages, count: int | Auto, *, seed: int) -> Folds:
+    """Assign the subjects to folds so that every training set has every class.
 
-    Predictions of all folds are pooled and scored together, so a fold need not hold every class:
-    what matters is that no fold takes away the last subject of a class from its training side.
-    A class with two subjects therefore allows five folds as well as two. A class with one subject
-    stays on the training side for ever, together with all images of that subject.
+    Predictions of all folds are pooled and scored together, so a fold need not contain every
+    class; but no fold may contain all subjects of a class. A class with two subjects therefore
+    allows five folds as well as two. A class with one subject is always in the training set,
+    together with all images of that subject.
 
     Raises:
         DataError: fewer than two classes have two subjects, or more folds than subjects.
@@ -70,38 +70,38 @@ def make_folds(images: LabelledImages, wanted: int | Auto, *, seed: int) -> Fold
     if len({label for subject in kept for label in classes_of[subject]}) < 2:
         raise DataError(
             "cross-validation needs at least two classes with two subjects each",
-            hint="bring more subjects; with these data nothing can be measured",
+            hint="add subjects; these data do not allow an evaluation",
         )
-    count, why = _count(wanted, len(kept))
-    fold_of = _deal(kept, classes_of, count, seed=seed)
+    number, why = _number(count, len(kept))
+    fold_of = _assign(kept, classes_of, number, seed=seed)
     of_image = np.array([fold_of.get(s, ALWAYS_TRAIN) for s in images.subjects], dtype=np.int64)
-    return Folds(of_image, count, why, [images.classes[label] for label in untested])
+    return Folds(of_image, number, why, [images.classes[label] for label in untested])
 
 
-def _count(wanted: int | Auto, subjects: int) -> tuple[int, str]:
-    if wanted == "auto":
-        return min(MOST, subjects), f"at most {MOST}, for {subjects} subjects"
-    if wanted > subjects:
+def _number(count: int | Auto, subjects: int) -> tuple[int, str]:
+    if count == "auto":
+        return min(MAX_FOLDS, subjects), f"at most {MAX_FOLDS}, for {subjects} subjects"
+    if count > subjects:
         raise DataError(
-            f"{wanted} folds cannot be made of {subjects} subjects",
+            f"{subjects} subjects do not suffice for {count} folds",
             hint=f"set folds to {subjects} or less",
         )
-    return wanted, "as asked"
+    return count, "as configured"
 
 
 def _classes_of(images: LabelledImages) -> dict[str, Counter[int]]:
-    """How many images of which class each subject has."""
-    found: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    """The number of images of each class, by subject."""
+    counts: defaultdict[str, Counter[int]] = defaultdict(Counter)
     for subject, label in zip(images.subjects, images.truth.tolist(), strict=True):
-        found[subject][label] += 1
-    return dict(found)
+        counts[subject][label] += 1
+    return dict(counts)
 
 
 def _testable(classes_of: dict[str, Counter[int]], classes: int) -> tuple[list[str], list[int]]:
     """The subjects that can be tested, and the classes that cannot.
 
-    A subject that is the only one of a class stays in training; what it had of other classes goes
-    with it, which may leave another class with one subject.
+    A subject that is the only one of a class is always in training, with all of its images; this
+    may leave another class with one subject.
     """
     kept = sorted(classes_of)
     while True:
@@ -114,29 +114,29 @@ def _testable(classes_of: dict[str, Counter[int]], classes: int) -> tuple[list[s
         kept = stay
 
 
-def _deal(
+def _assign(
     subjects: list[str], classes_of: dict[str, Counter[int]], count: int, *, seed: int
 ) -> dict[str, int]:
-    """Deal until no fold holds all subjects of a class."""
+    """Assign until no fold contains all subjects of a class."""
     best: dict[str, int] = {}
-    for attempt in range(TRIES):
-        best = _deal_once(subjects, classes_of, count, seed=seed + attempt)
+    for attempt in range(ATTEMPTS):
+        best = _assign_once(subjects, classes_of, count, seed=seed + attempt)
         if _every_class_is_spread(best, classes_of):
             return best
     raise DataError(
-        f"the subjects cannot be dealt to {count} folds so that every training side has all "
+        f"the subjects cannot be assigned to {count} folds so that every training set has all "
         "classes",
         hint="use fewer folds, or protocol=holdout",
     )
 
 
-def _deal_once(
+def _assign_once(
     subjects: list[str], classes_of: dict[str, Counter[int]], count: int, *, seed: int
 ) -> dict[str, int]:
-    """Give each subject, rarest class first, to the fold that has least of that class.
+    """Assign each subject, rarest class first, to the fold with the fewest of that class.
 
-    Ties go to the fold with fewer subjects, then with fewer images; subjects that are alike come
-    in an order that depends on the seed.
+    Ties go to the fold with fewer subjects, then with fewer images; subjects with the same classes
+    are sorted randomly by the seed.
     """
     holders = _holders(subjects, classes_of)
     shuffled = [subjects[index] for index in epoch_order(len(subjects), seed=seed, epoch=0)]
@@ -161,11 +161,11 @@ def _every_class_is_spread(fold_of: dict[str, int], classes_of: dict[str, Counte
     for subject, fold in fold_of.items():
         for label in classes_of[subject]:
             folds[label].add(fold)
-    return all(len(there) > 1 for there in folds.values())
+    return all(len(numbers) > 1 for numbers in folds.values())
 
 
 def _holders(subjects: Iterable[str], classes_of: dict[str, Counter[int]]) -> Counter[int]:
-    """How many of the subjects have images of each class."""
+    """The number of subjects with images of each class."""
     return Counter(label for subject in subjects for label in classes_of[subject])
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from medfm_cli.commands.eval.folds import Folds, make_folds
 from medfm_cli.errors import DataError, UsageError
+from medfm_cli.scoring.splits import SplitIndices, dataset_splits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,34 +18,24 @@ if TYPE_CHECKING:
     from medfm_cli.runs import Run
     from medfm_cli.scoring.images import LabelledImages
 
-ENOUGH = 40
-"""Held-out subjects from which on the test split is taken: with fewer, an interval of the
-accuracy is wider than ±0.15."""
+MIN_HELD_OUT_SUBJECTS = 40
+"""Held-out subjects from which on the test split is used: with fewer, a confidence interval of
+the accuracy is wider than ±0.15."""
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
-    """Images that train, choose (may be none) and are tested."""
-
-    train: NDArray[np.int64]
-    val: NDArray[np.int64]
-    test: NDArray[np.int64]
-    fold: int = -1
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """One way of testing: its splits, and the images that they test together.
+class ResamplingPlan:
+    """The splits of an evaluation, and the images that they test together.
 
     Attributes:
         name: "holdout" or "cross-validation".
-        splits: one, or one a fold.
+        splits: one, or one per fold.
         tested: int64 [m], every tested image once, in the dataset's order.
         folds: of the cross-validation.
     """
 
     name: str
-    splits: list[Split]
+    splits: list[SplitIndices]
     tested: NDArray[np.int64]
     folds: Folds | None = None
 
@@ -54,10 +45,10 @@ class Trial:
 
 
 def choose_protocol(recipe: EvalRecipe, images: LabelledImages, *, encoders: bool, run: Run) -> str:
-    """Settle the protocol.
+    """Resolve the recipe's protocol.
 
     Raises:
-        UsageError: cross-validation is asked for, but no model could be refitted.
+        UsageError: the recipe sets cross-validation, but no model can be refitted.
     """
     if recipe.protocol == "cross-validation" and not encoders:
         raise UsageError(
@@ -66,26 +57,27 @@ def choose_protocol(recipe: EvalRecipe, images: LabelledImages, *, encoders: boo
         )
     if recipe.protocol != "auto":
         return recipe.protocol
-    chosen, why = _auto(images, encoders=encoders)
-    run.resolve("protocol", chosen, why)
-    return chosen
+    name, why = _auto(images, encoders=encoders)
+    run.resolve("protocol", name, why)
+    return name
 
 
 def _auto(images: LabelledImages, *, encoders: bool) -> tuple[str, str]:
-    outside = images.n_subjects(images.of_split("val", "test"))
+    held_out = images.n_subjects(images.of_split("val", "test"))
     if not encoders:
-        return "holdout", "classifiers cannot be trained again here, only scored"
-    if outside < ENOUGH:
+        return "holdout", "classifiers are not trained again, only scored"
+    if held_out < MIN_HELD_OUT_SUBJECTS:
         return "cross-validation", (
-            f"only {outside} labelled subjects are held out of training, fewer than {ENOUGH}"
+            f"only {held_out} labelled subjects are held out of training, fewer than "
+            f"{MIN_HELD_OUT_SUBJECTS}"
         )
     if not _scorable(images):
-        return "cross-validation", "the test split does not hold two classes"
-    return "holdout", f"{outside} labelled subjects are held out of training"
+        return "cross-validation", "the test split has fewer than two classes"
+    return "holdout", f"{held_out} labelled subjects are held out of training"
 
 
-def cross_validation(recipe: EvalRecipe, images: LabelledImages, run: Run) -> Trial:
-    """Every subject is tested once.
+def cross_validation(recipe: EvalRecipe, images: LabelledImages, run: Run) -> ResamplingPlan:
+    """Test every subject once.
 
     Raises:
         DataError: there are too few subjects.
@@ -93,35 +85,33 @@ def cross_validation(recipe: EvalRecipe, images: LabelledImages, run: Run) -> Tr
     folds = make_folds(images, recipe.folds, seed=recipe.seed)
     if recipe.folds == "auto":
         run.resolve("folds", folds.count, folds.why)
-    none = np.zeros(0, dtype=np.int64)
-    splits = [Split(folds.train(k), none, folds.test(k), k) for k in range(folds.count)]
-    return Trial("cross-validation", splits, folds.tested, folds)
+    no_validation = np.zeros(0, dtype=np.int64)
+    splits = [
+        SplitIndices(images, folds.train(fold), no_validation, folds.test(fold))
+        for fold in range(folds.count)
+    ]
+    return ResamplingPlan("cross-validation", splits, folds.tested, folds)
 
 
-def holdout(images: LabelledImages) -> Trial:
-    """Train and choose on the dataset's train and val, test on its test.
+def holdout(images: LabelledImages) -> ResamplingPlan:
+    """Train and select on the dataset's train and val, test on its test.
 
     Raises:
         DataError: there is nothing to test or nothing to train on.
     """
-    train, val, test = (images.of_split(name) for name in ("train", "val", "test"))
-    if not len(test):
+    if not len(images.of_split("test")):
         raise DataError(
             "the dataset has no labelled test image",
             hint="use protocol=cross-validation, or curate with a test split",
         )
-    if len(np.unique(images.truth[train])) < 2:
-        raise DataError(
-            "the training split has labelled images of one class only",
-            hint="curate with more subjects a class or with another split",
-        )
-    return Trial("holdout", [Split(train, val, test)], test)
+    splits = dataset_splits(images)
+    return ResamplingPlan("holdout", [splits], splits.test)
 
 
 def can_hold_out(images: LabelledImages) -> bool:
     """Whether the dataset's own splits allow a test at all."""
-    train = images.truth[images.of_split("train")]
-    return len(images.of_split("test")) > 0 and len(np.unique(train)) > 1
+    training = images.truth[images.of_split("train")]
+    return len(images.of_split("test")) > 0 and len(np.unique(training)) > 1
 
 
 def _scorable(images: LabelledImages) -> bool:

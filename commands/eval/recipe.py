@@ -16,30 +16,30 @@ BASELINES: tuple[Baseline, ...] = ("majority", "pixels", "random")
 
 
 class PixelKeys(Part):
-    """The baseline that looks at raw pixels: logistic regression on small images."""
+    """The baseline on raw pixels: logistic regression on downsized images."""
 
-    size: int = Field(28, ge=4, le=128, description="Side the images are shrunk to, in pixels.")
+    size: int = Field(28, ge=4, le=128, description="Side of the downsized images, in pixels.")
     inverse_l2: float = Field(0.01, gt=0, description="C of the logistic regression.")
 
 
 class EvalRecipe(Recipe):
-    """Score models beside baselines, with intervals over subjects and paired differences.
+    """Compare models with baselines, with intervals over subjects and paired differences.
 
-    Encoders are scored by a linear probe, classifiers as they are, on images that they were not
-    trained on.
+    Encoders are scored by a linear probe, classifiers without further training, on images that
+    they were not trained on.
     """
 
-    data: str = Field(description="Dataset with one label an image: a folder or a run directory.")
+    data: str = Field(description="Dataset with one label per image: a folder or a run directory.")
     models: dict[str, str] = Field(
-        min_length=1, description="Name in the tables → model folder or run directory."
+        min_length=1, description="Name in the report → model folder or run directory."
     )
     protocol: Protocol | Auto = Field(
         "auto",
         description="holdout: the dataset's test split; cross-validation: every subject is tested "
-        "once; auto: cross-validation of encoders below 40 held-out subjects.",
+        "once; auto: cross-validation of encoders if fewer than 40 subjects are held out.",
     )
     folds: Annotated[int, Field(ge=2)] | Auto = Field(
-        "auto", description="Parts of the cross-validation; auto: at most 5."
+        "auto", description="Folds of the cross-validation; auto: at most 5."
     )
     baselines: list[Baseline] = Field(
         list(BASELINES),
@@ -50,24 +50,26 @@ class EvalRecipe(Recipe):
     pixels: PixelKeys = Field(PixelKeys(), description="The baseline on raw pixels.")
     class_weights: ClassWeights = Field(
         "auto",
-        description="balanced: every class counts alike in training, for all methods; "
-        "auto: balanced from 2 : 1 on, and in cross-validation.",
+        description="balanced: all classes have the same weight in training, for all methods; "
+        "auto: balanced from a class ratio of 2 : 1, and in cross-validation.",
     )
-    bootstrap: int = Field(1000, ge=100, description="Draws of subjects behind every interval.")
+    bootstrap: int = Field(
+        1000, ge=100, description="Bootstrap draws of subjects for every interval."
+    )
     errors_shown: int = Field(
-        12, ge=0, le=100, description="Misclassified images pictured in the report; 0: none."
+        12, ge=0, le=100, description="Misclassified images shown in the report; 0: none."
     )
     gate: dict[Metric, float] = Field(
         {},
-        description="Metric → least value the first model must reach (most, for brier and ece); "
-        "exit code 5 when it does not.",
+        description="Metric → minimum for the first model (maximum for brier and ece); exit code 5 "
+        "if it is missed.",
     )
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
-        if taken := sorted(set(self.models) & set(BASELINES)):
+        if clashes := sorted(set(self.models) & set(BASELINES)):
             raise ValueError(
-                f"models: '{taken[0]}' is the name of a baseline; give the model another name"
+                f"models: '{clashes[0]}' is the name of a baseline; give the model another name"
             )
         return self
 

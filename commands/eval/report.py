@@ -1,15 +1,15 @@
-"""What the evaluation tells, and how much of it can be believed."""
+"""The report of an evaluation: protocol, scores, differences, and the limits of the numbers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from medfm_cli.commands.eval.error_analysis import closeup
-from medfm_cli.commands.eval.methods.pixels import Pixels
+from medfm_cli.commands.eval.error_analysis import error_analysis
+from medfm_cli.commands.eval.methods.pixels import PixelRegression
 from medfm_cli.metrics import SCORERS
 from medfm_cli.runs import Callout, Facts, Section, Table, Text
-from medfm_cli.scoring import caveats as remarks
+from medfm_cli.scoring import caveats
 from medfm_cli.scoring.charts import forest_figure
 from medfm_cli.scoring.tables import (
     CALIBRATION,
@@ -20,8 +20,9 @@ from medfm_cli.scoring.tables import (
 )
 
 if TYPE_CHECKING:
-    from medfm_cli.commands.eval.candidates import Entrant
-    from medfm_cli.commands.eval.comparison import Board
+    from medfm_cli.commands.eval.candidates import Candidate
+    from medfm_cli.commands.eval.comparison import ComparisonResult
+    from medfm_cli.commands.eval.methods.base import Method
     from medfm_cli.commands.eval.recipe import EvalRecipe
     from medfm_cli.data import Dataset
     from medfm_cli.runs import Run
@@ -31,125 +32,137 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Story:
-    """Everything there is to tell."""
+class ReportContext:
+    """The inputs of the report.
+
+    Attributes:
+        results: the main comparison first, then the holdout, if there is a second one.
+        overlaps: by classifier.
+        balanced: whether the training losses balanced the classes.
+    """
 
     recipe: EvalRecipe
     dataset: Dataset
     images: LabelledImages
-    entrants: list[Entrant]
-    boards: list[Board]
+    candidates: list[Candidate]
+    results: list[ComparisonResult]
     overlaps: dict[str, Overlap]
     balanced: bool
 
 
-def headline(story: Story) -> str:
-    """The first model, its AUC and whether it is better than its random-weight twin."""
-    board = story.boards[0]
-    score = board.comparison.estimate(board.main, "auc")
-    told = (
-        f"{board.main}: AUC {score.text()} in {_trial(board)} "
+def headline(context: ReportContext) -> str:
+    """The AUC of the first model, and its difference from random weights."""
+    result = context.results[0]
+    score = result.comparison.estimate(result.main, "auc")
+    text = (
+        f"{result.main}: AUC {score.text()} in {_plan_name(result)} "
         f"({score.n} images of {score.subjects} subjects)"
     )
-    twins = [name for name in board.baselines if name.startswith("random")]
-    if not twins:
-        return told + "."
-    difference = board.comparison.difference(board.main, twins[0], "auc")
-    return f"{told}; beside random weights {difference.text()}: {remarks.verdict(difference)}."
+    random = [name for name in result.baselines if name.startswith("random")]
+    if not random:
+        return text + "."
+    difference = result.comparison.difference(result.main, random[0], "auc")
+    return (
+        f"{text}; compared with random weights {difference.text()}: {caveats.verdict(difference)}."
+    )
 
 
-def summary(story: Story) -> Table:
-    """The table at the end of the command: the main trial, and the held-out one under it."""
-    tables = [_score_table(board) for board in story.boards]
+def summary(context: ReportContext) -> Table:
+    """The table at the end of the command: the main comparison, then the held-out test split."""
+    tables = [_score_table(result) for result in context.results]
     if len(tables) == 1:
         return tables[0]
     rows = [
-        [_short_trial(board), *row]
-        for board, table in zip(story.boards, tables, strict=True)
+        [_short_plan_name(result), *row]
+        for result, table in zip(context.results, tables, strict=True)
         for row in table.rows
     ]
-    strong = [i for i, row in enumerate(rows) if row[1] in story.recipe.models]
-    columns = ["Trial", *tables[0].columns]
+    strong = [i for i, row in enumerate(rows) if row[1] in context.recipe.models]
+    columns = ["Protocol", *tables[0].columns]
     return Table(columns, rows, "95 % intervals by bootstrap over subjects.", strong=strong)
 
 
-def sections(story: Story, run: Run) -> list[Section]:
+def sections(context: ReportContext, run: Run) -> list[Section]:
     """The report."""
-    first, *rest = story.boards
-    found = [
-        Section("How it was tested", _how(story)),
-        Section("Scores", _scores(story, first, run)),
-        Section("What the models add", _differences(first)),
-        Section(f"{first.main} in detail", _closeup(story, run)),
+    main, *others = context.results
+    report = [
+        Section("Evaluation protocol", _protocol(context)),
+        Section("Scores", _scores(context, main, run)),
+        Section("Gain over the baselines", _differences(main)),
+        Section(f"Error analysis of {main.main}", _error_analysis(context, run)),
     ]
-    for board in rest:
-        blocks = [*_held_out(story, board), *_scores(story, board, run), *_differences(board)]
-        found.append(Section("The held-out test split", blocks))
-    return found
+    for result in others:
+        blocks = [
+            *_held_out(context, result),
+            *_scores(context, result, run),
+            *_differences(result),
+        ]
+        report.append(Section("Held-out test split", blocks))
+    return report
 
 
-def _closeup(story: Story, run: Run) -> list[Block]:
-    return closeup(
-        story.dataset,
-        story.images,
-        story.boards[0],
-        recipe=story.recipe,
+def _error_analysis(context: ReportContext, run: Run) -> list[Block]:
+    return error_analysis(
+        context.dataset,
+        context.images,
+        context.results[0],
+        recipe=context.recipe,
         run=run,
     )
 
 
-def _how(story: Story) -> list[Block]:
-    board = story.boards[0]
-    cases = board.cases[board.main]
+def _protocol(context: ReportContext) -> list[Block]:
+    result = context.results[0]
+    cases = result.cases[result.main]
     blocks: list[Block] = [
         Facts(
             {
-                "Protocol": _short_trial(board),
+                "Protocol": _plan_name(result),
                 "Images": cases.n,
                 "Subjects": cases.n_subjects,
                 "Classes": cases.n_classes,
-                "Bootstrap draws": story.recipe.bootstrap,
-                "Classes weighted": "alike" if story.balanced else "by their frequency",
+                "Bootstrap draws": context.recipe.bootstrap,
+                "Class weights": "balanced" if context.balanced else "none",
             }
         ),
-        remarks.size_remark(cases, of="tested set"),
-        Text(_explained(board)),
+        caveats.sample_size(cases, of="tested set"),
+        Text(_explanation(result)),
     ]
-    if board.trial.folds is not None:
-        blocks += _folds(story, board)
+    if result.plan.folds is not None:
+        blocks += _folds(context, result)
     else:
-        blocks += _held_out(story, board)
-    blocks += _pretrained_here(story)
+        blocks += _held_out(context, result)
+    blocks += _pretrained_here(context)
     return blocks
 
 
-def _explained(board: Board) -> str:
+def _explanation(result: ComparisonResult) -> str:
     unit = (
-        "The unit is the image: where an image was cut into tiles their probabilities are "
-        "averaged. Intervals come from a bootstrap that draws subjects, not images; all methods "
-        "share the draws, so differences are paired. "
+        "The unit is the image: if an image is cut into tiles, their probabilities are averaged. "
+        "Confidence intervals come from a bootstrap over subjects, not images. All methods share "
+        "the bootstrap draws, so differences are paired. "
     )
-    if board.trial.folds is None:
+    if result.plan.folds is None:
         return unit + (
-            "Methods that learn here (probes, baselines) learn from the training split; the "
-            "validation split picks a probe's epoch; the test split is only scored."
+            "Probes and baselines are trained on the training split. The validation split selects "
+            "the epoch of a probe. The test split is only scored."
         )
     return unit + (
-        f"The subjects were dealt to {board.trial.folds.count} folds, alike in their classes. "
-        "Each fold is predicted by methods that learnt from the other folds, and the predictions "
-        "of all folds are scored together. A fold may lack a class, but no training side does. "
-        "There is no validation side: probes are taken after their last epoch. The intervals show "
-        "which subjects happened to be tested, not how else the folds might have been dealt."
+        f"The subjects are assigned to {result.plan.folds.count} folds, stratified by class. Each "
+        "fold is predicted by methods trained on the other folds, and the predictions of all folds "
+        "are scored together. A fold may lack a class, but no training set does. There is no "
+        "validation set: probes are used after their last epoch. Intervals reflect the sampling of "
+        "subjects, not the choice of folds."
     )
 
 
-def _folds(story: Story, board: Board) -> list[Block]:
-    folds = board.trial.folds
+def _folds(context: ReportContext, result: ComparisonResult) -> list[Block]:
+    folds = result.plan.folds
     if folds is None:
         return []
-    images, cases = story.images, board.cases[board.main]
+    images, cases = context.images, result.cases[result.main]
     right = (cases.truth == cases.predicted).astype(float)
-    of_tested = folds.of_image[board.trial.tested]
+    of_tested = folds.of_image[result.plan.tested]
     rows: list[list[Cell]] = [
         [
             fold + 1,
@@ -163,131 +176,134 @@ def _folds(story: Story, board: Board) -> list[Block]:
     columns = ["Fold", "Subjects tested", *images.classes, "Subjects in training"]
     blocks: list[Block] = [
         Table(
-            [*columns, f"Accuracy of {board.main}"],
+            [*columns, f"Accuracy of {result.main}"],
             rows,
-            "Tested images of each class by fold. Accuracies of single folds scatter widely.",
+            "Tested images of each class by fold. Accuracies of single folds vary widely.",
         )
     ]
     if folds.untested:
         blocks.append(
             Callout(
                 "warn",
-                f"{', '.join(folds.untested)}: one subject only. A fold that tested it could not "
-                "train on it, so it stays in training and is not scored.",
+                f"{', '.join(folds.untested)}: one subject only. A fold that tests it could not "
+                "train on it, so it is always in the training set and is not scored.",
             )
         )
     return blocks
 
 
-def _held_out(story: Story, board: Board) -> list[Block]:
-    cases = board.cases[board.main]
+def _held_out(context: ReportContext, result: ComparisonResult) -> list[Block]:
+    cases = result.cases[result.main]
     blocks: list[Block] = []
-    if board is not story.boards[0]:
+    if result is not context.results[0]:
         blocks += [
             Text(
-                "Classifiers were trained once, on the training split, and are scored here on the "
-                "test split as they are. The other methods learn from the same training split."
+                "The classifiers were trained once, on the training split, and are scored on the "
+                "test split without further training. The other methods are trained on the same "
+                "training split."
             ),
-            remarks.size_remark(cases, of="test split"),
+            caveats.sample_size(cases, of="test split"),
         ]
-    absent = remarks.absent_remark(cases, of="test split")
+    absent = caveats.absent_classes(cases, of="test split")
     blocks += [absent] if absent else []
-    return blocks + _trained_on(story)
+    return blocks + _training_overlap(context)
 
 
-def _trained_on(story: Story) -> list[Block]:
-    """Say whether the classifiers saw subjects of the test split, those alike in one remark."""
-    alike: dict[Overlap, list[str]] = {}
-    for name, each in story.overlaps.items():
-        alike.setdefault(each, []).append(name)
+def _training_overlap(context: ReportContext) -> list[Block]:
+    """Whether the classifiers were trained on test subjects; equal findings share a callout."""
+    names_by_overlap: dict[Overlap, list[str]] = {}
+    for name, overlap in context.overlaps.items():
+        names_by_overlap.setdefault(overlap, []).append(name)
     blocks: list[Block] = []
-    for each, names in alike.items():
-        who, was = ", ".join(names), "were" if len(names) > 1 else "was"
-        if each.known:
-            text = f"{who} {was} trained on no subject of the test split"
-            blocks.append(Callout("good", f"{text} ({each.why}; the lineage says so)."))
+    for overlap, names in names_by_overlap.items():
+        models, was = ", ".join(names), "were" if len(names) > 1 else "was"
+        if overlap.known:
+            text = f"{models} {was} trained on no subject of the test split"
+            blocks.append(Callout("good", f"{text} (by the lineage: {overlap.why})."))
         else:
-            text = f"Whether {who} {was} trained on subjects of the test split is not known"
-            blocks.append(Callout("warn", f"{text}: {each.why}."))
+            text = f"It is not known whether {models} {was} trained on subjects of the test split"
+            blocks.append(Callout("warn", f"{text}: {overlap.why}."))
     return blocks
 
 
-def _pretrained_here(story: Story) -> list[Block]:
-    """Say when an encoder saw images of this dataset, if only without labels."""
-    version = story.dataset.version
+def _pretrained_here(context: ReportContext) -> list[Block]:
+    """A note about encoders that were pretrained on images of this dataset."""
+    version = context.dataset.version
     names = [
-        entrant.name
-        for entrant in story.entrants
-        if entrant.is_encoder
-        and version in {origin.version for origin in entrant.loaded.config.lineage.datasets}
+        candidate.name
+        for candidate in context.candidates
+        if candidate.is_encoder
+        and version in {origin.version for origin in candidate.loaded.config.lineage.datasets}
     ]
     if not names:
         return []
     return [
         Callout(
             "note",
-            f"{', '.join(names)}: pretrained on images of this very dataset, without labels. "
-            "That is a fair use of unlabelled images, but scores on another hospital's images "
-            "may be lower.",
+            f"{', '.join(names)}: pretrained on images of this dataset, without labels. This is a "
+            "legitimate use of unlabelled images, but scores on images of another hospital may be "
+            "lower.",
         )
     ]
 
 
-def _scores(story: Story, board: Board, run: Run) -> list[Block]:
-    scores = board.scores()
-    suffix = "" if board is story.boards[0] else "-held-out"
+def _scores(context: ReportContext, result: ComparisonResult, run: Run) -> list[Block]:
+    scores = result.scores()
+    suffix = "" if result is context.results[0] else "-held-out"
     folder = run.path("figures", "x").parent
-    found = [remarks.perfect_remark(name, scores[name]) for name in board.models]
-    found.append(remarks.draws_remark(scores[board.main]))
+    notes = [caveats.perfect_score(name, scores[name]) for name in result.models]
+    notes.append(caveats.undefined_draws(scores[result.main]))
     return [
-        _score_table(board),
-        forest_figure(scores, MAIN, folder, strong=board.main, name=f"scores{suffix}"),
-        *(remark for remark in found if remark is not None),
+        _score_table(result),
+        forest_figure(scores, MAIN, folder, strong=result.main, name=f"scores{suffix}"),
+        *(note for note in notes if note is not None),
         score_table(scores, CALIBRATION, caption=CALIBRATION_CAPTION),
         Table(
-            ["Method", "What it is"],
-            [[method.name, _about(method)] for method in board.methods],
-            "The methods.",
+            ["Method", "Description"],
+            [[method.name, _description(method)] for method in result.methods],
+            "Methods.",
         ),
     ]
 
 
-def _score_table(board: Board) -> Table:
+def _score_table(result: ComparisonResult) -> Table:
     return score_table(
-        board.scores(),
+        result.scores(),
         MAIN,
-        caption=f"{_trial(board).capitalize()}; 95 % intervals by bootstrap over subjects.",
-        strong=list(range(len(board.models))),
+        caption=f"{_plan_name(result).capitalize()}; 95 % intervals by bootstrap over subjects.",
+        strong=list(range(len(result.models))),
     )
 
 
-def _about(method: object) -> str:
-    text = str(getattr(method, "about", ""))
-    if isinstance(method, Pixels) and method.unfinished:
-        text += f" {method.unfinished} fits did not converge within 1000 iterations."
-    return text
+def _description(method: Method) -> str:
+    if isinstance(method, PixelRegression) and method.unconverged:
+        return (
+            f"{method.description} {method.unconverged} fits did not converge within 1000 "
+            "iterations."
+        )
+    return method.description
 
 
-def _differences(board: Board) -> list[Block]:
-    found = board.differences()
-    if not found:
-        return [Callout("warn", "No baseline was asked for: the scores stand alone.")]
+def _differences(result: ComparisonResult) -> list[Block]:
+    differences = result.differences()
+    if not differences:
+        return [Callout("warn", "The recipe has no baseline to compare the scores with.")]
     blocks: list[Block] = [
-        remarks.gain_remark(each, label=SCORERS[each.metric].label)
-        for each in found
-        if each.metric == "auc" and each.model == board.main
+        caveats.gain(each, label=SCORERS[each.metric].label)
+        for each in differences
+        if each.metric == "auc" and each.model == result.main
     ]
     caption = (
-        "Differences on the same images. Gain or worse: the interval lies on one side of zero. "
-        "No gain: it holds zero. The intervals are not corrected for several comparisons."
+        "Paired differences on the same images. Gain or worse: the interval excludes zero. "
+        "No gain: it includes zero. The intervals are not corrected for multiple comparisons."
     )
-    return [*blocks, difference_table(found, caption=caption)]
+    return [*blocks, difference_table(differences, caption=caption)]
 
 
-def _trial(board: Board) -> str:
-    folds = board.trial.folds
+def _plan_name(result: ComparisonResult) -> str:
+    folds = result.plan.folds
     return f"{folds.count}-fold cross-validation" if folds else "held-out test split"
 
 
-def _short_trial(board: Board) -> str:
-    return f"{board.trial.folds.count} folds" if board.trial.folds else "test split"
+def _short_plan_name(result: ComparisonResult) -> str:
+    return f"{result.plan.folds.count} folds" if result.plan.folds else "test split"

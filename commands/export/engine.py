@@ -18,7 +18,7 @@ from medfm_cli.data import Dataset
 from medfm_cli.data.fitted import Fitted
 from medfm_cli.errors import DataError
 from medfm_cli.inference.bundle import CARD_FILE, MODEL_FILE, file_sha256
-from medfm_cli.inference.session import Session
+from medfm_cli.inference.session import OnnxSession
 from medfm_cli.models.directory import load_model
 from medfm_cli.models.lineage import extend
 from medfm_cli.runs import Result
@@ -41,8 +41,8 @@ FEW_SUBJECTS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
-    """What the work gave: all that the result is made of."""
+class ExportOutput:
+    """The parts of an export that the result is made of."""
 
     config: ImageConfig
     parity: Parity
@@ -53,10 +53,10 @@ class Exported:
 
 
 def run(recipe: ExportRecipe, run: Run) -> Result:
-    """Write the bundle of a model, after ONNX Runtime was seen to answer as PyTorch does.
+    """Write the bundle of a model, after checking that ONNX Runtime and PyTorch agree.
 
     Raises:
-        RunFailed: it does not; no bundle is left then.
+        RunFailed: they do not agree; no bundle is written.
         DataError: the model, the data or the evaluation cannot be used.
     """
     loaded = load_model(find(recipe.model, "model"), takes="image")
@@ -64,10 +64,10 @@ def run(recipe: ExportRecipe, run: Run) -> Result:
     images = _images(recipe, run, datasets[0], loaded.config)
     multi_label = loaded.config.label_schema.kind == "multi"
     graph = Graph(loaded.module, loaded.config.preprocessing, multi_label=multi_label)
-    config = _filled(recipe, run, loaded.config)
+    config = _completed(recipe, run, loaded.config)
     with replace_dir(run.path("bundle")) as folder:
-        exported = _export(recipe, run, graph, images, config, datasets, folder)
-    return _result(run.path("bundle"), exported)
+        output = _export(recipe, run, graph, images, config, datasets, folder)
+    return _result(run.path("bundle"), output)
 
 
 def _export(
@@ -78,13 +78,13 @@ def _export(
     config: ImageConfig,
     datasets: list[Dataset],
     folder: Path,
-) -> Exported:
+) -> ExportOutput:
     model = folder / MODEL_FILE
     write_onnx(graph, model, opset=recipe.opset)
     run.log("exported", bytes=model.stat().st_size, opset=recipe.opset)
     run.check_stop()
     batches = (images[i : i + BATCH] for i in range(0, len(images), BATCH))
-    parity = measure_parity(graph, Session(model), batches, tolerance=recipe.parity.tolerance)
+    parity = measure_parity(graph, OnnxSession(model), batches, tolerance=recipe.parity.tolerance)
     run.metric(**parity.to_json())
     run.check_stop()
     latency = _latency(recipe, run, graph, model, images)
@@ -96,7 +96,7 @@ def _export(
     )
     for gap in sources.gaps:
         run.console.warn(f"sources.txt is not complete: {gap}")
-    return Exported(config, parity, latency, sources, model.stat().st_size, sha256)
+    return ExportOutput(config, parity, latency, sources, model.stat().st_size, sha256)
 
 
 def _images(
@@ -116,7 +116,7 @@ def _rows(recipe: ExportRecipe, run: Run, dataset: Dataset) -> NDArray[np.int64]
         rows = dataset.rows(None if split == "all" else split)
         if len(rows):
             if recipe.split == "auto":
-                run.resolve("split", split, "the first of test, val, all that has images")
+                run.resolve("split", split, "the first of test, val and all with images")
             return rows
     raise DataError(
         f"the dataset {dataset.card.name} has no images in its split '{recipe.split}'",
@@ -130,7 +130,7 @@ def _latency(
     threads = recipe.latency.threads
     if threads == "auto":
         threads = cores()
-        run.resolve("latency.threads", threads, "the cores this process may use")
+        run.resolve("latency.threads", threads, "the cores available to this process")
     latency = measure_latency(
         graph,
         model,
@@ -145,51 +145,51 @@ def _latency(
     return latency
 
 
-def _filled(recipe: ExportRecipe, run: Run, config: ImageConfig) -> ImageConfig:
-    """The config with the chain up to this run, and all that records say for its card."""
+def _completed(recipe: ExportRecipe, run: Run, config: ImageConfig) -> ImageConfig:
+    """The config with the lineage up to this run and the metrics and limitations for its card."""
     card = config.card
     inputs = recipe.inputs()
     metrics = list(card.metrics)
     if recipe.eval:
         metrics += evaluation_metrics(recipe.eval, model=inputs["model"])
-    limits = [*card.limitations, *recipe.limitations, *_small(metrics)]
+    limitations = [*card.limitations, *recipe.limitations, *_few_subjects(metrics)]
     card = card.model_copy(
         update={
             "intended_use": recipe.intended_use or card.intended_use,
             "metrics": metrics,
-            "limitations": list(dict.fromkeys(limits)),
+            "limitations": list(dict.fromkeys(limitations)),
         }
     )
     lineage = extend(run, inputs=inputs, parents=[config.lineage])
     return config.model_copy(update={"card": card, "lineage": lineage})
 
 
-def _small(metrics: list[MetricFacts]) -> list[str]:
-    """A caveat, where the records show that few people were measured on."""
+def _few_subjects(metrics: list[MetricFacts]) -> list[str]:
+    """A limitation if a metric was measured on few subjects."""
     subjects = [metric.subjects for metric in metrics if metric.subjects is not None]
     if not subjects or min(subjects) >= FEW_SUBJECTS:
         return []
     return [
-        f"Numbers were measured on as few as {min(subjects)} subjects: they show that the method "
-        "runs, and say little about other patients."
+        f"Metrics were measured on as few as {min(subjects)} subjects: they show that the method "
+        "works and do not generalise to other patients."
     ]
 
 
-def _result(bundle: Path, exported: Exported) -> Result:
-    parity, latency = exported.parity, exported.latency
+def _result(bundle: Path, output: ExportOutput) -> Result:
+    parity, latency = output.parity, output.latency
     card = (bundle / CARD_FILE).read_text("utf-8")
     return Result(
         metrics={
             "parity": parity.to_json(),
             "latency": [asdict(item) for item in latency],
-            "onnx_bytes": exported.size,
-            "sources": exported.sources.count,
+            "onnx_bytes": output.size,
+            "sources": output.sources.count,
         },
         artefacts={"bundle": "bundle"},
         sections=report.sections(
-            exported.config, parity, latency, exported.sources, card=card, size=exported.size
+            output.config, parity, latency, output.sources, card=card, size=output.size
         ),
         summary=report.summary(parity, latency),
-        headline=report.headline(parity, latency, size=exported.size),
-        lineage={**exported.config.lineage.model_dump(), "model.onnx": exported.sha256},
+        headline=report.headline(parity, latency, size=output.size),
+        lineage={**output.config.lineage.model_dump(), "model.onnx": output.sha256},
     )

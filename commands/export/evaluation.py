@@ -1,4 +1,4 @@
-"""The numbers of an eval run, for the card."""
+"""The metrics of an eval run, for the card."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ THIS = "this model"
 
 
 def evaluation_hash(reference: str) -> str:
-    """Hash of the numbers of an eval run.
+    """Hash of the metrics of an eval run.
 
     Raises:
-        DataError: it is no finished run.
+        DataError: it is not a finished run.
     """
     return digest(_document(reference)["metrics"])
 
 
 def evaluation_metrics(reference: str, *, model: str) -> list[MetricFacts]:
-    """The numbers of an eval run, of every model and baseline, as the card shows them.
+    """The metrics of an eval run, for every model and baseline, as the card shows them.
 
     Args:
         reference: the run directory.
-        model: content hash of the model the card is for: its rows say so.
+        model: content hash of the card's model, whose rows are named "this model".
 
     Raises:
-        DataError: it is no finished run, or no evaluation.
+        DataError: it is not a finished evaluation.
     """
     document = _document(reference)
     metrics, names = document["metrics"], _names(document, model)
-    boards = [metrics, metrics["holdout"]] if "holdout" in metrics else [metrics]
+    results = [metrics, metrics["holdout"]] if "holdout" in metrics else [metrics]
     try:
-        return [fact for board in boards for fact in _board(board, names)]
+        return [fact for result in results for fact in _metric_facts(result, names)]
     except (KeyError, TypeError, AttributeError, ValueError):
         raise DataError(
-            f"the run '{reference}' holds no measured numbers for the card",
+            f"the run '{reference}' has no evaluation metrics for the card",
             hint="give the run directory of a medfm eval",
         ) from None
 
 
-def _board(board: dict[str, Any], names: dict[str, str]) -> list[MetricFacts]:
-    protocol = str(board["protocol"])
-    if board["folds"]:
-        protocol = f"{board['folds']}-fold {protocol}"
+def _metric_facts(result: dict[str, Any], names: dict[str, str]) -> list[MetricFacts]:
+    protocol = str(result["protocol"])
+    if result["folds"]:
+        protocol = f"{result['folds']}-fold {protocol}"
     return [
         MetricFacts(
             name=metric,
@@ -60,17 +60,17 @@ def _board(board: dict[str, Any], names: dict[str, str]) -> list[MetricFacts]:
             of=names.get(method, method),
             protocol=protocol,
         )
-        for method, scores in board["scores"].items()
+        for method, scores in result["scores"].items()
         for metric, score in scores.items()
         if metric in MAIN and score["value"] is not None
     ]
 
 
 def _names(document: dict[str, Any], model: str) -> dict[str, str]:
-    """What the evaluation called the model the card is for, and what the card calls it."""
+    """The evaluation's name of the card's model → its name in the card."""
     inputs = document.get("inputs", {})
-    called = [key.removeprefix("models.") for key, value in inputs.items() if value == model]
-    return {name: f"{THIS} ({name})" for name in called}
+    names = [key.removeprefix("models.") for key, value in inputs.items() if value == model]
+    return {name: f"{THIS} ({name})" for name in names}
 
 
 def _document(reference: str) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _document(reference: str) -> dict[str, Any]:
         finished = document["status"] == "done" and isinstance(document["metrics"], dict)
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError(
-            f"'{reference}' is no finished run: it has no readable result.json with numbers",
+            f"'{reference}' is not a finished run: it has no readable result.json with metrics",
             hint="give the run directory of a medfm eval",
         ) from None
     if not finished:

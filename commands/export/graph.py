@@ -1,4 +1,4 @@
-"""From a PyTorch model to an ONNX graph that takes the stored bytes as they are."""
+"""Convert a PyTorch model to an ONNX graph with stored uint8 images as input."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 EXAMPLES = 2
 LARGEST = 2_000_000_000
-"""Bytes of weights; protobuf ends at 2³¹."""
+"""Bytes of weights; protobuf is limited to 2³¹."""
 
 
 class Graph(nn.Module):
     """uint8 images [N,C,S,S] to features [N,D] and, with a head, logits and probabilities [N,K].
 
-    Normalisation is part of the graph, by the function that training uses: whoever runs the
-    model cannot forget it or do it otherwise.
+    Normalisation is part of the graph, by the function that training uses, so a user of the model
+    cannot omit or change it.
     """
 
     def __init__(
@@ -65,8 +65,8 @@ class Graph(nn.Module):
 def write_onnx(graph: Graph, path: Path, *, opset: int) -> None:
     """Write the graph as one ONNX file with a dynamic batch.
 
-    The same model gives the same bytes: torch's notes in the file (source lines of this machine,
-    stack traces) are taken out.
+    The same model gives the same bytes: torch's metadata in the file (source lines of this
+    machine, stack traces) is removed.
 
     Raises:
         UsageError: the weights are too large for one ONNX file.
@@ -75,7 +75,7 @@ def write_onnx(graph: Graph, path: Path, *, opset: int) -> None:
     size = sum(value.numel() * value.element_size() for value in graph.parameters())
     if size > LARGEST:
         raise UsageError(
-            f"the weights take {size / 1e9:.1f} GB, and one ONNX file holds less than 2 GB",
+            f"the weights take {size / 1e9:.1f} GB, and an ONNX file is limited to 2 GB",
             hint="export a smaller backbone",
         )
     preprocessing = graph.preprocessing
@@ -102,7 +102,7 @@ def write_onnx(graph: Graph, path: Path, *, opset: int) -> None:
 
 
 def _anonymise(model: onnx.ModelProto) -> None:
-    """Remove what describes the machine and the Python source rather than the model."""
+    """Remove metadata about the machine and the Python source."""
     model.doc_string = ""
     del model.metadata_props[:]
     for graph in (model.graph, *model.functions):
@@ -121,7 +121,7 @@ def _anonymise(model: onnx.ModelProto) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's own remarks (deprecations inside torch and onnxscript) off stderr."""
+    """Keep the exporter's own warnings (deprecations in torch and onnxscript) off stderr."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""How long a batch takes in ONNX Runtime and in PyTorch, side by side."""
+"""Latency of a batch in ONNX Runtime and in PyTorch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from medfm_cli.inference.session import Session
+from medfm_cli.inference.session import OnnxSession
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from medfm_cli.commands.export.graph import Graph
 
 BLOCK = 5
-"""Runs of one runtime before the other's turn, at most."""
+"""At most so many runs of one runtime before the other."""
 ROUNDS = 4
-"""Rounds of turns that the time should allow; a slow model gets shorter turns."""
+"""Alternations that the time should allow; a slow model has fewer runs in each."""
 QUIET = 1.5
-"""A median above this many times the fastest run tells of other work on the machine."""
+"""A median above this many times the fastest run indicates other load on the machine."""
 REST = 0.05
-"""Seconds between turns: idle threads of either runtime spin for a while and would disturb."""
+"""Seconds between alternations: idle threads of a runtime busy-wait and would disturb the other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
     """Median seconds per batch of `batch` images, both on `threads` threads of the CPU.
 
-    The fastest run of each tells how quiet the machine was: see `disturbed`.
+    The fastest run of each shows how idle the machine was: see `disturbed`.
     """
 
     batch: int
@@ -47,12 +47,12 @@ class Latency:
 
     @property
     def disturbance(self) -> float:
-        """How many times slower than its fastest run the median run was, in the worse case."""
+        """The larger ratio of median to fastest run of the two runtimes."""
         return max(self.onnxruntime / self.onnxruntime_fastest, self.pytorch / self.pytorch_fastest)
 
     @property
     def disturbed(self) -> bool:
-        """Whether something else worked on the machine, so that the ratio means little."""
+        """Whether other load makes the comparison unreliable."""
         return self.disturbance > QUIET
 
 
@@ -66,12 +66,12 @@ def measure_latency(
     threads: int,
     seconds: float,
 ) -> list[Latency]:
-    """Time both on the first images of [N,C,S,S] (repeated to fill a batch), in turns.
+    """Time both on the first images of [N,C,S,S] (repeated to fill a batch), alternating.
 
-    They take turns, a few runs each, because the speed of a shared machine drifts: both meet the
-    same drift. A batch size is given up to `repeats` runs or about `seconds`, whichever ends first.
+    They alternate after a few runs, because the speed of a shared machine drifts: both see the
+    same drift. A batch size ends after `repeats` runs or about `seconds`, whichever comes first.
     """
-    session = Session(model, threads=threads)
+    session = OnnxSession(model, threads=threads)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -86,43 +86,45 @@ def measure_latency(
 
 def _one_size(
     graph: Graph,
-    session: Session,
+    session: OnnxSession,
     batch: NDArray[np.uint8],
     repeats: int,
     threads: int,
     seconds: float,
 ) -> Latency:
     tensor = torch.from_numpy(batch)
-    ours, theirs = _in_turns(lambda: session.run(batch), lambda: graph(tensor), repeats, seconds)
+    onnx_times, torch_times = _alternate(
+        lambda: session.run(batch), lambda: graph(tensor), repeats, seconds
+    )
     return Latency(
         batch=len(batch),
         threads=threads,
-        repeats=len(ours),
-        onnxruntime=statistics.median(ours),
-        pytorch=statistics.median(theirs),
-        onnxruntime_fastest=min(ours),
-        pytorch_fastest=min(theirs),
+        repeats=len(onnx_times),
+        onnxruntime=statistics.median(onnx_times),
+        pytorch=statistics.median(torch_times),
+        onnxruntime_fastest=min(onnx_times),
+        pytorch_fastest=min(torch_times),
     )
 
 
-def _in_turns(
+def _alternate(
     first: Callable[[], object], second: Callable[[], object], repeats: int, seconds: float
 ) -> tuple[list[float], list[float]]:
-    """Seconds of each run of each; at least one run, however slow."""
+    """Seconds of every run of each function; at least one run."""
     end = time.perf_counter() + seconds
-    once = sum(_turn(function, 1)[0] for function in (first, second))  # warms up, not counted
+    once = sum(_timed_runs(function, 1)[0] for function in (first, second))  # warm-up
     block = max(1, min(BLOCK, int(seconds / ROUNDS / max(once, 1e-9))))
     times: tuple[list[float], list[float]] = ([], [])
     while len(times[1]) < repeats and (not times[1] or time.perf_counter() < end):
         runs = min(block, repeats - len(times[1]))
-        for function, found in zip((first, second), times, strict=True):
-            found += _turn(function, runs)
+        for function, seconds_of_runs in zip((first, second), times, strict=True):
+            seconds_of_runs += _timed_runs(function, runs)
     return times
 
 
-def _turn(function: Callable[[], object], runs: int) -> list[float]:
+def _timed_runs(function: Callable[[], object], runs: int) -> list[float]:
     time.sleep(REST)
-    function()  # the caches are the other's
+    function()  # the CPU caches hold the other runtime's data
     return [_seconds(function) for _ in range(runs)]
 
 
@@ -133,7 +135,7 @@ def _seconds(function: Callable[[], object]) -> float:
 
 
 def _fill(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """The first `size` images, starting over when there are fewer."""
+    """The first `size` images, repeated if there are fewer."""
     import numpy as np
 
     return np.ascontiguousarray(np.resize(images, (size, *images.shape[1:])))

@@ -1,4 +1,4 @@
-"""Does ONNX Runtime answer as PyTorch does? Asked on real images."""
+"""Compare the outputs of ONNX Runtime with those of PyTorch on real images."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medfm_cli.commands.export.graph import Graph
-    from medfm_cli.inference.session import Session
+    from medfm_cli.inference.session import OnnxSession
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How far the two are apart over `images` images.
+    """The differences between the two over `images` images.
 
     `difference` is the largest |Δ| of a logit (of a feature, for an encoder), `probability` that
-    of a probability; `agreement` the share of images with the same first class (None: no classes).
+    of a probability; `agreement` is the fraction of images with the same predicted class (None
+    for an encoder).
     """
 
     images: int
@@ -40,9 +41,9 @@ class Parity:
 
 
 def measure_parity(
-    graph: Graph, session: Session, batches: Iterable[NDArray[np.uint8]], *, tolerance: float
+    graph: Graph, session: OnnxSession, batches: Iterable[NDArray[np.uint8]], *, tolerance: float
 ) -> Parity:
-    """Run the same uint8 batches [b,C,S,S] through both and compare every number.
+    """Run the same uint8 batches [b,C,S,S] through both and compare all values.
 
     Raises:
         RunFailed: an output differs by more than `tolerance`, or is not a number.
@@ -53,12 +54,12 @@ def measure_parity(
     agreeing = 0
     for batch in batches:
         expected = _torch_outputs(graph, batch)
-        found = session.run(batch)
+        actual = session.run(batch)
         images += len(batch)
         for name, values in expected.items():
-            worst = float(np.abs(values - found[name]).max())
+            worst = float(np.abs(values - actual[name]).max())
             differences[name] = max(differences[name], np.inf if np.isnan(worst) else worst)
-        agreeing += int((expected[first].argmax(axis=1) == found[first].argmax(axis=1)).sum())
+        agreeing += int((expected[first].argmax(axis=1) == actual[first].argmax(axis=1)).sum())
     is_classifier = first == "logits"
     parity = Parity(
         images=images,

@@ -15,22 +15,22 @@ COPIES = 3
 class ParityOptions(Part):
     """How ONNX Runtime is compared with PyTorch."""
 
-    samples: int = Field(256, ge=1, description="most images compared, evenly spaced")
+    samples: int = Field(256, ge=1, description="images to compare, at most, evenly spaced")
     tolerance: float = Field(
         1e-3, gt=0, description="largest difference of a logit (of a feature, for an encoder)"
     )
 
 
 class LatencyOptions(Part):
-    """How both are timed."""
+    """How the latency of both is measured."""
 
     batch_sizes: list[Annotated[int, Field(ge=1)]] = Field(
-        [1, 32], min_length=1, description="images in a batch"
+        [1, 32], min_length=1, description="images per batch"
     )
-    repeats: int = Field(30, ge=1, description="timed runs, at most; the median counts")
-    seconds: float = Field(10, gt=0, description="time for one batch size, after which it ends")
+    repeats: int = Field(30, ge=1, description="timed runs, at most; the median is reported")
+    seconds: float = Field(10, gt=0, description="time limit per batch size")
     threads: Annotated[int, Field(ge=1)] | Auto = Field(
-        "auto", description="threads of both; auto: every core this process may use"
+        "auto", description="threads of both; auto: all cores available to this process"
     )
 
 
@@ -38,24 +38,24 @@ class ExportRecipe(Recipe):
     """Turn a model into a bundle that predicts without torch."""
 
     model: str = Field(description="a model folder, a run directory that wrote one, or $stage")
-    data: str = Field(description="the dataset on whose images ONNX is compared with PyTorch")
+    data: str = Field(description="the dataset whose images are used to compare ONNX with PyTorch")
     datasets: list[str] = Field(
-        [], description="further datasets the model was made from, for the list of source files"
+        [], description="further datasets of the model's lineage, for the list of source files"
     )
     split: Literal["auto", "test", "val", "train", "all"] = Field(
-        "auto", description="whose images are compared; auto: test, else val, else all"
+        "auto", description="images to compare; auto: test, else val, else all"
     )
     formats: list[Literal["onnx"]] = Field(
-        ["onnx"], min_length=1, max_length=1, description="in which form the model is written"
+        ["onnx"], min_length=1, max_length=1, description="format of the exported model"
     )
     opset: int = Field(20, ge=18, le=23, description="version of the ONNX operators")
     parity: ParityOptions = ParityOptions()
     latency: LatencyOptions = LatencyOptions()
     eval: str | None = Field(
-        None, description="an eval run (or $stage) whose measured numbers go into the card"
+        None, description="an eval run (or $stage) whose metrics go into the card"
     )
-    intended_use: str = Field("", description="for the card; EMPTY when nobody says")
-    limitations: list[str] = Field([], description="for the card, beside what records say")
+    intended_use: str = Field("", description="for the card; EMPTY if not set")
+    limitations: list[str] = Field([], description="for the card, in addition to the recorded ones")
 
     def inputs(self) -> dict[str, str]:
         """Hashes of the model, the datasets and the evaluation."""

@@ -1,4 +1,4 @@
-"""What an export has to show."""
+"""The report of an export: parity, latency, lineage and card."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def headline(parity: Parity, latency: Sequence[Latency], *, size: int) -> str:
     first = latency[0]
     busy = " (on a busy machine)" if first.disturbed else ""
     return (
-        f"model.onnx ({size / 1e6:.1f} MB) answers as PyTorch does on {parity.images} images "
-        f"(largest difference {parity.difference:.1e}); at batch {first.batch} {ONNX} takes "
-        f"{_ms(first.onnxruntime)}, {TORCH} {_ms(first.pytorch)}{busy}."
+        f"model.onnx ({size / 1e6:.1f} MB) agrees with PyTorch on {parity.images} images "
+        f"(largest difference {parity.difference:.1e}); a batch of {first.batch} takes "
+        f"{_ms(first.onnxruntime)} with {ONNX}, {_ms(first.pytorch)} with {TORCH}{busy}."
     )
 
 
@@ -34,7 +34,7 @@ def summary(parity: Parity, latency: Sequence[Latency]) -> Table:
     rows: list[list[str]] = [["Images compared", str(parity.images)]]
     rows.append([f"Largest difference of a {parity.output[:-1]}", f"{parity.difference:.1e}"])
     if parity.agreement is not None:
-        rows.append(["Same label", f"{parity.agreement:.2%}"])
+        rows.append(["Same prediction", f"{parity.agreement:.2%}"])
     rows += [
         [f"Batch {item.batch}: {ONNX} / {TORCH}", f"{_ms(item.onnxruntime)} / {_ms(item.pytorch)}"]
         for item in latency
@@ -51,9 +51,9 @@ def sections(
     card: str,
     size: int,
 ) -> list[Section]:
-    """The report: parity, latency, lineage, and the card as it stands in the bundle."""
+    """The report: parity, latency, lineage, and the card of the bundle."""
     return [
-        Section("The exported graph", _graph(config, parity, size=size)),
+        Section("Exported graph", _graph(config, parity, size=size)),
         Section("Latency", [_latency_table(latency), *_disturbance(latency)]),
         Section("Lineage", _lineage(config, sources)),
         Section("Model card", [Document(card)]),
@@ -66,15 +66,15 @@ def _graph(config: ModelConfig, parity: Parity, *, size: int) -> list[Block]:
         "Parameters": config.parameters,
         "Images compared": parity.images,
         f"Largest difference of a {parity.output[:-1]}": f"{parity.difference:.1e}",
-        "Allowed": f"{parity.tolerance:.0e}",
+        "Tolerance": f"{parity.tolerance:.0e}",
     }
     if parity.agreement is not None:
-        facts["Same label"] = f"{parity.agreement:.2%}"
+        facts["Same prediction"] = f"{parity.agreement:.2%}"
     text = (
-        f"{ONNX} and {TORCH} were given the same {parity.images} real images; every output of "
-        "every image was compared. Normalisation is part of the graph."
+        f"{ONNX} and {TORCH} processed the same {parity.images} images of the dataset; all outputs "
+        "were compared. Normalisation is part of the graph."
     )
-    return [Text(text), Facts(facts), Callout("good", "Both give the same answers.")]
+    return [Text(text), Facts(facts), Callout("good", "All differences are within the tolerance.")]
 
 
 def _latency_table(latency: Sequence[Latency]) -> Table:
@@ -91,20 +91,20 @@ def _latency_table(latency: Sequence[Latency]) -> Table:
     ]
     first, most = latency[0], max(item.repeats for item in latency)
     caption = (
-        f"Median of up to {most} runs in turns, {first.threads} threads each, CPU. "
+        f"Latency: median of up to {most} alternating runs on the CPU, {first.threads} threads. "
         f"Ratio: {TORCH} time over {ONNX} time. Images/s: {ONNX}."
     )
     return Table(columns, rows, caption, bars=columns[1:3])
 
 
 def _disturbance(latency: Sequence[Latency]) -> list[Block]:
-    """A caveat, when the machine was not quiet."""
+    """A warning if the machine was busy."""
     worst = max(item.disturbance for item in latency)
     if not any(item.disturbed for item in latency):
         return []
     text = (
-        f"The machine was busy with something else: a median run took up to {worst:.1f} times as "
-        "long as the fastest one. Time again on a quiet machine before comparing."
+        f"Other processes used the machine: the median run took up to {worst:.1f} times as long as "
+        "the fastest one. Measure again on an idle machine before you compare latencies."
     )
     return [Callout("warn", text)]
 
@@ -123,7 +123,9 @@ def _lineage(config: ModelConfig, sources: Sources) -> list[Block]:
         Table(["Run", "Recipe", "Hash", "medfm", "Output sha256"], steps),
         Text(f"sources.txt in the bundle lists the sha256 of {sources.count} source files."),
     ]
-    return blocks + [Callout("warn", f"Source files not all listed. {gap}") for gap in sources.gaps]
+    return blocks + [
+        Callout("warn", f"The list of source files is incomplete. {gap}") for gap in sources.gaps
+    ]
 
 
 def _ms(seconds: float) -> str:

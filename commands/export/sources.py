@@ -19,12 +19,12 @@ SHOWN = 12
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The list of source files, and what is wrong with it.
+    """The list of source files, and what it lacks.
 
     Attributes:
-        text: one line a file: its sha256 and the version of the dataset it went into, sorted.
+        text: one line per file: its sha256 and the version of its dataset, sorted.
         count: number of lines.
-        gaps: datasets of the chain whose files could not be listed, each with the reason.
+        gaps: datasets of the lineage whose files could not be listed, each with the reason.
     """
 
     text: str
@@ -33,18 +33,18 @@ class Sources:
 
 
 def list_sources(lineage: Lineage, datasets: Sequence[Dataset]) -> Sources:
-    """List the files behind every dataset of the chain that is at hand.
+    """List the files of every dataset of the lineage that is available.
 
     The list of a dataset is checked against the digest that was recorded when it was curated.
     """
-    at_hand = {dataset.version: dataset for dataset in datasets}
+    available = {dataset.version: dataset for dataset in datasets}
     lines: set[str] = set()
-    gaps = [] if lineage.datasets else ["the model records no dataset that it was made from"]
+    gaps = [] if lineage.datasets else ["the model's lineage has no dataset"]
     for origin in lineage.datasets:
-        if origin.version not in at_hand:
+        if origin.version not in available:
             gaps.append(f"{origin.name}: the dataset is not named in the recipe")
             continue
-        hashes = _hashes(at_hand[origin.version])
+        hashes = _hashes(available[origin.version])
         if source_digest(hashes) != origin.source_digest:
             gaps.append(f"{origin.name}: its manifest does not list all {origin.source_count}")
         lines |= {f"{item}  {origin.version[:SHOWN]}" for item in hashes}
@@ -53,6 +53,6 @@ def list_sources(lineage: Lineage, datasets: Sequence[Dataset]) -> Sources:
 
 
 def _hashes(dataset: Dataset) -> set[str]:
-    """The sha256 of every file that went into the dataset or its quarantine."""
+    """The sha256 of every file of the dataset and its quarantine."""
     columns = (dataset.samples.column("source_sha256"), dataset.quarantine.column("source_sha256"))
     return {value for column in columns for value in column.unique().to_pylist() if value}

@@ -1,4 +1,4 @@
-"""The files of a bundle beside model.onnx."""
+"""The files of a bundle other than model.onnx."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write_bundle(
     parity: Parity,
     opset: int,
 ) -> BundleCard:
-    """Write card, lineage, sources and at last bundle.json, which holds the hash of each.
+    """Write card, lineage, sources and then bundle.json, which has the hash of each.
 
     Nothing in them depends on the clock or the machine: the same model gives the same bundle.
     """
@@ -66,7 +66,7 @@ def bundle_card(config: ModelConfig, parity: Parity, *, opset: int) -> str:
         f"- largest difference of a {parity.output[:-1]}: {parity.difference:.2e}",
     ]
     if parity.agreement is not None:
-        lines.append(f"- same label: {parity.agreement:.2%} of the images")
+        lines.append(f"- same prediction: {parity.agreement:.2%} of the images")
     if config.kind == "classifier":
         lines.append("- use: medfm predict BUNDLE FILE...")
     return "\n".join([render_model_card(config).rstrip(), "", "## Exported graph", "", *lines, ""])

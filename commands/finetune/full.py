@@ -1,4 +1,4 @@
-"""Mode full: every weight, through the training loop that pretraining uses."""
+"""Mode full: train all weights with the training loop of pretraining."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from medfm_cli.commands.finetune.task import ClassifyTask
-from medfm_cli.commands.finetune.trained import Trained
+from medfm_cli.commands.finetune.trained import TrainedClassifier
 from medfm_cli.data.loader import Loader
 from medfm_cli.models.classifier import Classifier
 from medfm_cli.models.heads import build_head
@@ -26,37 +26,37 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from medfm_cli.commands.finetune.initial import Start
+    from medfm_cli.commands.finetune.initial import InitialModel
     from medfm_cli.commands.finetune.recipe import FinetuneRecipe
-    from medfm_cli.commands.finetune.splits import Parts
     from medfm_cli.data import Dataset
     from medfm_cli.runs import Run
+    from medfm_cli.scoring.splits import SplitIndices
 
 VALIDATIONS = 20
 
 
 def train(
     recipe: FinetuneRecipe,
-    start: Start,
+    initial: InitialModel,
     dataset: Dataset,
-    parts: Parts,
+    splits: SplitIndices,
     *,
     balanced: bool,
     run: Run,
-) -> Trained:
+) -> TrainedClassifier:
     """Train the whole network; the weights with the lowest validation loss are kept."""
-    head = HeadSpec(kind="linear", classes=len(parts.images.classes))
-    classifier = Classifier(start.backbone.unfreeze(), _fresh_head(head, start, recipe.seed))
-    rows = parts.images.rows[parts.images.samples(parts.train)]
-    colour = start.preprocessing.channels == 3
-    allowed = refuse_unsafe(
-        recipe.augment, known_of(dataset.card, start.preprocessing, colour=colour)
+    head = HeadSpec(kind="linear", classes=len(splits.images.classes))
+    classifier = Classifier(initial.backbone.unfreeze(), _fresh_head(head, initial, recipe.seed))
+    rows = splits.images.rows[splits.images.samples(splits.train)]
+    colour = initial.preprocessing.channels == 3
+    overridden_hazards = refuse_unsafe(
+        recipe.augment, known_of(dataset.card, initial.preprocessing, colour=colour)
     )
-    options = _options(recipe, samples=len(rows), validated=bool(len(parts.val)), run=run)
+    options = _options(recipe, samples=len(rows), validated=bool(len(splits.val)), run=run)
     loader = Loader(
         dataset,
         rows,
-        preprocessing=start.preprocessing,
+        preprocessing=initial.preprocessing,
         global_batch=options.batch,
         seed=derive(recipe.seed, "order"),
         rank=run.rank,
@@ -67,25 +67,25 @@ def train(
         run.resolve(choice.key, choice.value, choice.why)
     task = ClassifyTask(
         classifier,
-        preprocessing=start.preprocessing,
+        preprocessing=initial.preprocessing,
         augmentation=recipe.augment,
-        row_weights=_row_weights(dataset, parts, balanced=balanced),
+        row_weights=_row_weights(dataset, splits, balanced=balanced),
         label_smoothing=recipe.label_smoothing,
-        layer_decay=1.0 if start.random else recipe.layer_decay,
+        layer_decay=1.0 if initial.random else recipe.layer_decay,
     )
-    validate = _validation(dataset, parts, start, balanced=balanced)
+    validate = _validation(dataset, splits, initial, balanced=balanced)
     try:
         report = fit(task, loader, options, run, validate=validate, sample_id=dataset.sample_id)
     finally:
         loader.close()
-    return Trained(
+    return TrainedClassifier(
         classifier=classifier.cpu().eval(),
         head=head,
         trainable=sum(parameter.numel() for parameter in classifier.parameters()),
-        chosen=_chosen(report),
-        x="Step",
+        selection=_selection(report),
+        x_label="Step",
         curves=_curves(run),
-        allowed=allowed,
+        overridden_hazards=overridden_hazards,
         facts=_facts(options, report),
     )
 
@@ -98,44 +98,44 @@ def _options(recipe: FinetuneRecipe, *, samples: int, validated: bool, run: Run)
     return FitOptions(**{**vars(options), "validate_steps": every})
 
 
-def _fresh_head(head: HeadSpec, start: Start, seed: int) -> nn.Module:
+def _fresh_head(head: HeadSpec, initial: InitialModel, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "head"))
-        return build_head(head, dim=start.backbone.dim)
+        return build_head(head, dim=initial.backbone.dim)
 
 
-def _row_weights(dataset: Dataset, parts: Parts, *, balanced: bool) -> NDArray[np.float32]:
-    """Weights by manifest row: zero for what is not trained on."""
+def _row_weights(dataset: Dataset, splits: SplitIndices, *, balanced: bool) -> NDArray[np.float32]:
+    """Loss weights by manifest row: zero for rows outside the training split."""
     weights = np.zeros(len(dataset), dtype=np.float32)
-    samples = parts.images.samples(parts.train)
-    weights[parts.images.rows[samples]] = parts.images.weights(parts.train, balanced=balanced)
+    samples = splits.images.samples(splits.train)
+    weights[splits.images.rows[samples]] = splits.images.weights(splits.train, balanced=balanced)
     return weights
 
 
 def _validation(
-    dataset: Dataset, parts: Parts, start: Start, *, balanced: bool
+    dataset: Dataset, splits: SplitIndices, initial: InitialModel, *, balanced: bool
 ) -> Callable[[nn.Module], dict[str, float]] | None:
-    """Measure the loss and accuracy on the validation images; None where there are none."""
-    if not len(parts.val):
+    """Measures loss and accuracy on the validation images; None if there are none."""
+    if not len(splits.val):
         return None
-    samples = parts.images.samples(parts.val)
-    truth = parts.images.truth[parts.images.image[samples]]
-    weights = parts.images.weights(parts.val, balanced=balanced)
-    rows = parts.images.rows[samples]
-    loader = in_order(dataset, rows, preprocessing=start.preprocessing, cache="auto")
+    samples = splits.images.samples(splits.val)
+    truth = splits.images.truth[splits.images.image[samples]]
+    weights = splits.images.weights(splits.val, balanced=balanced)
+    rows = splits.images.rows[samples]
+    loader = in_order(dataset, rows, preprocessing=initial.preprocessing, cache="auto")
 
     def validate(task: nn.Module) -> dict[str, float]:
-        found = softmax(forward(task.classifier, loader, start.preprocessing))  # type: ignore[arg-type]
-        losses = -np.log(np.maximum(found[np.arange(len(truth)), truth], 1e-12))
-        right = (found.argmax(axis=1) == truth).mean()
-        return {"loss": float((losses * weights).mean()), "accuracy": float(right)}
+        probabilities = softmax(forward(task.classifier, loader, initial.preprocessing))  # type: ignore[arg-type]
+        losses = -np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12))
+        accuracy = (probabilities.argmax(axis=1) == truth).mean()
+        return {"loss": float((losses * weights).mean()), "accuracy": float(accuracy)}
 
     return validate
 
 
-def _chosen(report: FitReport) -> str:
+def _selection(report: FitReport) -> str:
     if report.best_step is None:
-        return f"step {report.steps} of {report.steps} (the last: there is no validation image)"
+        return f"step {report.steps} of {report.steps} (the last one: there is no validation image)"
     return f"step {report.best_step} of {report.steps} (lowest validation loss)"
 
 
@@ -150,7 +150,7 @@ def _facts(options: FitOptions, report: FitReport) -> dict[str, str | int | floa
 
 
 def _curves(run: Run) -> dict[str, tuple[list[float], list[float]]]:
-    """The losses by step; a resumed run may have written a step twice, the later line counts."""
+    """The losses by step; a resumed run may have written a step twice: the later line is used."""
     lines = read_jsonl(run.dir / "metrics.jsonl")
     curves = {}
     for name, key in (("training", "loss"), ("validation", "val_loss")):

@@ -1,4 +1,4 @@
-"""Where the weights come from: a model directory, or chance."""
+"""The encoder that training starts from: a model directory or random weights."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Start:
+class InitialModel:
     """An encoder before training.
 
     Attributes:
         backbone: on the CPU.
         preprocessing: how images become its input.
-        key: names the weights, for what is computed from them.
-        name: for people.
-        config: of the model directory it was loaded from; None for random weights.
+        key: identifies the weights in caches of their features.
+        name: as shown in the report.
+        config: of the model directory; None for random weights.
     """
 
     backbone: Backbone
@@ -45,41 +45,41 @@ class Start:
         return self.config is None
 
 
-def open_start(recipe: FinetuneRecipe, dataset: Dataset, run: Run) -> Start:
+def load_initial_model(recipe: FinetuneRecipe, dataset: Dataset, run: Run) -> InitialModel:
     """Load the encoder, or build one with random weights.
 
     Raises:
-        DataError: the model is not there, damaged or not complete.
-        UsageError: there is no such architecture, or not at this image size.
+        DataError: the model is missing, damaged or incomplete.
+        UsageError: the architecture is unknown or does not support this image size.
     """
     return (
         _random(recipe, dataset, run) if recipe.model == RANDOM else _loaded(recipe, dataset, run)
     )
 
 
-def _loaded(recipe: FinetuneRecipe, dataset: Dataset, run: Run) -> Start:
+def _loaded(recipe: FinetuneRecipe, dataset: Dataset, run: Run) -> InitialModel:
     path = find(recipe.model, "model")
     size = None if recipe.image_size == "auto" else recipe.image_size
     loaded = load_encoder(path, image_size=size)
     if recipe.image_size == "auto":
-        run.resolve("image_size", loaded.config.preprocessing.size, "the encoder's own")
+        run.resolve("image_size", loaded.config.preprocessing.size, "the encoder's image size")
     run.log("loaded", kind=loaded.config.kind, coverage=loaded.report.coverage)
-    return Start(
+    return InitialModel(
         backbone=loaded.backbone,
-        preprocessing=_cut_as(loaded.config.preprocessing, dataset),
+        preprocessing=_tiled_as(loaded.config.preprocessing, dataset),
         key=loaded.config.weights_sha256,
         name=f"the {loaded.config.kind} {loaded.config.backbone.name}",
         config=loaded.config,
     )
 
 
-def _random(recipe: FinetuneRecipe, dataset: Dataset, run: Run) -> Start:
+def _random(recipe: FinetuneRecipe, dataset: Dataset, run: Run) -> InitialModel:
     like = read_config(find(recipe.like, "model"), takes="image") if recipe.like else None
     spec = like.backbone if like else recipe.backbone or _default_spec(dataset, run)
     if recipe.image_size != "auto":
         spec = spec.model_copy(update={"image_size": recipe.image_size})
     else:
-        run.resolve("image_size", spec.image_size, "the architecture's own")
+        run.resolve("image_size", spec.image_size, "the architecture's image size")
     preprocessing = (
         like.preprocessing.model_copy(update={"size": spec.image_size})
         if like
@@ -87,9 +87,9 @@ def _random(recipe: FinetuneRecipe, dataset: Dataset, run: Run) -> Start:
     )
     spec = spec.model_copy(update={"pretrained": False})
     seed = derive(recipe.seed, "random backbone")
-    return Start(
+    return InitialModel(
         backbone=build_backbone(spec, seed=seed),
-        preprocessing=_cut_as(preprocessing, dataset),
+        preprocessing=_tiled_as(preprocessing, dataset),
         key=f"random:{spec.model_dump_json()}:{seed}",
         name=f"random weights of {spec.name}",
         config=None,
@@ -103,6 +103,6 @@ def _default_spec(dataset: Dataset, run: Run) -> BackboneSpec:
     return spec
 
 
-def _cut_as(preprocessing: Preprocessing, dataset: Dataset) -> Preprocessing:
-    """Cut as this dataset was: what the head learns from is what it must be given."""
+def _tiled_as(preprocessing: Preprocessing, dataset: Dataset) -> Preprocessing:
+    """Tile new images as this dataset was tiled, because the head is trained on such tiles."""
     return preprocessing.model_copy(update=dict(dataset.card.cutting))

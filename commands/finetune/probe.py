@@ -4,73 +4,56 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from medfm_cli.commands.finetune.trained import Trained
+from medfm_cli.commands.finetune.trained import TrainedClassifier
 from medfm_cli.models.classifier import Classifier
 from medfm_cli.models.spec import HeadSpec
+from medfm_cli.scoring.probes import fit_image_probe
 from medfm_cli.training.features import extract
-from medfm_cli.training.probe import FittedProbe, Labelled, fit_probe
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from medfm_cli.commands.finetune.initial import Start
+    from medfm_cli.commands.finetune.initial import InitialModel
     from medfm_cli.commands.finetune.recipe import FinetuneRecipe
-    from medfm_cli.commands.finetune.splits import Parts
     from medfm_cli.data import Dataset
     from medfm_cli.runs import Run
+    from medfm_cli.scoring.splits import SplitIndices
+    from medfm_cli.training.probe import FittedProbe
 
 
 def train(
     recipe: FinetuneRecipe,
-    start: Start,
+    initial: InitialModel,
     dataset: Dataset,
-    parts: Parts,
+    splits: SplitIndices,
     *,
     balanced: bool,
     run: Run,
-) -> Trained:
-    """Fit the probe on the training images; the validation images pick the epoch."""
+) -> TrainedClassifier:
+    """Fit the probe on the training images; the validation images select the epoch."""
     features = extract(
-        start.backbone,
+        initial.backbone,
         dataset,
-        parts.images.rows,
-        preprocessing=start.preprocessing,
+        splits.images.rows,
+        preprocessing=initial.preprocessing,
         run=run,
-        key=start.key,
+        key=initial.key,
     )
-    fitted = fit_probe(
-        _labelled(features, parts, parts.train, balanced=balanced),
-        recipe.probe,
-        classes=len(parts.images.classes),
-        seed=recipe.seed,
-        val=_labelled(features, parts, parts.val, balanced=balanced) if len(parts.val) else None,
-    )
+    fitted = fit_image_probe(features, splits, recipe.probe, balanced=balanced, seed=recipe.seed)
     for epoch in fitted.history:
         run.metric(epoch=epoch.number, loss=epoch.train, val_loss=epoch.val)
-    head = HeadSpec(kind="probe", classes=len(parts.images.classes))
-    return Trained(
-        classifier=Classifier(start.backbone.cpu(), fitted.head),
+    head = HeadSpec(kind="probe", classes=len(splits.images.classes))
+    return TrainedClassifier(
+        classifier=Classifier(initial.backbone.cpu(), fitted.head),
         head=head,
         trainable=sum(parameter.numel() for parameter in fitted.head.parameters()),
-        chosen=_chosen(fitted),
-        x="Epoch",
+        selection=_selection(fitted),
+        x_label="Epoch",
         curves=_curves(fitted),
-        facts={"rule": recipe.probe.rule, "epoch kept": fitted.epoch, "chosen by": fitted.chosen},
+        facts={"rule": recipe.probe.rule, "epoch kept": fitted.epoch, "selected by": fitted.chosen},
         probabilities=fitted.probabilities(features),
     )
 
 
-def _labelled(
-    features: NDArray[np.float32], parts: Parts, images: NDArray[np.int64], *, balanced: bool
-) -> Labelled:
-    samples = parts.images.samples(images)
-    labels = parts.images.truth[parts.images.image[samples]]
-    weights = parts.images.weights(images, balanced=balanced)
-    return Labelled(features[samples], labels, weights)
-
-
-def _chosen(fitted: FittedProbe) -> str:
+def _selection(fitted: FittedProbe) -> str:
     if fitted.chosen == "converged":
         return "the optimum of a convex loss (L-BFGS)"
     return f"epoch {fitted.epoch} of {len(fitted.history)} ({fitted.chosen})"

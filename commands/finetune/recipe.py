@@ -19,74 +19,76 @@ RANDOM = "random"
 class FinetuneOptimiser(Optimiser):
     """AdamW with the betas that MAE uses for fine-tuning (He et al. 2022, appendix A.1).
 
-    The rate does not shrink with the batch: labelled data are few, batches small, and the linear
-    rule would leave such runs at the start.
+    The learning rate does not scale with the batch: labelled datasets and batches are small, and
+    with the linear rule such runs would hardly train.
     """
 
     learning_rate: float | Auto = Field(
         1e-3, description="Peak learning rate; auto: base_learning_rate × batch / 256."
     )
     base_learning_rate: float = Field(
-        1e-3, gt=0, description="Learning rate for a batch of 256, where learning_rate is auto."
+        1e-3, gt=0, description="Learning rate for a batch of 256, if learning_rate is auto."
     )
     betas: list[float] = Field(
-        [0.9, 0.999], min_length=2, max_length=2, description="Decay of the two moments."
+        [0.9, 0.999],
+        min_length=2,
+        max_length=2,
+        description="AdamW's decay rates of the two moments.",
     )
-    clip: float | None = Field(
-        1.0, gt=0, description="Largest norm of the gradient; longer ones are shortened to it."
-    )
+    clip: float | None = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
 
 
 class FinetuneRecipe(TrainingKeys, Recipe):
-    """Teach an encoder to classify images.
+    """Train a classifier of images from an encoder.
 
-    The training split is learnt from, the validation split picks the epoch and the operating
+    The training split fits the weights, the validation split selects the epoch and the operating
     points, and the test split is only scored.
     """
 
     distributed: ClassVar[bool] = True
 
-    data: str = Field(description="Dataset with one label an image: a folder or a run directory.")
-    model: str = Field(
-        description="Encoder to start from: a model folder, a run directory, or 'random'."
-    )
+    data: str = Field(description="Dataset with one label per image: a folder or a run directory.")
+    model: str = Field(description="Initial encoder: a model folder, a run directory, or 'random'.")
     like: str | None = Field(
-        None, description="With model random: the model whose architecture and input are taken."
+        None, description="With model random: the model whose architecture and input are used."
     )
     backbone: BackboneSpec | None = Field(
-        None, description="With model random: the architecture, where no `like` gives it."
+        None, description="With model random: the architecture, unless `like` gives it."
     )
     mode: Literal["probe", "full"] = Field(
         "probe", description="probe: a linear head on frozen features; full: train all weights."
     )
     image_size: Annotated[int, Field(ge=8)] | Auto = Field(
-        "auto", description="Side of the input in pixels; auto: what the encoder has."
+        "auto", description="Side of the input in pixels; auto: that of the encoder."
     )
     class_weights: ClassWeights = Field(
         "auto",
-        description="balanced: every class counts alike in the loss; auto: balanced from 2 : 1 on.",
+        description="balanced: all classes have the same weight in the loss; auto: balanced from a "
+        "class ratio of 2 : 1.",
     )
     probe: ProbeKeys = Field(ProbeKeys(), description="The probe of mode probe.")
     epochs: float = Field(50.0, gt=0, description="Passes over the images, in mode full.")
     optimiser: FinetuneOptimiser = Field(
-        FinetuneOptimiser(), description="How gradients become updates, in mode full."
+        FinetuneOptimiser(), description="The optimiser, in mode full."
     )
     augment: ImageViews = Field(
         ImageViews(crop=[0.6, 1.0], brightness=0.1, contrast=0.1),
         description="Random views of the training images, in mode full.",
     )
     label_smoothing: float = Field(
-        0.0, ge=0, lt=1, description="Part of the target spread over all classes, in mode full."
+        0.0, ge=0, lt=1, description="Fraction of the target spread over all classes, in mode full."
     )
     layer_decay: float = Field(
         0.75,
         gt=0,
         le=1,
         description="Factor on the learning rate from each block to the one below, in mode full; "
-        "1: all alike. Random weights always learn at one rate.",
+        "1: the same rate for all blocks. Random weights always have the same rate.",
     )
-    intended_use: str = Field("", description="What the model is for, as its card will say.")
-    bootstrap: int = Field(1000, ge=100, description="Draws of subjects behind every interval.")
+    intended_use: str = Field("", description="The intended use, for the model card.")
+    bootstrap: int = Field(
+        1000, ge=100, description="Bootstrap draws of subjects for every interval."
+    )
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:

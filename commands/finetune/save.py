@@ -1,4 +1,4 @@
-"""The classifier's model directory: weights, thresholds, card and where all of it comes from."""
+"""The classifier's model directory: weights, thresholds, card and lineage."""
 
 from __future__ import annotations
 
@@ -11,82 +11,87 @@ from medfm_cli.models.lineage import extend
 from medfm_cli.scoring.lineage import seen_images
 
 if TYPE_CHECKING:
-    from medfm_cli.commands.finetune.evaluate import Judgement
-    from medfm_cli.commands.finetune.initial import Start
+    from medfm_cli.commands.finetune.evaluate import EvaluationResult
+    from medfm_cli.commands.finetune.initial import InitialModel
     from medfm_cli.commands.finetune.recipe import FinetuneRecipe
-    from medfm_cli.commands.finetune.splits import Parts
-    from medfm_cli.commands.finetune.trained import Trained
+    from medfm_cli.commands.finetune.trained import TrainedClassifier
     from medfm_cli.data import Dataset
     from medfm_cli.models.lineage import Lineage
     from medfm_cli.runs import Run
+    from medfm_cli.scoring.splits import SplitIndices
 
 SMALL_SUBJECTS = 100
 
 
 def save(
     recipe: FinetuneRecipe,
-    start: Start,
+    initial: InitialModel,
     dataset: Dataset,
-    parts: Parts,
+    splits: SplitIndices,
     *,
-    trained: Trained,
-    judged: Judgement,
+    trained: TrainedClassifier,
+    evaluation: EvaluationResult,
     run: Run,
 ) -> ModelConfig:
     """Write `model/` into the run directory."""
     config = ModelConfig(
         kind="classifier",
-        backbone=start.backbone.spec,
+        backbone=initial.backbone.spec,
         head=trained.head,
-        preprocessing=start.preprocessing,
+        preprocessing=initial.preprocessing,
         label_schema=dataset.card.label_schema,
-        operating_points=judged.points,
-        lineage=_lineage(recipe, start, dataset, parts, run),
-        card=_card(recipe, start, dataset, trained=trained, judged=judged, run=run),
+        operating_points=evaluation.operating_points,
+        lineage=_lineage(recipe, initial, dataset, splits, run),
+        card=_card(recipe, initial, dataset, trained=trained, evaluation=evaluation, run=run),
     )
     return save_model(run.path("model"), trained.classifier, config)
 
 
 def _lineage(
-    recipe: FinetuneRecipe, start: Start, dataset: Dataset, parts: Parts, run: Run
+    recipe: FinetuneRecipe, initial: InitialModel, dataset: Dataset, splits: SplitIndices, run: Run
 ) -> Lineage:
-    used = [int(index) for part in (parts.train, parts.val) for index in part]
-    seen = seen_images(parts.images, used, dataset=dataset.version, splits=["train", "val"])
+    used = [int(index) for split in (splits.train, splits.val) for index in split]
+    seen = seen_images(splits.images, used, dataset=dataset.version, splits=["train", "val"])
     return extend(
         run,
         inputs=recipe.inputs(),
         datasets=[dataset.card],
-        parents=[start.config.lineage] if start.config else [],
+        parents=[initial.config.lineage] if initial.config else [],
         seen=[seen],
     )
 
 
 def _card(
     recipe: FinetuneRecipe,
-    start: Start,
+    initial: InitialModel,
     dataset: Dataset,
     *,
-    trained: Trained,
-    judged: Judgement,
+    trained: TrainedClassifier,
+    evaluation: EvaluationResult,
     run: Run,
 ) -> CardFacts:
-    before = start.config.card if start.config else CardFacts()
+    previous = initial.config.card if initial.config else CardFacts()
     training = TrainingFacts(
         verb=run.verb,
         recipe=run.name,
         recipe_hash=run.hash,
-        facts={"mode": recipe.mode, "start": start.name, "seed": recipe.seed, **trained.facts},
+        facts={
+            "mode": recipe.mode,
+            "initial weights": initial.name,
+            "seed": recipe.seed,
+            **trained.facts,
+        },
     )
     return CardFacts(
         intended_use=recipe.intended_use,
-        data=[*before.data, data_facts(dataset.card, use="finetune")],
-        training=[*before.training, training],
-        metrics=_metrics(judged),
-        limitations=_limitations(judged),
+        data=[*previous.data, data_facts(dataset.card, use="finetune")],
+        training=[*previous.training, training],
+        metrics=_metrics(evaluation),
+        limitations=_limitations(evaluation),
     )
 
 
-def _metrics(judged: Judgement) -> list[MetricFacts]:
+def _metrics(evaluation: EvaluationResult) -> list[MetricFacts]:
     return [
         MetricFacts(
             name=each.metric,
@@ -96,27 +101,27 @@ def _metrics(judged: Judgement) -> list[MetricFacts]:
             n=each.n,
             subjects=each.subjects,
             of="this model",
-            protocol=f"{part} split, images, bootstrap over subjects",
+            protocol=f"{split} split, images, bootstrap over subjects",
         )
-        for part in ("val", "test")
-        for each in judged.scores.get(part, {}).values()
+        for split in ("val", "test")
+        for each in evaluation.scores.get(split, {}).values()
         if each.value is not None
     ]
 
 
-def _limitations(judged: Judgement) -> list[str]:
-    facts = []
-    cases = judged.cases.get("test")
+def _limitations(evaluation: EvaluationResult) -> list[str]:
+    limitations = []
+    cases = evaluation.cases.get("test")
     if cases is None:
-        facts.append("There was no test split: the scores are not independent of the training.")
+        limitations.append("There is no test split: the scores are not independent of training.")
     elif cases.n_subjects < SMALL_SUBJECTS:
-        facts.append(
+        limitations.append(
             f"The test set is small ({cases.n} images of {cases.n_subjects} subjects): "
-            "the scores say little about other patients."
+            "the scores do not generalise to other patients."
         )
-    if judged.without_point:
-        facts.append(
-            f"No operating point for {', '.join(judged.without_point)}: "
-            "the validation images did not allow one."
+    if evaluation.without_threshold:
+        limitations.append(
+            f"No operating point for {', '.join(evaluation.without_threshold)}: "
+            "the validation images do not allow one."
         )
-    return facts
+    return limitations

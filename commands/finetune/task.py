@@ -1,4 +1,4 @@
-"""What full fine-tuning trains: a classifier under weighted cross-entropy."""
+"""The task of full fine-tuning: a classifier with weighted cross-entropy."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class ClassifyTask(Task):
 
     Args:
         classifier: trained in place.
-        preprocessing: how bytes become input.
+        preprocessing: from stored bytes to network input.
         augmentation: the random views.
         row_weights: float32 [rows of the manifest], how much each sample counts, mean 1.
-        label_smoothing: part of the target that is spread over all classes.
+        label_smoothing: fraction of the target that is spread over all classes.
         layer_decay: factor on the learning rate from each block to the one below it.
     """
 
@@ -61,15 +61,15 @@ class ClassifyTask(Task):
         }
 
     def forward(self, images: Tensor, labels: Tensor, weights: Tensor) -> dict[str, Tensor]:
-        """The loss and the share of right decisions."""
+        """The loss and the accuracy."""
         logits = self.classifier(images)
         losses = functional.cross_entropy(
             logits, labels, reduction="none", label_smoothing=self._label_smoothing
         )
-        right = (logits.argmax(dim=1) == labels).float().mean()
-        # Weights have mean 1 over the data, not in every batch: parts of a batch then average
-        # to the loss of the whole.
-        return {"loss": (losses.float() * weights).mean(), "accuracy": right}
+        accuracy = (logits.argmax(dim=1) == labels).float().mean()
+        # Weights have mean 1 over the dataset, not in every batch, so that the losses of the parts
+        # of a batch average to the loss of the batch.
+        return {"loss": (losses.float() * weights).mean(), "accuracy": accuracy}
 
     def rate_scale(self, name: str) -> float:
         """The factor on the learning rate of a parameter (layer decay, as MAE fine-tunes).
@@ -84,7 +84,7 @@ class ClassifyTask(Task):
 
 
 def _layer(name: str, depth: int) -> int:
-    """0 for what lies before the blocks, i + 1 for block i, depth + 1 for what comes after."""
+    """0 for layers before the blocks, i + 1 for block i, depth + 1 for layers after them."""
     parts = name.removeprefix("classifier.backbone.net.").split(".")
     if parts[0] == "blocks":
         return int(parts[1]) + 1

@@ -1,4 +1,4 @@
-"""What either way of training gives back."""
+"""The result of either training mode."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ Curve = tuple[list[float], list[float]]
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
+class TrainedClassifier:
     """A trained classifier.
 
     Attributes:
         classifier: in evaluation mode.
         head: the spec of its head.
         trainable: how many parameters were trained.
-        chosen: which weights were kept, in words.
+        selection: which weights were kept, as text.
         curves: {"training": (x, loss), "validation": (x, loss)}.
-        x: what the x of the curves counts: "Epoch" or "Step".
-        facts: what is worth naming in the card: epochs, rates.
-        allowed: unsafe augmentations that the recipe allows.
-        probabilities: float64 [N,K] of all labelled samples, where training leaves them behind.
+        x_label: the unit of the curves' x axis: "Epoch" or "Step".
+        facts: training settings for the card, such as epochs and learning rate.
+        overridden_hazards: unsafe augmentations that the recipe allows.
+        probabilities: float64 [N,K] of all labelled samples, if the training computed them.
     """
 
     classifier: Classifier
     head: HeadSpec
     trainable: int
-    chosen: str
-    x: str
+    selection: str
+    x_label: str
     curves: dict[str, Curve] = field(default_factory=dict)
     facts: dict[str, str | int | float] = field(default_factory=dict)
-    allowed: list[Hazard] = field(default_factory=list)
+    overridden_hazards: list[Hazard] = field(default_factory=list)
     probabilities: NDArray[np.float64] | None = None

@@ -1,4 +1,4 @@
-"""From files to a table or a JSON document on stdout."""
+"""Predictions for files, as a table or a JSON document on stdout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from medfm_cli.console import Console
 
 MOST_CLASSES = 8
-"""Up to this many classes the table has a column for each; --json always has all."""
+"""With up to this many classes the table has a column for each; --json always has all."""
 
 
 def answer(
@@ -32,32 +32,34 @@ def answer(
     batch: int,
     threads: int,
 ) -> int:
-    """Answer every file and print the answers; gives the exit code.
+    """Predict every file and print the predictions; returns the exit code.
 
     Raises:
-        DataError: the bundle is none, damaged, or an encoder's.
+        DataError: the bundle is invalid, damaged, or contains an encoder.
     """
     bundle = open_bundle(_folder(reference))
     predictor = Predictor(bundle, batch=batch, threads=threads)
     with console.progress("predict", total=len(files), unit="files") as meter:
-        found = []
+        predictions = []
         for prediction in predictor.predict(files):
-            found.append(prediction)
+            predictions.append(prediction)
             meter.advance()
-    failed = sum(prediction.error is not None for prediction in found)
+    failed = sum(prediction.error is not None for prediction in predictions)
     code = int(ExitCode.DATA if failed else ExitCode.DONE)
     if as_json:
-        emit(_document(bundle, reference, found, code))
+        emit(_document(bundle, reference, predictions, code))
     else:
-        typer.echo(_table(found, bundle.card.label_schema.classes))
+        typer.echo(_table(predictions, bundle.card.label_schema.classes))
     if failed:
-        error = DataError(f"{failed} of {len(found)} files could not be read")
-        console.error(error.message, "the others were answered; the reasons stand beside them")
+        error = DataError(f"{failed} of {len(predictions)} files could not be read")
+        console.error(
+            error.message, "the other files have predictions; the reasons are in the output"
+        )
     return code
 
 
 def _folder(reference: str) -> Path:
-    """The bundle's folder; a pipeline's run directory will do where one stage exported one."""
+    """The bundle's folder; a pipeline's run directory works if one stage exported a bundle."""
     if not holds(reference, "bundle"):
         inside = {path.resolve().parent for path in Path(reference).glob(f"*/bundle/{BUNDLE_FILE}")}
         if len(inside) == 1:
@@ -66,7 +68,7 @@ def _folder(reference: str) -> Path:
 
 
 def _document(
-    bundle: Bundle, reference: str, found: Sequence[Prediction], code: int
+    bundle: Bundle, reference: str, predictions: Sequence[Prediction], code: int
 ) -> dict[str, Any]:
     card = bundle.card
     return {
@@ -75,15 +77,15 @@ def _document(
         "bundle": reference,
         "model_sha256": card.files[MODEL_FILE],
         "classes": card.label_schema.classes,
-        "files": [asdict(prediction) for prediction in found],
+        "files": [asdict(prediction) for prediction in predictions],
     }
 
 
-def _table(found: Sequence[Prediction], classes: Sequence[str]) -> str:
-    """Plain aligned text, one line a file."""
+def _table(predictions: Sequence[Prediction], classes: Sequence[str]) -> str:
+    """Plain aligned text, one line per file."""
     shown = list(classes) if len(classes) <= MOST_CLASSES else []
     rows = [["file", "label", "probability", *shown, "note"]]
-    rows += [_row(prediction, shown) for prediction in found]
+    rows += [_row(prediction, shown) for prediction in predictions]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

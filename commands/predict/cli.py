@@ -9,7 +9,7 @@ import typer
 
 def command(
     bundle: Annotated[
-        str, typer.Argument(help="A bundle, or the run (of an export, of a pipeline) that made it.")
+        str, typer.Argument(help="A bundle, or the run of an export or a pipeline that wrote it.")
     ],
     files: Annotated[
         list[str],
@@ -19,19 +19,19 @@ def command(
         bool, typer.Option("--json", help="Print one JSON document with every probability.")
     ] = False,
     batch: Annotated[
-        int, typer.Option("--batch", min=1, help="Most images in one run of the model.")
+        int, typer.Option("--batch", min=1, help="Images per run of the model, at most.")
     ] = 32,
     threads: Annotated[
-        int, typer.Option("--threads", min=0, help="Threads of the model; 0 takes every core.")
+        int, typer.Option("--threads", min=0, help="Threads of the model; 0 uses all cores.")
     ] = 0,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")
+        bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.")
     ] = False,
 ) -> None:
     """Label image files with an exported bundle. Needs no torch.
 
-    Frames and tiles of a file are averaged as in training. Files that cannot be read are told
-    beside the answers to all others, and the exit code is then 3.
+    Frames and tiles of a file are averaged as in training. Files that cannot be read are listed
+    with the reason among the predictions, and the exit code is then 3.
     """
     from medfm_cli.console import Console
     from medfm_cli.envelope import guarded

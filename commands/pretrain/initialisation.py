@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.card_facts import CardFacts
-from medfm_cli.models.initial_weights import start_from
-from medfm_cli.models.origin import find_weights
+from medfm_cli.models.origin import find_weights, load_initial_weights
 from medfm_cli.runs import Table, Text
 from medfm_cli.training.randomness import derive
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from medfm_cli.commands.pretrain.recipe import PretrainRecipe
     from medfm_cli.models.backbones import Backbone
     from medfm_cli.models.lineage import Lineage
-    from medfm_cli.models.origin import Origin
+    from medfm_cli.models.origin import WeightsOrigin
     from medfm_cli.models.spec import BackboneSpec, PatchSpec
     from medfm_cli.models.weights import LoadReport
     from medfm_cli.runs import Run
@@ -36,7 +35,7 @@ class Beginning:
     """
 
     backbone: Backbone
-    origin: Origin | None = None
+    origin: WeightsOrigin | None = None
     report: LoadReport | None = None
 
     @property
@@ -116,7 +115,7 @@ def begin(recipe: PretrainRecipe, spec: BackboneSpec | PatchSpec, run: Run | Non
     if choice.weights is None:
         return Beginning(backbone)
     origin = find_weights(choice.weights, download=choice.download)
-    report = start_from(origin, backbone, coverage=choice.coverage)
+    report = load_initial_weights(origin, backbone, coverage=choice.coverage)
     if run is not None:
         run.log(
             "loaded",

@@ -1,1 +1,1 @@
-"""`medfm recipes`: the recipes that ship."""
+"""`medfm recipes`: the shipped recipes."""

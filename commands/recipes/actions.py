@@ -1,4 +1,4 @@
-"""What `medfm recipes` does."""
+"""The actions of `medfm recipes`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from medfm_cli.runs.atomic import write_bytes
 
 
 def list_recipes(verb: str | None, *, json_wanted: bool) -> None:
-    """Print name and summary of every recipe, or of one verb's."""
+    """Print name and summary of every recipe, or of the recipes of one verb."""
     with guarded(Console(), json_wanted=json_wanted):
         if verb is not None and verb not in VERBS:
             hint = did_you_mean(verb, VERBS) or f"verbs: {', '.join(VERBS)}"
@@ -43,14 +43,14 @@ def show_recipe(name: str, *, json_wanted: bool) -> None:
 
 
 def copy_recipe(name: str, to: str, *, json_wanted: bool, force: bool) -> None:
-    """Copy a recipe to a file or into a folder; never over a file that is there unless forced."""
+    """Copy a recipe to a file or into a folder; an existing file is replaced only with `force`."""
     with guarded(Console(), json_wanted=json_wanted):
         recipe = find(name)
         target = Path(to)
         if target.is_dir():
             target = target / recipe.path.name
         if target.exists() and not force:
-            raise UsageError(f"'{target}' is there already", hint="choose another name, or --force")
+            raise UsageError(f"'{target}' already exists", hint="choose another name, or --force")
         write_bytes(target, recipe.path.read_bytes())
         if json_wanted:
             emit({"status": "done", "exit_code": 0, "path": str(target)})

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def run(recipe: RunRecipe, run: Run) -> Result:
-    """Run every stage; what is done is not done again."""
+    """Run every stage; finished stages are not repeated."""
     done: dict[str, Outcome] = {}
     stages = recipe.stages()
     for number, (name, stage) in enumerate(stages.items(), start=1):
@@ -43,7 +43,7 @@ def _job(run: Run, name: str, verb: str, stage: Recipe, done: dict[str, Outcome]
 
 
 def _result(run: Run, recipe: RunRecipe, done: dict[str, Outcome]) -> Result:
-    told = _told(recipe, done)
+    main = _main_outcome(recipe, done)
     gates = [f"{name}: {o.result.gate}" for name, o in done.items() if o.result.gate]
     return Result(
         metrics={name: outcome.result.metrics for name, outcome in done.items()},
@@ -52,35 +52,35 @@ def _result(run: Run, recipe: RunRecipe, done: dict[str, Outcome]) -> Result:
             for name, outcome in done.items()
             for kind, path in outcome.result.artefacts.items()
         },
-        sections=[*_outcome(run, told), _overview(recipe, done)],
-        summary=told.result.summary if told else None,
-        headline=told.result.headline if told else "",
+        sections=[*_main_result(run, main), _overview(recipe, done)],
+        summary=main.result.summary if main else None,
+        headline=main.result.headline if main else "",
         lineage={name: outcome.result.lineage for name, outcome in done.items()},
         gate="; ".join(gates) or None,
         stages={name: str(outcome.dir.relative_to(run.dir)) for name, outcome in done.items()},
     )
 
 
-def _told(recipe: RunRecipe, done: dict[str, Outcome]) -> Outcome | None:
-    """What a person wants to see first: the last evaluation, else the last stage with a table."""
+def _main_outcome(recipe: RunRecipe, done: dict[str, Outcome]) -> Outcome | None:
+    """The outcome to report first: the last evaluation, else the last stage with a table."""
     evaluated = [outcome for name, outcome in done.items() if recipe.verb_of(name) == "eval"]
     with_table = [outcome for outcome in done.values() if outcome.result.summary]
     return ([None, *with_table, *evaluated])[-1]
 
 
-def _outcome(run: Run, told: Outcome | None) -> list[Section]:
-    """Its table, its first caution and its first picture, ahead of all chapters."""
-    if told is None or told.result.summary is None:
+def _main_result(run: Run, main: Outcome | None) -> list[Section]:
+    """The table, first warning and first figure of the main outcome, before all sections."""
+    if main is None or main.result.summary is None:
         return []
-    blocks = [block for section in told.result.sections for block in section.blocks]
-    cautions = [block for block in blocks if isinstance(block, Callout) and block.kind == "warn"]
-    folder = told.dir.relative_to(run.dir)
-    pictures = [
+    blocks = [block for section in main.result.sections for block in section.blocks]
+    warnings = [block for block in blocks if isinstance(block, Callout) and block.kind == "warn"]
+    folder = main.dir.relative_to(run.dir)
+    figures = [
         replace(block, path=(folder / block.path).as_posix())
         for block in blocks
         if isinstance(block, Figure)
     ]
-    return [Section("The result", [told.result.summary, *cautions[:1], *pictures[:1]])]
+    return [Section("Result", [main.result.summary, *warnings[:1], *figures[:1]])]
 
 
 def _overview(recipe: RunRecipe, done: dict[str, Outcome]) -> Section:
@@ -88,4 +88,4 @@ def _overview(recipe: RunRecipe, done: dict[str, Outcome]) -> Section:
         (name, recipe.verb_of(name), duration(outcome.seconds), outcome.result.headline)
         for name, outcome in done.items()
     ]
-    return Section("The stages", [Table(["Stage", "Verb", "Time", "Outcome"], rows)])
+    return Section("Stages", [Table(["Stage", "Verb", "Time", "Outcome"], rows)])

@@ -50,14 +50,14 @@ class RunRecipe(Recipe):
             )
         if not stages and not problems:
             problems.append(Problem(Place("recipe"), "", "a pipeline has at least one stage"))
-        # A block that is no stage has been told: it needs no second word as an unknown key.
-        told = any(problem.key in tree for problem in problems)
-        config = ConfigDict(extra="ignore" if told else "forbid")
+        # A block that is not a stage has its own problem and is not also an unknown key.
+        reported = any(problem.key in tree for problem in problems)
+        config = ConfigDict(extra="ignore" if reported else "forbid")
         base = type(cls.__name__, (cls,), {"model_config": config})
         return create_model(cls.__name__, __base__=base, **stages)
 
     def inputs(self) -> dict[str, str]:
-        """What the pipeline reads from outside: the inputs of its first stages."""
+        """The external inputs of the pipeline: the inputs of its first stages."""
         found: dict[str, str] = {}
         for name, stage in self.stages().items():
             if not references(stage.model_dump()):
@@ -65,7 +65,7 @@ class RunRecipe(Recipe):
         return found
 
     def plan(self) -> Plan:
-        """One line a stage; the plan of every stage that needs no earlier one."""
+        """One line per stage, with the plan of every stage that needs no earlier one."""
         lines: list[str] = []
         disk = memory = 0
         for name, stage in self.stages().items():
@@ -100,11 +100,11 @@ def _verb(stage: str, block: Any) -> str:
     verbs = [verb for verb in VERBS if verb != "run" and has_recipe(verb)]
     if not isinstance(block, dict):
         hint = did_you_mean(stage, [*verbs, *RESERVED])
-        raise UsageError(f"'{stage}' is no stage: a stage is a block of keys", hint=hint)
+        raise UsageError(f"'{stage}' is not a stage: a stage is a block of keys", hint=hint)
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", stage) or hasattr(RunRecipe, stage):
         raise UsageError(
             f"'{stage}' cannot be the name of a stage",
-            hint="choose another one, of letters, digits, - and _",
+            hint="use only letters, digits, - and _",
         )
     verb = block.get("verb", stage)
     if verb not in verbs:
@@ -118,7 +118,7 @@ def _dangling(stage: str, block: dict[str, Any], earlier: list[str]) -> list[Pro
         Problem(
             Place("recipe"),
             f"{stage}.{key}",
-            f"'${name}' is no stage that comes before '{stage}'",
+            f"'${name}' is not a stage before '{stage}'",
             did_you_mean(name, earlier) or f"earlier stages: {', '.join(earlier) or 'none'}",
         )
         for key, value in block.items()

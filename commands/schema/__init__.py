@@ -1,1 +1,1 @@
-"""`medfm schema`: what a recipe may say, for editors."""
+"""`medfm schema`: the JSON Schema of recipes, for editors."""

@@ -1,4 +1,4 @@
-"""What `medfm schema` does."""
+"""The action of `medfm schema`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def schema_of(name: str) -> dict[str, Any]:
     if verb == "run" and "/" not in name:
         schema["additionalProperties"] = {"type": "object"}  # the stages
     schema["properties"]["extends"] = {
-        "description": "The recipe or recipes that this one starts from: a name or a file.",
+        "description": "The recipe or recipes that this one extends: a name or a file.",
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
     }
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name, **schema}

@@ -1,1 +1,1 @@
-"""Running exported bundles: numpy, the readers and ONNX Runtime. Nothing here needs torch."""
+"""Run exported bundles with numpy, the readers and ONNX Runtime, without torch."""

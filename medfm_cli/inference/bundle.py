@@ -1,4 +1,4 @@
-"""The bundle: a folder that holds a model and all that is needed to use and to judge it."""
+"""The bundle: a folder with a model and everything needed to run and evaluate it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ SOURCES_FILE = "sources.txt"
 
 
 class BundleCard(Part):
-    """`bundle.json`: how to feed the model, what its outputs mean, how to check the files.
+    """`bundle.json`: the model's input, the meaning of its outputs, and the hashes of the files.
 
-    The graph takes uint8 images [N,C,S,S] and gives float32 `features` [N,D] and, for a
-    classifier, `logits` and `probabilities` [N,K]. Images are cut and fitted as `preprocessing`
-    says; normalisation is inside the graph. A file's probabilities are the mean over the tiles of
-    a frame, then the mean over the frames.
+    The graph takes uint8 images [N,C,S,S] and returns float32 `features` [N,D] and, for a
+    classifier, `logits` and `probabilities` [N,K]. `preprocessing` configures tiling and resizing
+    of images; normalisation is inside the graph. A file's probabilities are the mean over the
+    tiles of a frame, then the mean over the frames.
     """
 
     schema_version: Literal[1] = 1
@@ -37,7 +37,7 @@ class BundleCard(Part):
     parameters: int
     preprocessing: Preprocessing
     label_schema: LabelSchema
-    operating_points: list[OperatingPoint] = Field([], description="one a class, from val")
+    operating_points: list[OperatingPoint] = Field([], description="one per class, from val")
     aggregation: Literal["mean-probability"] = "mean-probability"
     opset: int
     weights_sha256: str = Field(description="of the model.safetensors it was exported from")
@@ -52,7 +52,7 @@ class BundleCard(Part):
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A bundle whose files were all checked."""
+    """A bundle after checking all its files."""
 
     root: Path
     card: BundleCard
@@ -64,15 +64,15 @@ class Bundle:
 
 
 def open_bundle(root: Path | str) -> Bundle:
-    """Open a bundle and compare every file with its hash.
+    """Open a bundle and check every file against its hash.
 
     Raises:
-        DataError: it is no bundle, a file is missing, or a file is not the one exported.
+        DataError: it is not a bundle, a file is missing, or a file has changed.
     """
     root = Path(root)
     card = _read_card(root)
     if MODEL_FILE not in card.files:
-        raise DataError(f"{root / BUNDLE_FILE} names no {MODEL_FILE}")
+        raise DataError(f"{root / BUNDLE_FILE} does not list {MODEL_FILE}")
     for name, expected in sorted(card.files.items()):
         _check_file(root, name, expected)
     return Bundle(root, card)
@@ -103,14 +103,14 @@ def _read_card(root: Path) -> BundleCard:
 
 def _check_file(root: Path, name: str, expected: str) -> None:
     if Path(name).name != name:
-        raise DataError(f"{root / BUNDLE_FILE} names a file outside the bundle: {name}")
+        raise DataError(f"{root / BUNDLE_FILE} lists a file outside the bundle: {name}")
     try:
-        found = file_sha256(root / name)
+        sha256 = file_sha256(root / name)
     except OSError as error:
         raise DataError(f"the bundle lacks {name}: {error.strerror}", hint=_AGAIN) from None
-    if found != expected:
+    if sha256 != expected:
         raise DataError(
-            f"{root / name} is not the file that was exported: its sha256 is not the one in "
+            f"{root / name} has changed since the export: its sha256 differs from the one in "
             f"{BUNDLE_FILE}",
             hint=_AGAIN,
         )

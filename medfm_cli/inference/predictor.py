@@ -1,4 +1,4 @@
-"""Labels for files: read, cut and fitted as in training, answered by the bundle's graph."""
+"""Predictions for files: preprocessing as in training, then the bundle's graph."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.errors import DataError
-from medfm_cli.inference.session import Session
+from medfm_cli.inference.session import OnnxSession
 from medfm_cli.readers import ReadOptions, Unreadable, read_images
 
 if TYPE_CHECKING:
@@ -23,18 +23,18 @@ Scores = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The answer for one file.
+    """The prediction for one file.
 
     Attributes:
-        file: the path as it was given.
-        label: the most probable class; None when the file could not be read.
+        file: the path as given.
+        label: the most probable class; None if the file could not be read.
         probability: of `label`.
         probabilities: of every class, in the model's order.
-        called: the classes that reach their operating point (0.5 where there is none).
-        images: images (frames, slices) the file gave.
-        inputs: tiles of these images that the model saw.
-        note: why the answer should be doubted, or "".
-        error: why there is no answer, or None.
+        called: the classes whose probability reaches their operating point (0.5 without one).
+        images: number of images (frames, slices) in the file.
+        inputs: number of tiles of these images.
+        note: why the prediction is uncertain, or "".
+        error: why there is no prediction, or None.
     """
 
     file: str
@@ -50,7 +50,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A file's inputs, [t,C,S,S] for each of its images, or why there are none."""
+    """A file's inputs, [t,C,S,S] for each of its images, or the error."""
 
     file: str
     images: list[Pixels] = field(default_factory=list)
@@ -62,31 +62,31 @@ class _Prepared:
 
 
 class Predictor:
-    """Answers files with one bundle.
+    """Predicts files with one bundle.
 
     Args:
         bundle: a classifier's bundle.
-        batch: most inputs in one run of the graph.
-        threads: threads of one run; 0 takes every core.
+        batch: inputs per run of the graph, at most.
+        threads: threads of one run; 0 uses all cores.
 
     Raises:
-        DataError: the bundle holds an encoder, or ONNX Runtime cannot load it.
+        DataError: the bundle contains an encoder, or ONNX Runtime cannot load it.
     """
 
     def __init__(self, bundle: Bundle, *, batch: int = 32, threads: int = 0) -> None:
         if bundle.card.kind != "classifier":
             raise DataError(
-                f"the bundle '{bundle.root}' holds an encoder: it gives features, not labels",
+                f"the bundle '{bundle.root}' contains an encoder: it computes features, not labels",
                 hint="export the model of a finetune run",
             )
         self.card = bundle.card
         self.batch = batch
-        self._session = Session(bundle.model, threads=threads)
+        self._session = OnnxSession(bundle.model, threads=threads)
         cutting = bundle.card.preprocessing
         self._options = ReadOptions(frames=cutting.frames, slices=cutting.slices)
 
     def predict(self, files: Iterable[str | Path]) -> Iterator[Prediction]:
-        """Answer every file, in order; what cannot be read is answered with its error."""
+        """Predict every file, in order; unreadable files have an error instead."""
         waiting: list[_Prepared] = []
         for file in files:
             waiting.append(self._prepare(str(file)))
@@ -141,14 +141,14 @@ class Predictor:
             called=called,
             images=len(item.images),
             inputs=item.count,
-            note=self._doubt(label, probabilities[label]),
+            note=self._uncertainty(label, probabilities[label]),
         )
 
     def _threshold(self, label: str) -> float:
         threshold = self.card.threshold(label)
         return 0.5 if threshold is None else threshold
 
-    def _doubt(self, label: str, probability: float) -> str:
+    def _uncertainty(self, label: str, probability: float) -> str:
         threshold = self.card.threshold(label)
         if threshold is None or probability >= threshold:
             return ""

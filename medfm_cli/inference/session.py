@@ -1,4 +1,4 @@
-"""A model in ONNX Runtime: uint8 images in, named arrays out."""
+"""A model in ONNX Runtime: from uint8 images to named arrays."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from medfm_cli.errors import DataError
 INPUT = "image"
 
 
-class Session:
+class OnnxSession:
     """An ONNX model on the CPU.
 
     Args:
         path: the .onnx file.
-        threads: threads of one run; 0 lets ONNX Runtime take every core.
+        threads: threads of one run; 0 uses all cores.
 
     Raises:
         DataError: ONNX Runtime cannot read the file.
@@ -34,12 +34,12 @@ class Session:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # onnxruntime's errors share no base of their own
+        except Exception as error:  # onnxruntime's errors have no common base class
             reason = str(error).splitlines()[0][:200]
             raise DataError(f"{path} cannot be loaded by ONNX Runtime: {reason}") from None
         self.outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """Run [N,C,S,S] uint8 images; gives each output by its name, [N,…] float32."""
+        """Run uint8 images [N,C,S,S]; returns each output by name, float32 [N,…]."""
         values = self._session.run(self.outputs, {INPUT: np.ascontiguousarray(images)})
         return dict(zip(self.outputs, values, strict=True))

@@ -1,7 +1,7 @@
-"""Encoders: our presets over 1 to 3 axes (timm's VisionTransformer), and any image model of timm.
+"""Encoders: presets over 1 to 3 axes (timm's VisionTransformer), and any image model of timm.
 
-Volumes [B,C,D,H,W], signals [B,L,T], series [B,2F,T] and sounds [B,1,M,F] go through the same
-blocks as images [B,C,S,S]: only the convolution that cuts patches and the positions differ.
+Volumes [B,C,D,H,W], signals [B,L,T], series [B,2F,T] and audio [B,1,M,F] use the same blocks as
+images [B,C,S,S]: only the patch embedding and the position embeddings differ.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from medfm_cli.models.patches import PatchEmbedding
 from medfm_cli.models.positions import resize, sincos
 from medfm_cli.models.spec import PRESETS, BackboneSpec, PatchSpec, swiglu_width
 
-_BEHIND_TOKENS = ("fc_norm", "attn_pool", "head")
+_AFTER_TOKENS = ("fc_norm", "attn_pool", "head")
 
 
 class Backbone(nn.Module):
-    """An encoder with one face: patch tokens [B,N,D] and their mean, the features [B,D].
+    """An encoder: patch tokens [B,N,D] and their mean, the features [B,D].
 
     Features are always the mean of the patch tokens, class token or not (BioVFM-21M's rule).
     For vision transformers `embed` and `encode` are the two halves of `tokens`, so that masked
-    objectives encode only the patches they keep; `maskable` says whether there are halves.
+    objectives encode only the visible patches; `maskable` says whether these halves exist.
     """
 
     def __init__(self, net: nn.Module, spec: BackboneSpec | PatchSpec) -> None:
@@ -35,7 +35,7 @@ class Backbone(nn.Module):
         self.dim = int(net.num_features)  # type: ignore[arg-type]
         self.maskable = _is_plain_vit(net)
         self._frozen = False
-        self._rest()
+        self._freeze_unused_layers()
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -101,7 +101,7 @@ class Backbone(nn.Module):
         positions: torch.Tensor = vit.pos_embed
         if not vit.no_embed_class:
             positions = positions[:, vit.num_prefix_tokens :]
-        return resize(positions, had=self.grid, wanted=grid)
+        return resize(positions, old=self.grid, new=grid)
 
     def encode(self, tokens: torch.Tensor) -> torch.Tensor:
         """Run the blocks over (some of) the embedded patches: [B,n,D] → [B,n,D]."""
@@ -119,27 +119,27 @@ class Backbone(nn.Module):
         return encoded[:, vit.num_prefix_tokens :]
 
     def freeze(self) -> Self:
-        """Fix the weights and stay in evaluation mode whatever `train()` says.
+        """Freeze the weights and stay in evaluation mode, also after `train()`.
 
-        A frozen encoder that follows `train()` keeps its drop-path on while it is probed.
+        Otherwise `train()` would enable drop-path in a frozen encoder.
         """
         self._frozen = True
         self.requires_grad_(False)
         return self.eval()
 
     def unfreeze(self) -> Self:
-        """Let the weights be trained again."""
+        """Make the weights trainable again."""
         self._frozen = False
         self.requires_grad_(True)
-        self._rest()
+        self._freeze_unused_layers()
         return self
 
-    def _rest(self) -> None:
-        """Let be what timm has behind the tokens: the norms of its own pooling, unused here.
+    def _freeze_unused_layers(self) -> None:
+        """Freeze timm's layers after the tokens: the norms of its own pooling, unused here.
 
-        A parameter that waits for a gradient in vain stops several processes.
+        In DDP, a trainable parameter that never gets a gradient blocks all processes.
         """
-        for name in _BEHIND_TOKENS:
+        for name in _AFTER_TOKENS:
             if isinstance(part := getattr(self.net, name, None), nn.Module):
                 part.requires_grad_(False)
 
@@ -151,14 +151,14 @@ class Backbone(nn.Module):
     def _vit(self) -> Any:
         if not self.maskable:
             raise UsageError(
-                f"the backbone {self.spec.name} is no plain vision transformer: "
-                "its patches cannot be embedded and encoded apart",
+                f"the backbone {self.spec.name} is not a plain vision transformer: "
+                "its patches cannot be embedded and encoded separately",
                 hint=f"choose one of {', '.join(PRESETS)} or a timm vit_…",
             )
         return self.net
 
     def _prefix(self, tokens: torch.Tensor) -> torch.Tensor | None:
-        """Class and register tokens [B,P,D], with their positions where they have any."""
+        """Class and register tokens [B,P,D], with their position embeddings, if any."""
         vit = self._vit
         parts = [token for token in (vit.cls_token, vit.reg_token) if token is not None]
         if not parts:
@@ -169,7 +169,7 @@ class Backbone(nn.Module):
         return prefix.expand(tokens.shape[0], -1, -1)
 
     def _as_tokens(self, features: torch.Tensor) -> torch.Tensor:
-        """Bring timm's feature layouts ([B,N,D], [B,D,H,W], [B,H,W,D]) to [B,N,D]."""
+        """Convert timm's feature layouts ([B,N,D], [B,D,H,W], [B,H,W,D]) to [B,N,D]."""
         if features.ndim == 3:
             skip = int(getattr(self.net, "num_prefix_tokens", 0))
             return features[:, skip:]
@@ -179,13 +179,13 @@ class Backbone(nn.Module):
 
 
 def build_backbone(spec: BackboneSpec | PatchSpec, *, seed: int | None = None) -> Backbone:
-    """Build the encoder of `spec`: random weights, or timm's where `spec.pretrained` asks.
+    """Build the encoder of `spec`: random weights, or timm's if `spec.pretrained`.
 
-    With a `seed` the random weights depend on it alone and torch's generator is left as it was.
+    With a `seed`, the random weights depend only on it and torch's generator is unchanged.
 
     Raises:
-        UsageError: timm knows no such model, or not at this image size.
-        EnvironmentProblem: published weights were asked for and cannot be had.
+        UsageError: timm does not have the model, or not at this image size.
+        EnvironmentProblem: the published weights are not available.
     """
     if seed is None:
         return Backbone(_build_net(spec), spec)
@@ -218,7 +218,7 @@ def _build_vit(spec: BackboneSpec | PatchSpec, **input_options: Any) -> nn.Modul
         in_chans=spec.channels,
         num_classes=0,
         global_pool="avg",
-        fc_norm=False,  # the norm stands before the mean, so that tokens are normed too
+        fc_norm=False,  # normalise before the mean, so that tokens are normalised too
         class_token=spec.class_token,
         embed_dim=spec.preset.dim,
         depth=spec.preset.depth,
@@ -234,7 +234,7 @@ def _build_vit(spec: BackboneSpec | PatchSpec, **input_options: Any) -> nn.Modul
 
 
 def _feed_forward(spec: BackboneSpec | PatchSpec) -> dict[str, Any]:
-    """Plain layers are timm's default; gated ones are as wide as DINOv2's: 8/3 D, in eights."""
+    """Plain layers are timm's default; gated ones have DINOv2's width: 8/3 D, in eights."""
     if spec.mlp == "gelu" or spec.preset is None:
         return {}
     from timm.layers.mlp import SwiGLUPacked
@@ -245,7 +245,7 @@ def _feed_forward(spec: BackboneSpec | PatchSpec) -> dict[str, Any]:
 
 
 def _start_with_sincos(net: Any) -> None:
-    """Fill the position embedding with sines and cosines along the axes, as MAE does."""
+    """Initialise the position embedding with sines and cosines along the axes, as in MAE."""
     table = net.pos_embed
     with torch.no_grad():
         table.copy_(sincos(tuple(net.patch_embed.grid_size), table.shape[-1]))
@@ -255,7 +255,7 @@ def _build_timm(spec: BackboneSpec) -> nn.Module:
     import timm
 
     if not timm.is_model(spec.name):
-        raise UsageError(f"no backbone is called '{spec.name}'", hint=_suggest(spec.name))
+        raise UsageError(f"there is no backbone '{spec.name}'", hint=_suggest(spec.name))
     published = timm.get_pretrained_cfg(spec.name)
     options: dict[str, Any] = {"in_chans": spec.channels, "num_classes": 0}
     if published is not None and published.fixed_input_size:
@@ -270,11 +270,11 @@ def _build_timm(spec: BackboneSpec) -> nn.Module:
 
 
 def _cannot_build(spec: BackboneSpec, error: Exception) -> Exception:
-    """Say in one sentence why timm did not build the model."""
+    """Why timm did not build the model, in one sentence."""
     reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
     if spec.pretrained:
         return EnvironmentProblem(
-            f"the published weights of {spec.name} cannot be had: {reason}",
+            f"the published weights of {spec.name} are not available: {reason}",
             hint="drop 'pretrained', or give a local weights file",
         )
     return UsageError(f"timm cannot build {spec.name} for {spec.image_size} pixels: {reason}")
@@ -301,5 +301,5 @@ def _is_plain_vit(net: nn.Module) -> bool:
 
 
 def _channels_last(features: torch.Tensor, backbone: Backbone) -> bool:
-    """Whether a [B,?,?,?] feature map has its channels at the end (some timm models)."""
+    """Whether a [B,?,?,?] feature map has its channels last (some timm models)."""
     return features.shape[-1] == backbone.dim != features.shape[1]

@@ -1,6 +1,6 @@
-"""The model card: written from run records alone; what is not known is shown as EMPTY.
+"""The model card, written from run records only; unknown values are shown as EMPTY.
 
-Needs no torch: the same text goes into model directories and into the exported bundle.
+Needs no torch: model directories and exported bundles have the same text.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def render_model_card(config: ModelConfig) -> str:
 
 
 def interval(metric: MetricFacts) -> str:
-    """`0.91 (0.85 to 0.96)`, EMPTY for an unknown interval; a third digit from many people on."""
+    """`0.91 (0.85 to 0.96)`, EMPTY for an unknown interval; a third digit for many subjects."""
     digits = 3 if (metric.subjects or 0) >= MANY else 2
     value = f"{metric.value:.{digits}f}"
     if metric.low is None or metric.high is None:
@@ -63,7 +63,7 @@ def _model_lines(config: ModelConfig) -> list[str]:
 
 
 def _data_lines(data: Sequence[DataFacts]) -> list[str]:
-    """Each dataset once, with all that it was used for."""
+    """Each dataset once, with all its uses."""
     lines: list[str] = []
     versions = dict.fromkeys(item.version or str(number) for number, item in enumerate(data))
     for version in versions:
@@ -104,12 +104,12 @@ def _metric_lines(metrics: Sequence[MetricFacts]) -> list[str]:
     names = list(dict.fromkeys(metric.name for metric in metrics))
     rows: dict[tuple[str, ...], dict[str, str]] = {}
     for metric in metrics:
-        rows.setdefault(_trial(metric), {})[metric.name] = interval(metric)
+        rows.setdefault(_row_key(metric), {})[metric.name] = interval(metric)
     table = [["model", "protocol", "n", "subjects", *(_title(name) for name in names)]]
-    table += [[*trial, *(found.get(name, "") for name in names)] for trial, found in rows.items()]
+    table += [[*key, *(cells.get(name, "") for name in names)] for key, cells in rows.items()]
     lines = ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in table]
     return [
-        "In brackets the 95 % interval by bootstrap over subjects.",
+        "In brackets: 95 % intervals by bootstrap over subjects.",
         "",
         lines[0],
         "|---" * len(table[0]) + "|",
@@ -117,8 +117,8 @@ def _metric_lines(metrics: Sequence[MetricFacts]) -> list[str]:
     ]
 
 
-def _trial(metric: MetricFacts) -> tuple[str, ...]:
-    """What was measured, how, and on how much."""
+def _row_key(metric: MetricFacts) -> tuple[str, ...]:
+    """Model, protocol, n and subjects."""
     return (
         metric.of or EMPTY,
         metric.protocol or EMPTY,
@@ -139,7 +139,7 @@ def _preprocessing_lines(config: ModelConfig) -> list[str]:
 def _operating_lines(config: ModelConfig) -> list[str]:
     lines = [
         f"{point.label}: probability ≥ {point.threshold:.3f} ({point.rule}, "
-        f"reached {_shown(point.value)} on {_shown(point.n)} images)"
+        f"{_shown(point.value)} on {_shown(point.n)} images)"
         for point in config.operating_points
     ]
     return _bullets(lines)
@@ -162,7 +162,7 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value in words; what nobody recorded is EMPTY."""
+    """A value as text; EMPTY if it was not recorded."""
     if value is None or value in ("", [], {}):
         return EMPTY
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""The facts of a model card, as a model's config keeps them."""
+"""The facts of a model card, as stored in a model's config."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class DataFacts(Part):
-    """The data a model was made from, as the dataset's card says."""
+    """A dataset that a model was trained on, from the dataset's card."""
 
     use: str = Field("", description="what the data were used for: pretrain, finetune, eval")
     name: str = ""
@@ -29,7 +29,7 @@ class DataFacts(Part):
 
 
 class TrainingFacts(Part):
-    """One training run: its verb, the hash of its recipe and the values worth naming."""
+    """One training run: its verb, the hash of its recipe and its main settings."""
 
     verb: str
     recipe: str = Field("", description="name of the recipe")
@@ -38,20 +38,20 @@ class TrainingFacts(Part):
 
 
 class MetricFacts(Part):
-    """One measured number with what it needs to be read rightly."""
+    """One metric with its interval, sample size and protocol."""
 
     name: str
     value: float
     low: float | None = Field(None, description="lower end of the 95 % interval")
     high: float | None = Field(None, description="upper end of the 95 % interval")
     n: int | None = Field(None, description="number of images")
-    subjects: int | None = Field(None, description="number of people")
-    of: str = Field("", description="which model or baseline the number belongs to")
-    protocol: str = Field("", description="split and protocol it was measured by")
+    subjects: int | None = Field(None, description="number of subjects")
+    of: str = Field("", description="model or baseline that was scored")
+    protocol: str = Field("", description="split and protocol of the evaluation")
 
 
 class CardFacts(Part):
-    """All that run records say for the card. Every field may be missing."""
+    """The content of the card, from run records. Every field may be missing."""
 
     intended_use: str = ""
     data: list[DataFacts] = Field([], description="in the order they were used")
@@ -61,7 +61,7 @@ class CardFacts(Part):
 
 
 def data_facts(card: DatasetCard, *, use: str) -> DataFacts:
-    """What the card says about a dataset, taken from the dataset's own card.
+    """The facts about a dataset, from the dataset's own card.
 
     Args:
         card: `Dataset.card`.

@@ -1,4 +1,4 @@
-"""`config.json` of a model directory: all that a model is, beside its weights. Needs no torch."""
+"""`config.json` of a model directory: everything except the weights. Needs no torch."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _ENCODERS = {
     "volume": "a model of volumes",
     "signal": "a model of signals",
     "series": "a model of series",
-    "audio": "a model of sounds",
+    "audio": "a model of audio",
 }
 
 
 class OperatingPoint(Part):
-    """The probability from which on a class is called, and where that number comes from."""
+    """The probability threshold of a class, and how it was selected."""
 
     label: str
     threshold: float = Field(ge=0, le=1)
-    rule: str = Field("max-mcc", description="how the threshold was chosen")
-    value: float | None = Field(None, description="what the rule reached on those images")
-    n: int | None = Field(None, description="number of images it was chosen on")
+    rule: str = Field("max-mcc", description="how the threshold was selected")
+    value: float | None = Field(None, description="value of the rule on those images")
+    n: int | None = Field(None, description="number of images it was selected on")
 
 
 class ModelConfig(Part):
@@ -50,7 +50,7 @@ class ModelConfig(Part):
     head: HeadSpec | None = None
     preprocessing: AnyInput
     label_schema: LabelSchema = LabelSchema()
-    operating_points: list[OperatingPoint] = Field([], description="one a class, from val")
+    operating_points: list[OperatingPoint] = Field([], description="one per class, from val")
     lineage: Lineage = Lineage()
     card: CardFacts = CardFacts()
     medfm: str = ""
@@ -77,7 +77,7 @@ class ModelConfig(Part):
 
 
 class ImageConfig(ModelConfig):
-    """The config of a model that looks at images: what most verbs need."""
+    """The config of a model of images, which most verbs require."""
 
     backbone: BackboneSpec
     preprocessing: Preprocessing
@@ -92,11 +92,11 @@ def read_config(directory: Path | str, *, takes: Literal["image"] | None = None)
 
     Args:
         directory: a model directory.
-        takes: refuse a model that looks at anything else.
+        takes: refuse models of any other input.
 
     Raises:
-        DataError: there is none, or it is no config that this version understands, or the model
-            takes something else.
+        DataError: there is none, it is not valid for this version, or the model has another
+            kind of input.
     """
     path = Path(directory) / CONFIG_FILE
     try:
@@ -114,18 +114,18 @@ def read_config(directory: Path | str, *, takes: Literal["image"] | None = None)
 
 
 def _of_images(config: ModelConfig, directory: Path | str) -> ImageConfig:
-    """The config as one of images, or why it is none."""
+    """The config as an ImageConfig, or an error if the input is not images."""
     kind = config.backbone.kind
     if kind != "image":
         raise DataError(
-            f"{directory} holds {_ENCODERS[kind]}; a model of images is needed here",
+            f"{directory} holds {_ENCODERS[kind]}; a model of images is required",
             hint="give a model that was pretrained on images: input.kind=image",
         )
     return ImageConfig.model_validate(dict(config))
 
 
 def content_hash(directory: Path | str) -> str:
-    """Hash of a model directory (hex sha256 of its config, which holds that of the weights).
+    """Hash of a model directory (hex sha256 of its config, which has the weights' hash).
 
     Raises:
         DataError: it is not a model directory.

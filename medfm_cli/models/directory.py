@@ -43,7 +43,7 @@ AnyConfig = TypeVar("AnyConfig", bound=ModelConfig)
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel(Generic[AnyConfig]):
-    """A model in evaluation mode, its config, and what was loaded."""
+    """A model in evaluation mode, its config, and the loading report."""
 
     module: Backbone | Classifier
     config: AnyConfig
@@ -56,7 +56,7 @@ class LoadedModel(Generic[AnyConfig]):
 
 
 ImageModel = LoadedModel[ImageConfig]
-"""A model that looks at images."""
+"""A model of images."""
 
 
 def save_model(
@@ -66,10 +66,10 @@ def save_model(
     *,
     files: Mapping[str, bytes] | None = None,
 ) -> ModelConfig:
-    """Write a model directory in one step: a reader sees the old one or the new one, whole.
+    """Write a model directory atomically: a reader sees either the old or the new one.
 
     Args:
-        directory: replaced when it exists.
+        directory: replaced if it exists.
         module: a Backbone (kind "encoder") or a Classifier (kind "classifier").
         config: its parameter count, weights hash and medfm version are filled in here, and the
             output of the last step of its lineage.
@@ -118,16 +118,16 @@ def load_model(
 
     Args:
         directory: a model directory.
-        takes: refuse a model that looks at anything else; the config is then one of images.
+        takes: refuse models of any other input; the config is then an ImageConfig.
         kind: refuse any other kind.
 
     Raises:
-        DataError: not a model directory, of another kind, damaged, or not complete.
+        DataError: not a model directory, of another kind, damaged, or incomplete.
     """
     directory = Path(directory)
     config = read_config(directory, takes=takes)
     if kind is not None and config.kind != kind:
-        raise DataError(f"{directory} holds {_article(config.kind)}, {_article(kind)} is needed")
+        raise DataError(f"{directory} is {_article(config.kind)}; {_article(kind)} is required")
     module = _empty_module(config)
     tensors = read_tensors(verified_weights(directory, config))
     report = load_exactly(_carrier(module), tensors, source=str(directory))
@@ -136,10 +136,10 @@ def load_model(
 
 
 def load_encoder(directory: Path | str, *, image_size: int | None = None) -> ImageModel:
-    """Load only the encoder of images, of an encoder's or a classifier's directory.
+    """Load only the image encoder, from the directory of an encoder or a classifier.
 
-    With another `image_size` the position embeddings are resized by timm; the config returned
-    then says so in its backbone and preprocessing.
+    With another `image_size`, timm resizes the position embeddings; the returned config has the
+    new size in its backbone and preprocessing.
 
     Raises:
         DataError: as for `load_model`.
@@ -175,7 +175,7 @@ def _empty_module(config: ModelConfig) -> Backbone | Classifier:
 
 
 def _carrier(module: Backbone | Classifier) -> nn.Module:
-    """The module whose tensor names the file has: timm's own names for an encoder."""
+    """The module whose tensor names are in the file: timm's names for an encoder."""
     return module if isinstance(module, Classifier) else module.net
 
 
@@ -185,13 +185,13 @@ def _to_tensors(module: Backbone | Classifier) -> Tensors:
 
 
 def verified_weights(directory: Path, config: ModelConfig) -> Path:
-    """The weights file, after its bytes were compared with the hash in the config."""
+    """The weights file, after checking its hash against the config."""
     path = directory / WEIGHTS_FILE
     if not path.is_file():
         raise DataError(f"{directory} has no {WEIGHTS_FILE}")
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != config.weights_sha256:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 != config.weights_sha256:
         raise DataError(
             f"{path} is not the file its config.json describes: the sha256 differs",
             hint="copy the model directory again, or run the training again",

@@ -1,8 +1,8 @@
-"""Bringing another network's tensors to this one's shapes: positions and the first filters.
+"""Adapt tensors of another network to this one's shapes: position embeddings and input filters.
 
-A picture's filters become those of a volume by inflation (Carreira & Zisserman, CVPR 2017, I3D):
-repeated along the depth and divided by it, so that a volume of equal slices gives what the picture
-gave. Filters of another patch size are resampled as FlexiViT does (Beyer et al., CVPR 2023).
+Filters of images become filters of volumes by inflation (Carreira & Zisserman, CVPR 2017, I3D):
+repeated along the depth and divided by it, so that a volume of equal slices gives the same output
+as the image. Filters of another patch size are resampled as in FlexiViT (Beyer et al., CVPR 2023).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _FILTERS = ("patch_embed.proj.weight", "conv1.weight", "conv_stem.weight", "stem
 
 
 def fit_shapes(given: Tensors, backbone: Backbone, *, grid: tuple[int, ...] | None) -> Tensors:
-    """Tensors under the same names, those that can be brought to the backbone's shapes replaced.
+    """The tensors, adapted to the backbone's shapes where possible.
 
     Args:
         given: under timm's names.
-        backbone: what they are for.
-        grid: of the network they come from; None: the backbone's own where that fits, or a square.
+        backbone: the network that receives them.
+        grid: of the source network; None: the backbone's grid if it fits, else a square.
     """
     fitting = dict(given)
     expected = backbone.net.state_dict()
@@ -43,28 +43,29 @@ def fit_shapes(given: Tensors, backbone: Backbone, *, grid: tuple[int, ...] | No
 
 
 def _fit_positions(tensors: Tensors, backbone: Backbone, grid: tuple[int, ...] | None) -> None:
-    """Bring `pos_embed` [1,P+N,D] to the prefix tokens and the grid of the backbone."""
+    """Adapt `pos_embed` [1,P+N,D] to the prefix tokens and the grid of the backbone."""
     vit: Any = backbone.net
     table = tensors.get("pos_embed")
     if table is None or table.ndim != 3 or table.shape[-1] != vit.pos_embed.shape[-1]:
         return
-    found = _layout(table.shape[1], tensors, backbone.grid, grid)
-    if found is None:
+    layout = _layout(table.shape[1], tensors, backbone.grid, grid)
+    if layout is None:
         return
-    count, had = found
+    count, source_grid = layout
     prefix, patches = table[:, :count], table[:, count:]
-    if had != backbone.grid:
-        resized = _on_grid(patches, had=had, wanted=backbone.grid)
+    if source_grid != backbone.grid:
+        resized = _on_grid(patches, old=source_grid, new=backbone.grid)
         if resized is None:
             return
         patches = resized
-    wanted = 0 if vit.no_embed_class else vit.num_prefix_tokens
-    if count and not wanted and vit.cls_token is not None and "cls_token" in tensors:
-        # The position of the class token goes into the token itself: the sum is the same.
+    prefix_tokens = 0 if vit.no_embed_class else vit.num_prefix_tokens
+    if count and not prefix_tokens and vit.cls_token is not None and "cls_token" in tensors:
+        # The position of the class token is added to the token itself: the sum is the same.
         tensors["cls_token"] = tensors["cls_token"] + prefix[:, :1]
-    if wanted > count:
-        prefix = torch.cat([prefix, prefix.new_zeros(1, wanted - count, prefix.shape[-1])], dim=1)
-    fitted = torch.cat([prefix[:, :wanted], patches], dim=1)
+    if prefix_tokens > count:
+        padding = prefix.new_zeros(1, prefix_tokens - count, prefix.shape[-1])
+        prefix = torch.cat([prefix, padding], dim=1)
+    fitted = torch.cat([prefix[:, :prefix_tokens], patches], dim=1)
     if fitted.shape != table.shape or not torch.equal(fitted, table):
         tensors["pos_embed"] = fitted
 
@@ -92,34 +93,34 @@ def _layout(
 
 
 def _on_grid(
-    patches: torch.Tensor, *, had: tuple[int, ...], wanted: tuple[int, ...]
+    patches: torch.Tensor, *, old: tuple[int, ...], new: tuple[int, ...]
 ) -> torch.Tensor | None:
-    """Positions [1,N,D] on another grid; those of a picture are repeated along a depth."""
-    if len(had) == len(wanted):
-        return resize(patches, had=had, wanted=wanted)
-    if (len(had), len(wanted)) == (2, 3):
-        return resize(patches, had=had, wanted=wanted[1:]).repeat(1, wanted[0], 1)
+    """Positions [1,N,D] on another grid; 2D positions are repeated along the depth."""
+    if len(old) == len(new):
+        return resize(patches, old=old, new=new)
+    if (len(old), len(new)) == (2, 3):
+        return resize(patches, old=old, new=new[1:]).repeat(1, new[0], 1)
     return None
 
 
-def _fit_filters(weight: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Filters [E,C,*patch] for other channels, another patch or a depth; else as they are."""
+def _fit_filters(weight: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
+    """Filters [E,C,*patch] for other channels, another patch size or a depth; else unchanged."""
     from timm.layers.patch_embed import resample_patch_embed
     from timm.models import adapt_input_conv
 
     flat = weight
-    had, channels = weight.shape[1], wanted.shape[1]
-    if had != channels:
-        if {had, channels} != {1, 3}:
+    old_channels, channels = weight.shape[1], expected.shape[1]
+    if old_channels != channels:
+        if {old_channels, channels} != {1, 3}:
             return weight
         if channels == 1:
             flat = adapt_input_conv(1, flat)
         else:
             flat = flat.repeat(1, 3, *(1 for _ in flat.shape[2:])) / 3
-    plane = wanted.shape[-2:]
-    if flat.ndim == 4 and wanted.ndim in (4, 5) and flat.shape[2:] != plane:
+    plane = expected.shape[-2:]
+    if flat.ndim == 4 and expected.ndim in (4, 5) and flat.shape[2:] != plane:
         flat = resample_patch_embed(flat.float(), new_size=list(plane)).to(weight.dtype)
-    if flat.ndim == 4 and wanted.ndim == 5:
-        depth = wanted.shape[2]
+    if flat.ndim == 4 and expected.ndim == 5:
+        depth = expected.shape[2]
         flat = flat.unsqueeze(2).repeat(1, 1, depth, 1, 1) / depth
     return flat

@@ -1,4 +1,4 @@
-"""From fitted samples to network input: the one place where normalisation happens."""
+"""Normalisation, from fitted samples to network input: the only place where it happens."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 def normalise(
     values: torch.Tensor, preprocessing: AnyInput, *, device: torch.device | str | None = None
 ) -> torch.Tensor:
-    """What `preprocessing.fit` gave (or random views of it, as floats) as the network takes it.
+    """Normalise the output of `preprocessing.fit`, or random views of it as floats.
 
-    Images `[B,C,S,S]` and volumes `[B,C,D,H,W]` are scaled to [0,1] (greys from 0…255, CT from
-    its window in HU, cut at its ends), less the mean, divided by the standard deviation. Signals,
-    series and sound are standardised already, when they are fitted.
+    Images `[B,C,S,S]` and volumes `[B,C,D,H,W]` are scaled to [0,1] (images from 0…255, CT from
+    its window in HU, clipped) and standardised. Signals, series and audio are already standardised
+    by `preprocessing.fit`.
 
-    The numbers travel to `device` before they become floats: a quarter of the transfer for bytes.
-    The exported ONNX graph holds this same function.
+    Values move to `device` before the conversion to float, which quarters the transfer of bytes.
+    The exported ONNX graph contains this function.
 
     Returns:
-        float32 of the same shape on `device` (where the values are, when not given).
+        float32 of the same shape on `device` (default: the device of the values).
     """
     if device is not None:
         values = values.to(device, non_blocking=True)

@@ -1,7 +1,6 @@
-"""The chain of runs behind a model, from the source files on. Needs no torch.
+"""The lineage of a model: its runs and datasets, from the source files on. Needs no torch.
 
-Every model directory holds its whole chain, so that a model alone, copied anywhere, still says
-where it comes from.
+Every model directory stores its complete lineage, so that a copy of a model still has it.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ if TYPE_CHECKING:
 
 
 class DatasetOrigin(Part):
-    """A dataset in the chain, and the files it was curated from."""
+    """A dataset of the lineage, and the files it was curated from."""
 
     name: str
-    version: str = Field(description="sha256 that names its content")
+    version: str = Field(description="sha256 of its content")
     source_count: int = Field(description="number of source files")
-    source_digest: str = Field(description="sha256 over their sorted sha256s, one a line")
+    source_digest: str = Field(description="sha256 over their sorted sha256s, one per line")
     recipe: str = Field("", description="hash of the recipe that curated it")
 
 
-class Seen(Part):
-    """Images that a run learnt or chose from: an evaluation can then tell whether it knows them."""
+class SeenImages(Part):
+    """Images that a run trained or selected on, so that an evaluation can detect an overlap."""
 
     dataset: str = Field(description="version of the dataset")
     splits: list[str] = Field(description="the splits that were used")
@@ -39,31 +38,31 @@ class Seen(Part):
     images: str | None = Field(
         None,
         description="first digits of their ids (hashes of pixels), separated by blanks; "
-        "null where they are too many",
+        "null if there are too many",
     )
 
 
 class Step(Part):
-    """One run: what it was, what it read, and what came out."""
+    """One run: its recipe, inputs and output."""
 
     verb: str
     recipe: str = Field(description="name of the recipe")
     run: str = Field(description="hash of the recipe and the content it names")
     inputs: dict[str, str] = Field({}, description="content hashes by the recipe's key")
-    seen: list[Seen] = Field([], description="the images that shaped the weights")
+    seen: list[SeenImages] = Field([], description="the images that the weights depend on")
     output: str = Field("", description="sha256 of the weights it wrote")
     medfm: str = ""
-    versions: dict[str, str] = Field({}, description="of the packages that can change a result")
+    versions: dict[str, str] = Field({}, description="of the packages that can affect results")
 
 
 class Lineage(Part):
-    """Datasets and runs, each once, the oldest first."""
+    """Datasets and runs, each once, oldest first."""
 
-    datasets: list[DatasetOrigin] = Field([], description="all that was learnt or chosen from")
-    steps: list[Step] = Field([], description="the runs, in the order they were made")
+    datasets: list[DatasetOrigin] = Field([], description="all that were trained or selected on")
+    steps: list[Step] = Field([], description="the runs, in chronological order")
 
     def ended_by(self, output: str) -> Lineage:
-        """The chain with the output of its last step filled in."""
+        """The lineage with the output of its last step set."""
         if not self.steps:
             return self
         last = self.steps[-1].model_copy(update={"output": output})
@@ -76,16 +75,16 @@ def extend(
     inputs: Mapping[str, str],
     datasets: Sequence[DatasetCard] = (),
     parents: Sequence[Lineage] = (),
-    seen: Sequence[Seen] = (),
+    seen: Sequence[SeenImages] = (),
 ) -> Lineage:
-    """The chain of what `run` makes: those of the models it reads, its datasets, and itself.
+    """The lineage of the output of `run`: its parent models, its datasets, and the run itself.
 
     Args:
-        run: the run that is going on.
+        run: the current run.
         inputs: `recipe.inputs()`.
         datasets: cards of the datasets it reads.
         parents: `config.lineage` of the models it starts from.
-        seen: the images that shape its weights, where it tells them.
+        seen: the images that its weights depend on, if they are listed.
     """
     from medfm_cli.runs.environment import versions
     from medfm_cli.version import __version__

@@ -1,6 +1,6 @@
-"""What other programs call the parts of a vision transformer, in timm's names.
+"""Convert other programs' names of vision transformer parts to timm's names.
 
-Known are training scripts' prefixes (`module.`, `backbone.` …), MAE's and DINOv2's own files, and
+Supported are training scripts' prefixes (`module.`, `backbone.` …), files of MAE and DINOv2, and
 Hugging Face's ViT, ViTMAE and DINOv2 (with registers), as saved by transformers 4 and 5.
 """
 

@@ -1,8 +1,8 @@
-"""Images and texts in one space: what `clip` and `siglip` train beside the image encoder.
+"""Images and texts in a shared space: the text side that `clip` and `siglip` train.
 
-In the model directory lie, beside the encoder's own files: `text.safetensors` (text tower, both
+The model directory has, in addition to the encoder's files: `text.safetensors` (text tower, both
 projections, scale and bias), `text.json` (its configuration and hashes) and `tokenizer.json`.
-`load_pair` puts all of it together again, for retrieval and for classification by description:
+`load_pair` loads all of them, for retrieval and zero-shot classification:
 
 ```
 pair = load_pair("runs/pretrain-clip/model")
@@ -47,9 +47,9 @@ class TextConfig(Part):
     """The contents of text.json."""
 
     schema_version: int = 1
-    objective: str = Field(description="what trained it: clip or siglip")
+    objective: str = Field(description="its objective: clip or siglip")
     image_dim: int = Field(description="width of the image encoder's features")
-    dim: int = Field(description="width of the space that images and texts share")
+    dim: int = Field(description="width of the shared space")
     biased: bool = Field(description="whether logits have a bias (siglip)")
     tower: TextSpec
     weights_sha256: str = ""
@@ -57,10 +57,10 @@ class TextConfig(Part):
 
 
 class TextSide(nn.Module):
-    """Text tower, projections [·,E] of images and texts, and what makes logits of cosines.
+    """Text tower, projections [·,E] of images and texts, and the scale and bias of logits.
 
-    `logit_scale` holds the logarithm of the factor, [1]; `logit_bias`, [1], is None without one.
-    They have an axis because sharding cuts parameters along their first.
+    `logit_scale` is the logarithm of the factor, [1]; `logit_bias`, [1], may be None.
+    They have one axis because FSDP shards parameters along their first axis.
     """
 
     def __init__(
@@ -80,11 +80,11 @@ class TextSide(nn.Module):
         self.logit_bias = None if bias is None else nn.Parameter(torch.tensor([float(bias)]))
 
     def images(self, features: Tensor) -> Tensor:
-        """Project the encoder's features [B,D] to vectors [B,E] of length one, float32."""
+        """Project the encoder's features [B,D] to unit vectors [B,E], float32."""
         return functional.normalize(self.image_projection(features).float(), dim=1)
 
     def texts(self, tokens: Tensor) -> Tensor:
-        """Encode tokens [B,L] to vectors [B,E] of length one, float32."""
+        """Encode tokens [B,L] to unit vectors [B,E], float32."""
         return functional.normalize(self.text_projection(self.tower(tokens)).float(), dim=1)
 
     def logits(self, images: Tensor, texts: Tensor) -> Tensor:
@@ -106,12 +106,12 @@ class Pair:
 
     @torch.inference_mode()
     def embed_images(self, values: Tensor) -> Tensor:
-        """Give vectors [B,E] of length one for images as the loader gives them, uint8 [B,C,S,S]."""
+        """Unit vectors [B,E] of images from the loader, uint8 [B,C,S,S]."""
         return self.side.images(self.encoder(normalise(values, self.config.preprocessing)))
 
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        """Give vectors [N,E] of length one for texts; what is longer than the tower is cut."""
+        """Unit vectors [N,E] of texts, truncated to the tower's length."""
         length = self.text_config.tower.length
         rows = [self.tokeniser.framed(self.tokeniser.ids(text), length) for text in texts]
         parts = torch.split(torch.from_numpy(np.stack(rows)), _TEXTS_AT_ONCE)
@@ -119,7 +119,7 @@ class Pair:
 
 
 def text_files(side: TextSide, tokeniser: Tokeniser, *, objective: str) -> dict[str, bytes]:
-    """Give the files of the model directory that hold the text side, by name."""
+    """The files of the text side in the model directory, by name."""
     from safetensors.torch import save
 
     tensors = {name: value.detach().cpu().contiguous() for name, value in side.state_dict().items()}
@@ -138,10 +138,10 @@ def text_files(side: TextSide, tokeniser: Tokeniser, *, objective: str) -> dict[
 
 
 def load_pair(directory: Path | str) -> Pair:
-    """Load an image encoder with its text side from a model directory, every hash checked.
+    """Load an image encoder with its text side from a model directory, checking every hash.
 
     Raises:
-        DataError: not a model directory, without a text side, damaged, or not complete.
+        DataError: not a model directory, without a text side, damaged, or incomplete.
         EnvironmentProblem: the extra `text` is not installed.
     """
     directory = Path(directory)
@@ -186,7 +186,7 @@ def _check_hash(path: Path, expected: str) -> None:
 
 
 def _projection(inputs: int, outputs: int) -> nn.Linear:
-    """A linear map without bias, started as CLIP's: N(0, 1 / inputs)."""
+    """A linear map without bias, initialised as in CLIP: N(0, 1 / inputs)."""
     layer = nn.Linear(inputs, outputs, bias=False)
     nn.init.normal_(layer.weight, std=inputs**-0.5)
     return layer

@@ -1,4 +1,4 @@
-"""Cutting volumes, signals, series and sounds into patches: one convolution without overlap."""
+"""Patch embedding of volumes, signals, series and audio: one convolution without overlap."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CONVOLUTIONS: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.C
 class PatchEmbedding(nn.Module):
     """Values [B,C,*space] to patches [B,N,D], row by row: timm's PatchEmbed for 1 to 3 axes.
 
-    timm's VisionTransformer builds it in place of its own, hence the names of the arguments.
+    timm's VisionTransformer builds it instead of its own, so the arguments have timm's names.
     """
 
     def __init__(

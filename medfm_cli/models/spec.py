@@ -1,4 +1,4 @@
-"""Which network to build: recipe options and presets. Needs no torch."""
+"""The network to build: recipe options and presets. Needs no torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Preset(NamedTuple):
 
 
 PRESETS: dict[str, Preset] = {
-    # For the CPU: our own small sizes.
+    # Our own small sizes, for the CPU.
     "vit_xxs": Preset(64, 4, 2, 8),
     "vit_xs": Preset(96, 4, 3, 8),
     "vit_s4": Preset(128, 6, 4, 8),
@@ -33,15 +33,15 @@ PRESETS: dict[str, Preset] = {
 }
 """Vision transformers without a class token; their features are the mean of the patch tokens.
 
-BioVFM's H/14 has SwiGLU where its encoder is DINOv2's, and plain layers where it is MAE's: a preset
-has plain ones, and `mlp: swiglu` asks for the others.
+BioVFM's H/14 has SwiGLU for DINOv2 and plain layers for MAE: a preset has plain layers, or gated
+ones with `mlp: swiglu`.
 """
 
 HUB = "hf:"
-"""How a reference to weights on the Hugging Face hub, or in its local cache, begins."""
+"""Prefix of references to weights on the Hugging Face hub or in its local cache."""
 
 AXES = {"image": 2, "volume": 3, "signal": 1, "series": 1, "audio": 2}
-"""Axes of each kind of input, the channels apart."""
+"""Number of axes of each kind of input, without channels."""
 
 
 def swiglu_width(dim: int) -> int:
@@ -50,11 +50,11 @@ def swiglu_width(dim: int) -> int:
 
 
 class Transformer(Part):
-    """What can be said of a preset whatever it looks at."""
+    """The options of a preset for any kind of input."""
 
     name: str = Field("vit_xs", description="a preset (vit_xxs … vit_huge) or any timm name")
     position: Literal["sincos", "learned"] = Field(
-        "sincos", description="how a preset's position embedding starts; it is trained either way"
+        "sincos", description="initial position embedding of a preset; it is trained in either case"
     )
     drop_path: float = Field(
         0.0, ge=0, lt=1, description="stochastic depth while training; always off in evaluation"
@@ -62,7 +62,7 @@ class Transformer(Part):
     registers: int = Field(0, ge=0, le=64, description="register tokens of a preset (DINOv2)")
     class_token: bool = Field(
         False,
-        description="give a preset a class token, to go on from published weights that have one; "
+        description="add a class token to a preset, for published weights that have one; "
         "features are the mean of the patch tokens either way",
     )
     layer_scale: float | None = Field(
@@ -79,13 +79,13 @@ class Transformer(Part):
 
 
 class BackboneSpec(Transformer):
-    """An image encoder: one of the presets, or any model that timm knows by name."""
+    """An image encoder: a preset or any timm model."""
 
     kind: ClassVar[Literal["image"]] = "image"
 
     image_size: int = Field(64, ge=8, le=4096, description="side of the square input in pixels")
     patch_size: int | None = Field(
-        None, ge=1, description="side of a patch in pixels; the preset's own when left out"
+        None, ge=1, description="side of a patch in pixels; default: that of the preset"
     )
     channels: Literal[1, 3] = Field(1, description="1 for grey images, 3 for colour")
     pretrained: bool = Field(
@@ -94,17 +94,17 @@ class BackboneSpec(Transformer):
 
     @property
     def patch(self) -> int | None:
-        """The patch size in pixels, or None where timm decides."""
+        """The patch size in pixels, or None if timm decides."""
         return self.patch_size or (self.preset.patch_size if self.preset else None)
 
     @property
     def input_text(self) -> str:
-        """What goes in, for people: channels and sides."""
+        """The input as text: channels and sides."""
         return f"{self.channels} × {self.image_size}²"
 
     @property
     def patch_text(self) -> str:
-        """The sides of a patch, for people; empty where timm decides."""
+        """The sides of a patch as text; empty if timm decides."""
         return str(self.patch or "")
 
     @model_validator(mode="after")
@@ -143,36 +143,36 @@ class BackboneSpec(Transformer):
 
 
 class PatchSpec(Transformer):
-    """An encoder of volumes, signals, series or sounds: a preset over patches of 1 to 3 axes.
+    """An encoder of volumes, signals, series or audio: a preset over patches of 1 to 3 axes.
 
     The shape is what the position embedding is made at. Other shapes may come (a volume of
     another depth): their positions are resized, so that one encoder serves all of them.
     """
 
     kind: Literal["volume", "signal", "series", "audio"] = Field(
-        description="what it looks at; also how many axes there are: 3, 1, 1, 2"
+        description="kind of input; it has 3, 1, 1 or 2 axes"
     )
     shape: list[int] = Field(
         description="sides of the input: depth, height, width; time; or mels, frames"
     )
     patch: list[int] = Field(description="sides of a patch along the same axes")
-    channels: int = Field(1, ge=1, description="leads, variables and their flags, or colours")
+    channels: int = Field(1, ge=1, description="leads, variables with their flags, or colours")
 
     @property
     def input_text(self) -> str:
-        """What goes in, for people: channels and sides."""
+        """The input as text: channels and sides."""
         return " × ".join(map(str, (self.channels, *self.shape)))
 
     @property
     def patch_text(self) -> str:
-        """The sides of a patch, for people."""
+        """The sides of a patch as text."""
         return " × ".join(map(str, self.patch))
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         if self.preset is None:
             raise ValueError(
-                f"{self.name} is no preset: an encoder of a {self.kind} is one of "
+                f"{self.name} is not a preset: an encoder of a {self.kind} is one of "
                 f"{', '.join(PRESETS)}"
             )
         axes = AXES[self.kind]
@@ -183,12 +183,12 @@ class PatchSpec(Transformer):
                     f"side{'s' if axes > 1 else ''} of at least 1"
                 )
         if any(side % part for side, part in zip(self.shape, self.patch, strict=True)):
-            raise ValueError(f"shape {self.shape} is no multiple of the patch {self.patch}")
+            raise ValueError(f"shape {self.shape} is not a multiple of the patch {self.patch}")
         return self
 
 
 def _kind_of(value: Any) -> str:
-    """Tell specs apart: one with a kind (as a key, or as a field) is a PatchSpec."""
+    """Discriminate specs: one with a kind (as a key, or as a field) is a PatchSpec."""
     kind = value.get("kind", "image") if isinstance(value, dict) else value.kind
     return "image" if kind == "image" else "patches"
 
@@ -197,13 +197,14 @@ AnySpec = Annotated[
     Annotated[BackboneSpec, Tag("image")] | Annotated[PatchSpec, Tag("patches")],
     Discriminator(_kind_of),
 ]
-"""The spec of any encoder. Those of images say no kind: they are older than the others."""
+"""The spec of any encoder. Specs of images have no kind, because they are older."""
 
 
 class HeadSpec(Part):
-    """What turns features into logits."""
+    """The head: from features to logits."""
 
     kind: Literal["linear", "probe"] = Field(
-        "linear", description="'probe' puts BatchNorm without weights before the linear layer"
+        "linear",
+        description="'probe' adds BatchNorm without affine weights before the linear layer",
     )
     classes: int = Field(ge=1, description="number of outputs K")

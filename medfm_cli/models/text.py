@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class TextTower(nn.Module):
     """Tokens [B,L] to features [B,D]: blocks that norm first, learned positions, no causal mask.
 
-    The sizes and the pooling at the end token are CLIP's (Radford et al. 2021, §2.4), whose tower
-    also masks what comes later, to leave room for a language model; ours sees the whole text.
+    The sizes and the pooling at the end token are CLIP's (Radford et al. 2021, §2.4). CLIP's tower
+    has a causal mask, to allow a language model; this one attends to the whole text.
     """
 
     def __init__(self, spec: TextSpec) -> None:
@@ -40,11 +40,11 @@ class TextTower(nn.Module):
         nn.init.normal_(self.positions, std=0.01)
 
     def no_weight_decay(self) -> set[str]:
-        """Name the parameters that should not shrink."""
+        """The parameters without weight decay."""
         return {"positions"}
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Give the features [B,D] of tokens [B,L]; what is `pad` is not seen."""
+        """The features [B,D] of tokens [B,L]; `pad` tokens are masked."""
         seen = tokens != self.spec.pad
         hidden = self.words(tokens) + self.positions
         for block in self.blocks:
@@ -53,7 +53,7 @@ class TextTower(nn.Module):
 
 
 class HubTower(nn.Module):
-    """A text model of transformers behind the same face."""
+    """A text model of transformers with the same interface."""
 
     def __init__(self, spec: TextSpec, model: nn.Module) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class HubTower(nn.Module):
 
 
 def pool(hidden: Tensor, seen: Tensor, pooling: Pooling) -> Tensor:
-    """Bring tokens [B,L,D], of which `seen` [B,L] count, to one vector [B,D]."""
+    """Pool tokens [B,L,D] with mask `seen` [B,L] to one vector [B,D]."""
     if pooling == "end":
         last = seen.sum(dim=1) - 1
         return hidden[torch.arange(len(hidden), device=hidden.device), last]
@@ -81,7 +81,7 @@ def build_text_tower(spec: TextSpec) -> TextTower | HubTower:
     """Build the tower of `spec` with random weights.
 
     Raises:
-        EnvironmentProblem: it is one of transformers, and the extra `text` is not installed.
+        EnvironmentProblem: it needs transformers, and the extra `text` is not installed.
     """
     if spec.hub is None:
         return TextTower(spec)
@@ -95,10 +95,10 @@ def load_hub_tower(directory: Path | str, spec: TextSpec) -> HubTower:
 
     Args:
         directory: the folder.
-        spec: its `length`, `pooling` and `pad` are kept, the rest is as the folder has it.
+        spec: its `length`, `pooling` and `pad` are kept; the rest comes from the folder.
 
     Raises:
-        DataError: there is no such folder, or it holds no text model in safetensors.
+        DataError: the folder is missing, or has no text model in safetensors.
         EnvironmentProblem: the extra `text` is not installed.
     """
     if not Path(directory).is_dir():
@@ -119,20 +119,20 @@ def load_hub_tower(directory: Path | str, spec: TextSpec) -> HubTower:
             "heads": int(config.num_attention_heads),
             "vocabulary": int(config.vocab_size),
         }
-    except Exception as error:  # the library's errors are of many kinds
+    except Exception as error:  # the library raises many kinds of errors
         reason = str(error).strip().split("\n")[0][:160]
-        raise DataError(f"'{directory}' holds no text model that can be loaded: {reason}") from None
+        raise DataError(f"'{directory}' has no text model that can be loaded: {reason}") from None
     if spec.length > positions:
         raise DataError(
             f"the text model in '{directory}' takes {positions} tokens, not {spec.length}",
             hint=f"set objective.text.length to {positions} or less",
         )
-    told = spec.model_copy(update={**sizes, "hub": model.config.to_diff_dict()})
-    return HubTower(told, _without_pooler(model))
+    folder_spec = spec.model_copy(update={**sizes, "hub": model.config.to_diff_dict()})
+    return HubTower(folder_spec, _without_pooler(model))
 
 
 def _without_pooler(model: Any) -> nn.Module:
-    """Take off a head that our pooling replaces: what gets no gradient stops several processes."""
+    """Remove a head that our pooling replaces: without a gradient it would block DDP."""
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
     module: nn.Module = model.train()

@@ -1,4 +1,4 @@
-"""Which text encoder to build. Needs no torch."""
+"""The text encoder to build. Needs no torch."""
 
 from __future__ import annotations
 

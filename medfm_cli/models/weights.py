@@ -1,4 +1,4 @@
-"""Fill a module from a weights file: all of it, or an error. Never silently random weights."""
+"""Load a weights file into a module: completely or with an error, never silently in part."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 Tensors = dict[str, torch.Tensor]
 
 _NESTS = ("model", "state_dict", "teacher", "model_state_dict", "module")
-_TORN = "the network would not be the one that was trained"
-_HINT = "choose the architecture of the weights: name the same size, and {what} layer_scale or mlp"
+_INCOMPLETE_BLOCK = "the network would differ from the one that was trained"
+_HINT = "configure the architecture of the weights: the same size, and {what} layer_scale or mlp"
 
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What a weights file gave: names of tensors, and the share of the numbers that are filled.
+    """The result of loading a weights file: tensor names and the fraction of loaded parameters.
 
     Attributes:
-        coverage: numbers of the network that come from the file, 0…1.
-        loaded: filled, by the network's names.
-        missing: left as they were, by the network's names.
-        unexpected: not used, by the file's names.
-        resized: of those loaded, brought to another shape.
-        renamed: of those loaded, the file's name → the network's.
+        coverage: fraction of the network's parameters that come from the file, 0…1.
+        loaded: loaded tensors, by the network's names.
+        missing: unchanged tensors of the network, by its names.
+        unexpected: unused tensors of the file, by its names.
+        resized: loaded tensors whose shape was adapted.
+        renamed: loaded tensors, the file's name → the network's.
     """
 
     coverage: float
@@ -80,7 +80,7 @@ def load_backbone_weights(
     coverage: float = 1.0,
     grid: tuple[int, ...] | None = None,
 ) -> LoadReport:
-    """Fill `backbone` from a file written by medfm, timm, MAE, DINOv2, Hugging Face and the like.
+    """Load a file written by medfm, timm, MAE, DINOv2 or Hugging Face into `backbone`.
 
     Wrapping dictionaries are opened, names translated (`naming`), position embeddings and input
     filters brought to the backbone's shapes (`fitting`).
@@ -101,7 +101,7 @@ def load_backbone_weights(
     resized = [name for name, value in fitting.items() if value is not given[name]]
     filled = {name: value for name, value in fitting.items() if _same_shape(name, value, expected)}
     report = _report(expected, names, filled, resized)
-    _refuse_torn_blocks(Path(path), report, names)
+    _refuse_partial_blocks(Path(path), report, names)
     if report.coverage < coverage:
         raise _too_little(Path(path), report, coverage)
     backbone.net.load_state_dict({**expected, **filled})
@@ -109,7 +109,7 @@ def load_backbone_weights(
 
 
 def load_exactly(module: nn.Module, tensors: Tensors, *, source: str) -> LoadReport:
-    """Fill `module` with tensors of exactly its names and shapes.
+    """Load tensors with exactly the names and shapes of `module`.
 
     Raises:
         DataError: a name is missing, too many, or has another shape.
@@ -146,8 +146,8 @@ def _read_torch(path: Path) -> object:
     except (pickle.UnpicklingError, AttributeError, TypeError):
         raise DataError(
             f"{path} is a pickle that holds more than tensors; "
-            "it is not opened, because a pickle can run any code",
-            hint="ask for the weights as safetensors or as a plain state dict",
+            "it is not loaded, because a pickle can run any code",
+            hint="obtain the weights as safetensors or as a plain state dict",
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         reason = str(error).split("\n")[0][:160]
@@ -169,7 +169,7 @@ def _flatten(content: object, path: Path) -> Tensors:
         else {}
     )
     if not tensors:
-        raise DataError(f"{path} holds no state dict: no tensors by name were found in it")
+        raise DataError(f"{path} has no state dict: it contains no named tensors")
     return tensors
 
 
@@ -195,34 +195,34 @@ def _report(
     )
 
 
-def _refuse_torn_blocks(path: Path, report: LoadReport, names: Mapping[str, str]) -> None:
-    """A transformer block is loaded whole or not at all: a part of it is another function.
+def _refuse_partial_blocks(path: Path, report: LoadReport, names: Mapping[str, str]) -> None:
+    """A transformer block is loaded completely or not at all, to compute the same function.
 
-    LayerScale that only one side has would pass any demand for coverage, for it is small.
+    LayerScale that only one side has would pass any required coverage, because it is small.
     """
-    begun = {_block(name) for name in report.loaded} - {None}
-    torn = next((name for name in report.missing if _block(name) in begun), None)
-    if torn is not None:
+    loaded_blocks = {_block(name) for name in report.loaded} - {None}
+    missing = next((name for name in report.missing if _block(name) in loaded_blocks), None)
+    if missing is not None:
         raise DataError(
-            f"{path} has no {torn}, but other parts of that block: {_TORN}",
-            hint=_HINT.format(what="leave out" if ".ls" in torn else "change"),
+            f"{path} lacks {missing}, but has other parts of that block: {_INCOMPLETE_BLOCK}",
+            hint=_HINT.format(what="unset" if ".ls" in missing else "change"),
         )
-    over = next((old for old in report.unexpected if begun and _block(names[old])), None)
-    if over is not None:
+    extra = next((old for old in report.unexpected if loaded_blocks and _block(names[old])), None)
+    if extra is not None:
         raise DataError(
-            f"{path} has {over}, for which this backbone has no place: {_TORN}",
-            hint=_HINT.format(what="set" if ".ls" in names[over] else "change"),
+            f"{path} has {extra}, which this backbone lacks: {_INCOMPLETE_BLOCK}",
+            hint=_HINT.format(what="set" if ".ls" in names[extra] else "change"),
         )
 
 
 def _block(name: str) -> str | None:
-    found = re.match(r"blocks\.\d+\.(?=attn|mlp|ls|norm)", name)
-    return found.group() if found else None
+    match = re.match(r"blocks\.\d+\.(?=attn|mlp|ls|norm)", name)
+    return match.group() if match else None
 
 
 def _too_little(path: Path, report: LoadReport, coverage: float) -> DataError:
     example = f", for instance {report.missing[0]}" if report.missing else ""
     return DataError(
-        f"{path} fits {report.coverage:.1%} of this backbone, {coverage:.1%} are demanded{example}",
-        hint="choose the backbone the weights were made for, or lower the demanded coverage",
+        f"{path} fits {report.coverage:.1%} of this backbone, {coverage:.1%} are required{example}",
+        hint="choose the backbone of the weights, or lower the required coverage",
     )

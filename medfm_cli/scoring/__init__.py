@@ -1,5 +1,5 @@
-"""Judging a classifier on a dataset: what every verb that scores has in common.
+"""Evaluate a classifier on a dataset: the code that all scoring verbs share.
 
-Cases are images (tiles averaged), intervals are over subjects, and small numbers are said to be
-small. `medfm_cli.metrics` computes; this package knows datasets, run directories and reports.
+Cases are images (tiles averaged), intervals are over subjects, and small samples have a warning.
+`medfm_cli.metrics` computes; this package knows datasets, run directories and reports.
 """

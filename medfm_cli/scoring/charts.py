@@ -1,4 +1,4 @@
-"""The charts that go with scores."""
+"""The charts of scores."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def confusion_figure(cases: Cases, folder: Path, *, name: str, of: str) -> Figur
     wrong = int(table.sum() - table.trace())
     return Figure(
         f"{folder.name}/{name}.svg",
-        f"Confusion matrix of {of}: {cases.n} images of {cases.n_subjects} subjects; the shade is "
-        "the share of the row.",
+        f"Confusion matrix of {of}: {cases.n} images of {cases.n_subjects} subjects. The shade is "
+        "the fraction of the row.",
         f"Confusion matrix of {of}: {wrong} of {cases.n} images are wrong.",
     )
 
@@ -38,8 +38,8 @@ def reliability_figure(cases: Cases, folder: Path, *, name: str, of: str) -> Fig
     figures.save(drawing, folder / f"{name}.svg")
     return Figure(
         f"{folder.name}/{name}.svg",
-        f"Calibration of {of}: how often predictions of each confidence were right. "
-        f"Points of few images scatter.",
+        f"Calibration of {of}: accuracy of the predictions by confidence. Points with few images "
+        "vary widely.",
         f"Reliability curve of {of} over {cases.n} images.",
     )
 
@@ -66,6 +66,6 @@ def forest_figure(
     return Figure(
         f"{folder.name}/{name}.svg",
         "Scores with 95 % intervals (bootstrap over subjects); dashed: chance.",
-        "Scores of every method with 95 % intervals; the table holds the same numbers.",
+        "Scores of every method with 95 % intervals; the table has the same numbers.",
         wide=True,
     )

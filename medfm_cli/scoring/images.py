@@ -1,4 +1,4 @@
-"""The labelled images of a dataset: the unit that is scored, whatever tiles it was cut into."""
+"""The labelled images of a dataset, the unit of scoring, whether tiled or not."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
-    """Images with a single label, and the samples (tiles) they consist of.
+    """Images with a single label, and their samples (tiles).
 
     Attributes:
         rows: int64 [N], the manifest rows of the labelled samples.
-        image: int64 [N], for each of these its image, 0 … M−1.
-        ids, subjects, splits: one entry an image, [M].
+        image: int64 [N], the image of each row, 0 … M−1.
+        ids, subjects, splits: one entry per image, [M].
         truth: int64 [M], the class of each image.
         classes: the names of the K classes.
     """
@@ -49,19 +49,19 @@ class LabelledImages:
         return np.flatnonzero(np.isin(self.image, images))
 
     def counts(self, images: NDArray[np.int64] | None = None) -> list[int]:
-        """How many (of some) images each class has, [K]."""
+        """The number of images of each class, of all or of some images, [K]."""
         truth = self.truth if images is None else self.truth[images]
         return [int(n) for n in np.bincount(truth, minlength=len(self.classes))]
 
     def n_subjects(self, images: NDArray[np.int64]) -> int:
-        """How many subjects some images come from."""
+        """The number of subjects of some images."""
         return len({self.subjects[index] for index in images})
 
     def weights(self, images: NDArray[np.int64], *, balanced: bool) -> NDArray[np.float32]:
-        """How much each sample of some images counts in a training loss, float32 [n], mean 1.
+        """The weight of each sample of some images in a training loss, float32 [n], mean 1.
 
-        Every image counts once, however many tiles it has; with `balanced` every class counts
-        alike too.
+        All images have the same weight, whatever their number of tiles; with `balanced`, all
+        classes have the same weight too.
         """
         of = self.image[self.samples(images)]
         weight = 1.0 / np.bincount(self.image, minlength=len(self))[of]
@@ -73,7 +73,7 @@ class LabelledImages:
     def average(
         self, images: NDArray[np.int64], probabilities: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Probabilities of samples [n,K] to those of their images [m,K], the mean over tiles."""
+        """Average the probabilities of samples [n,K] over tiles, to images [m,K]."""
         of = np.searchsorted(images, self.image[self.samples(images)])
         total = np.zeros((len(images), probabilities.shape[1]))
         np.add.at(total, of, probabilities)
@@ -91,7 +91,7 @@ class LabelledImages:
 
 
 def labelled_images(dataset: Dataset, *, kind: str | None = "image") -> LabelledImages:
-    """Group the labelled samples of a dataset by image (or by whatever `kind` they are of).
+    """Group the labelled samples of a dataset by image (or volume, signal, … of `kind`).
 
     Raises:
         DataError: the dataset has no single labels, or images of one class only.
@@ -106,8 +106,8 @@ def labelled_images(dataset: Dataset, *, kind: str | None = "image") -> Labelled
         only = dataset.classes[int(labels[0])] if len(labels) else "none"
         raise DataError(
             f"the labelled images of dataset '{dataset.card.name}' are all of one class ({only}); "
-            "there is nothing to tell apart",
-            hint="give labels of at least two classes to curate",
+            "a classifier needs at least two classes",
+            hint="curate with labels of at least two classes",
         )
     return LabelledImages(
         rows=rows,
@@ -121,7 +121,7 @@ def labelled_images(dataset: Dataset, *, kind: str | None = "image") -> Labelled
 
 
 def check_labels(dataset: Dataset) -> None:
-    """See that the dataset is one of single-label classification.
+    """Check that the dataset has single labels for classification.
 
     Raises:
         DataError: it is not.
@@ -134,8 +134,8 @@ def check_labels(dataset: Dataset) -> None:
         )
     if kind != "single":
         raise DataError(
-            f"dataset '{dataset.card.name}' has several labels an image; "
-            "only one label an image can be learnt so far"
+            f"dataset '{dataset.card.name}' has several labels per image; "
+            "only one label per image is supported so far"
         )
 
 

@@ -1,11 +1,11 @@
-"""Whether a model was trained on the people it is now scored on."""
+"""Whether a model was trained on the subjects that it is scored on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from medfm_cli.models.lineage import Seen
+from medfm_cli.models.lineage import SeenImages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
     from medfm_cli.scoring.images import LabelledImages
 
 LIMIT = 20_000
-"""Images up to which a model lists what it was trained on: about 260 kB."""
+"""A model lists its training images up to this number (about 260 kB)."""
 DIGITS = 12
 
 
 def seen_images(
     images: LabelledImages, used: Sequence[int], *, dataset: str, splits: list[str]
-) -> Seen:
-    """What a model's lineage keeps about the labelled images it was trained and chosen on.
+) -> SeenImages:
+    """The entry of a model's lineage for the labelled images it was trained and selected on.
 
-    The ids are hashes of pixels and tell nothing about patients; by them the images are
-    recognised in any other dataset. Beyond `LIMIT` images they are left out.
+    The ids are hashes of pixels and do not identify patients; they identify the images in any
+    other dataset. Beyond `LIMIT` images they are left out.
     """
     ids = sorted({images.ids[index][:DIGITS] for index in used})
     listed = " ".join(ids) if len(ids) <= LIMIT else None
-    return Seen(dataset=dataset, splits=splits, labels=True, count=len(ids), images=listed)
+    return SeenImages(dataset=dataset, splits=splits, labels=True, count=len(ids), images=listed)
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """How the images of an evaluation relate to a model's training.
+    """The overlap of an evaluation's images with a model's training images.
 
     Attributes:
-        known: whether the lineage tells at all.
-        images: how many scored images belong to subjects that were trained on.
-        subjects: how many such subjects.
+        known: whether the lineage lists the training images.
+        images: number of scored images of subjects that were trained on.
+        subjects: number of such subjects.
         why: one sentence.
     """
 
@@ -52,23 +52,23 @@ class Overlap:
 
     @property
     def clean(self) -> bool:
-        """Known to be apart."""
+        """Known not to overlap."""
         return self.known and self.images == 0
 
 
 def overlap(
     lineage: Lineage, images: LabelledImages, scored: NDArray[np.int64], *, version: str
 ) -> Overlap:
-    """Compare what a classifier was trained on with the images to be scored.
+    """Compare the training images of a classifier with the images to be scored.
 
-    The same dataset version is compared by the splits that were used, another one by the images;
-    a subject counts as trained on when any of its images in this dataset was.
+    The same dataset version is compared by split, another version by image; a subject counts as
+    trained on if any of its images in this dataset was.
     """
     seen = [each for step in lineage.steps for each in step.seen if each.labels]
     if not seen:
-        return Overlap(False, 0, 0, "the lineage does not say which images were learnt from")
+        return Overlap(False, 0, 0, "the lineage does not list the training images")
     if any(each.images is None and each.dataset != version for each in seen):
-        return Overlap(False, 0, 0, "there were too many training images to list them")
+        return Overlap(False, 0, 0, "the training images were too many to be listed")
     known = {name for each in seen for name in (each.images or "").split()}
     used = {split for each in seen if each.dataset == version for split in each.splits}
     trained = {

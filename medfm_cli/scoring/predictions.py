@@ -1,4 +1,4 @@
-"""predictions.parquet: every probability behind a report, so that all of it can be recomputed."""
+"""predictions.parquet: every probability of a report, so that it can be recomputed."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ FILE = "predictions.parquet"
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What one method said about some images.
+    """The predictions of one method for some images.
 
     Attributes:
         method: its name in the report.
         part: "val", "test" or "cross-validation".
         images: int64 [m], which of the dataset's labelled images.
         probabilities: float64 [m,K].
-        folds: int64 [m], the fold that tested each image; −1 where there are no folds.
+        folds: int64 [m], the fold that tested each image; −1 without folds.
     """
 
     method: str
@@ -40,7 +40,7 @@ class Predictions:
 
 
 def write_predictions(path: Path, images: LabelledImages, parts: list[Predictions]) -> None:
-    """Write one row an image and method: ids, pseudonymous subject, truth and probabilities.
+    """Write one row per image and method: ids, pseudonymous subject, truth and probabilities.
 
     Columns: method, part, image_id, subject_id, split, fold, label, predicted, and
     probability_<class> for every class, in the order of the label schema.

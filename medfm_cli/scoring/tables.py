@@ -18,14 +18,14 @@ CALIBRATION = ("brier", "ece")
 ALL = (*MAIN, *CALIBRATION)
 CALIBRATION_CAPTION = (
     "Calibration, lower is better. Brier: squared error of the probabilities. ECE: gap between "
-    "confidence and share of right answers; drawing samples makes it larger, so that small values "
-    "may lie below their interval."
+    "confidence and accuracy; resampling increases it, so small values may lie below their "
+    "interval."
 )
 _VERDICTS = {
     "gain": "gain",
     "no gain": "no gain",
     "loss": "worse",
-    "undecided": "cannot be said",
+    "undecided": "undecided",
 }
 
 
@@ -37,7 +37,7 @@ def score_table(
     caption: str = "",
     strong: Sequence[int] = (),
 ) -> Table:
-    """One row a method (or split): each metric with its interval, then images and subjects."""
+    """One row per method (or split): each metric with its interval, then images and subjects."""
     columns = [first, *(SCORERS[name].label for name in metrics), "Images", "Subjects"]
     rows: list[list[Cell]] = []
     for method, estimates in scores.items():
@@ -48,7 +48,7 @@ def score_table(
 
 
 def difference_table(differences: Sequence[Difference], *, caption: str = "") -> Table:
-    """One row a comparison, with a plain verdict."""
+    """One row per comparison, with its result."""
     rows: list[list[Cell]] = [
         [
             difference.model,
@@ -59,13 +59,13 @@ def difference_table(differences: Sequence[Difference], *, caption: str = "") ->
         ]
         for difference in differences
     ]
-    columns = ["Model", "Beside", "Metric", "Difference (95 % interval)", "Verdict"]
+    columns = ["Model", "Compared with", "Metric", "Difference (95 % interval)", "Result"]
     return Table(columns, rows, _explained(caption, rows))
 
 
 def class_table(scores: Sequence[ClassScores], *, caption: str = "") -> Table:
-    """One row a class."""
-    columns = ["Class", "AUC (one against rest)", "Sensitivity", "Specificity"]
+    """One row per class."""
+    columns = ["Class", "AUC (one vs rest)", "Sensitivity", "Specificity"]
     rows: list[list[Cell]] = [
         [
             each.name,
@@ -81,7 +81,7 @@ def class_table(scores: Sequence[ClassScores], *, caption: str = "") -> Table:
 
 
 def _explained(caption: str, rows: Sequence[Sequence[Cell]]) -> str:
-    """The caption, and what a missing interval means where one is missing."""
+    """The caption, with an explanation of missing intervals if there are any."""
     missing = any(isinstance(cell, str) and NO_INTERVAL in cell for row in rows for cell in row)
     reason = f"{NO_INTERVAL}: too few subjects for an interval."
     return f"{caption} {reason}".strip() if missing else caption

@@ -72,7 +72,7 @@ def test_cp_copies_and_does_not_overwrite(medfm: Executable, tmp_path: Path) -> 
     copy.write_text("mine")
     done = medfm("recipes", "cp", recipe.full_name, cwd=tmp_path)
     assert done.code == 2
-    assert "is there already" in done.stderr
+    assert "already exists" in done.stderr
     assert copy.read_text() == "mine"
     assert medfm("recipes", "cp", recipe.full_name, "--force", cwd=tmp_path).code == 0
     assert medfm("recipes", "cp", recipe.full_name, "other.yaml", cwd=tmp_path).code == 0

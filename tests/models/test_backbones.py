@@ -69,7 +69,7 @@ def test_other_timm_models_give_tokens_too(name: str, tokens: int) -> None:
     backbone = built(name=name, image_size=size, channels=3)
     assert not backbone.maskable
     assert backbone.tokens(images(backbone.spec)).shape == (2, tokens, backbone.dim)
-    with pytest.raises(UsageError, match="no plain vision transformer"):
+    with pytest.raises(UsageError, match="not a plain vision transformer"):
         backbone.embed(images(backbone.spec))
 
 
@@ -123,7 +123,7 @@ def test_gradient_checkpointing_changes_nothing() -> None:
 
 
 def test_an_unknown_name_is_met_with_near_ones() -> None:
-    with pytest.raises(UsageError, match="no backbone is called 'vit_smal'") as caught:
+    with pytest.raises(UsageError, match="there is no backbone 'vit_smal'") as caught:
         built(name="vit_smal")
     assert "vit_small" in str(caught.value.hint)
 
@@ -137,7 +137,7 @@ def test_pretrained_weights_that_cannot_be_had_are_an_environment_problem(
         raise OSError("no network")
 
     monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(EnvironmentProblem, match="resnet18 cannot be had: no network"):
+    with pytest.raises(EnvironmentProblem, match="resnet18 are not available: no network"):
         built(name="resnet18", pretrained=True)
 
 

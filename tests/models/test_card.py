@@ -88,7 +88,7 @@ def test_training_and_operating_points_and_limits_are_listed() -> None:
     assert "### finetune probe" in text
     assert "- epochs: 20" in text
     assert "- Eighteen patients." in text
-    assert "- MR: probability ≥ 0.610 (max-mcc, reached 0.7 on 20 images)" in text
+    assert "- MR: probability ≥ 0.610 (max-mcc, 0.7 on 20 images)" in text
 
 
 def test_text_from_outside_cannot_break_the_table() -> None:

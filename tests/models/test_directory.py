@@ -146,7 +146,7 @@ def test_a_directory_without_a_right_config_is_refused(
 
 def test_missing_weights_and_the_wrong_kind_are_refused(tmp_path: Path) -> None:
     directory = save_encoder(tmp_path / "model")
-    with pytest.raises(DataError, match="holds an encoder, a classifier is needed"):
+    with pytest.raises(DataError, match="is an encoder; a classifier is required"):
         load_model(directory, kind="classifier")
     (directory / "model.safetensors").unlink()
     with pytest.raises(DataError, match=r"has no model\.safetensors"):

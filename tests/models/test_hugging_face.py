@@ -10,8 +10,7 @@ import torch
 
 from medfm_cli.errors import DataError, EnvironmentProblem
 from medfm_cli.models.backbones import Backbone, build_backbone
-from medfm_cli.models.initial_weights import start_from
-from medfm_cli.models.origin import find_weights
+from medfm_cli.models.origin import find_weights, load_initial_weights
 from medfm_cli.models.spec import BackboneSpec
 
 transformers = pytest.importorskip("transformers")
@@ -87,7 +86,7 @@ def hidden(network: Any, pixels: torch.Tensor) -> torch.Tensor:
 def test_tokens_are_those_of_transformers(name: str, tmp_path: Path) -> None:
     network, backbone = theirs(name), ours(name)
     network.save_pretrained(tmp_path)
-    report = start_from(find_weights(str(tmp_path)), backbone, coverage=1.0)
+    report = load_initial_weights(find_weights(str(tmp_path)), backbone, coverage=1.0)
     pixels = torch.randn(2, 3, SIDE, SIDE)
     with torch.no_grad():
         expected = hidden(network, pixels)[:, backbone.net.num_prefix_tokens :]
@@ -114,7 +113,7 @@ def test_timms_own_model_takes_them_too(tmp_path: Path) -> None:
     network.save_pretrained(tmp_path)
     spec = BackboneSpec(name="vit_tiny_patch16_224", image_size=64, channels=3)
     backbone = build_backbone(spec, seed=1).eval()
-    start_from(find_weights(str(tmp_path)), backbone, coverage=1.0)
+    load_initial_weights(find_weights(str(tmp_path)), backbone, coverage=1.0)
     pixels = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
         expected = network(pixels).last_hidden_state[:, 1:]
@@ -125,19 +124,19 @@ def test_layer_scale_on_one_side_only_is_another_function(tmp_path: Path) -> Non
     theirs("dinov2").save_pretrained(tmp_path / "dinov2")
     theirs("vit").save_pretrained(tmp_path / "vit")
     with pytest.raises(DataError, match=r"layer_scale1\.lambda1, for which") as caught:
-        start_from(find_weights(str(tmp_path / "dinov2")), ours(), coverage=0.5)
+        load_initial_weights(find_weights(str(tmp_path / "dinov2")), ours(), coverage=0.5)
     assert "set layer_scale" in str(caught.value.hint)
     backbone = ours(layer_scale=1e-5)
     with pytest.raises(DataError, match=r"has no blocks\.0\.ls1\.gamma") as caught:
-        start_from(find_weights(str(tmp_path / "vit")), backbone, coverage=0.5)
+        load_initial_weights(find_weights(str(tmp_path / "vit")), backbone, coverage=0.5)
     assert "leave out layer_scale" in str(caught.value.hint)
 
 
 def test_a_deeper_network_is_not_cut_off_silently(tmp_path: Path) -> None:
     deep = transformers.ViTModel(transformers.ViTConfig(**{**SMALL, "num_hidden_layers": 5}))
     deep.save_pretrained(tmp_path)
-    with pytest.raises(DataError, match=r"encoder\.layer\.4\..*no place"):
-        start_from(find_weights(str(tmp_path)), ours(), coverage=0.5)
+    with pytest.raises(DataError, match=r"encoder\.layer\.4\..*lacks"):
+        load_initial_weights(find_weights(str(tmp_path)), ours(), coverage=0.5)
 
 
 def test_an_architecture_that_is_not_known_is_refused(tmp_path: Path) -> None:
@@ -167,7 +166,7 @@ def test_a_name_is_looked_up_in_the_cache_and_nowhere_else(
     in_cache(tmp_path / "cache", tmp_path / "vit", "some/vit")
     found = find_weights("hf:some/vit")
     assert found.name == "some/vit"
-    assert start_from(found, ours(), coverage=1.0).coverage == 1.0
+    assert load_initial_weights(found, ours(), coverage=1.0).coverage == 1.0
     with pytest.raises(EnvironmentProblem, match="other/vit is not in the cache") as caught:
         find_weights("hf:other/vit")
     assert "backbone.download=true" in str(caught.value.hint)

@@ -119,8 +119,8 @@ def test_positions_are_resized_as_torch_does(had: tuple[int, ...], wanted: tuple
     table = sincos(had, 24)[None]
     mode = "linear" if len(had) == 1 else "trilinear"
     one = F.interpolate(table[0, :, 5].reshape(1, 1, *had), size=wanted, mode=mode)
-    torch.testing.assert_close(resize(table, had=had, wanted=wanted)[0, :, 5], one.flatten())
-    assert resize(table, had=had, wanted=had) is table
+    torch.testing.assert_close(resize(table, old=had, new=wanted)[0, :, 5], one.flatten())
+    assert resize(table, old=had, new=had) is table
 
 
 def test_resized_positions_are_trained_through() -> None:

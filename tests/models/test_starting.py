@@ -15,8 +15,7 @@ from medfm_cli.models.backbones import Backbone, build_backbone
 from medfm_cli.models.config import ModelConfig
 from medfm_cli.models.directory import save_model
 from medfm_cli.models.fitting import fit_shapes
-from medfm_cli.models.initial_weights import start_from
-from medfm_cli.models.origin import find_weights
+from medfm_cli.models.origin import find_weights, load_initial_weights
 from medfm_cli.models.spec import BackboneSpec, PatchSpec
 from medfm_cli.models.weights import load_backbone_weights
 
@@ -114,7 +113,7 @@ def test_a_signal_keeps_its_own_filters_and_positions(tmp_path: Path) -> None:
     save_file(image().net.state_dict(), tmp_path / "image.safetensors")
     spec = PatchSpec(kind="signal", name="vit_xxs", shape=[200], patch=[25], channels=12)
     target = build_backbone(spec, seed=2)
-    with pytest.raises(DataError, match="are demanded"):
+    with pytest.raises(DataError, match="are required"):
         load_backbone_weights(target, tmp_path / "image.safetensors")
     report = load_backbone_weights(target, tmp_path / "image.safetensors", coverage=0.8)
     assert report.missing == ["patch_embed.proj.weight", "pos_embed"]
@@ -156,13 +155,13 @@ def test_a_model_directory_is_loaded_whole_and_checked(tmp_path: Path) -> None:
     source, target = image(1), image(2)
     folder = a_model(tmp_path / "run" / "model", source)
     origin = find_weights(str(tmp_path / "run"))
-    report = start_from(origin, target, coverage=1.0)
+    report = load_initial_weights(origin, target, coverage=1.0)
     assert (report.coverage, report.renamed, report.resized) == (1.0, {}, [])
     assert origin.config is not None and origin.sha256() == origin.config.weights_sha256
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
     with pytest.raises(DataError, match="sha256 differs"):
-        start_from(origin, target, coverage=1.0)
+        load_initial_weights(origin, target, coverage=1.0)
 
 
 def test_a_part_of_a_block_is_refused_whatever_the_demand(tmp_path: Path) -> None:
@@ -177,7 +176,7 @@ def test_a_part_of_a_block_is_refused_whatever_the_demand(tmp_path: Path) -> Non
     ("reference", "message"),
     [
         ("nowhere", "the path does not exist"),
-        ("empty", "holds no weights that are known"),
+        ("empty", "has no supported weights"),
     ],
 )
 def test_what_is_not_there_is_a_data_error(tmp_path: Path, reference: str, message: str) -> None:

@@ -69,7 +69,7 @@ def test_too_little_is_an_error_and_changes_nothing(tmp_path: Path) -> None:
     tensors = {name: value for name, value in state(xxs(1)).items() if "blocks.3" not in name}
     save_file(tensors, tmp_path / "part.safetensors")
     target, before = xxs(2), xxs(2)
-    with pytest.raises(DataError, match=r"fits 7\d\.\d% of this backbone, 100\.0% are demanded"):
+    with pytest.raises(DataError, match=r"fits 7\d\.\d% of this backbone, 100\.0% are required"):
         load_backbone_weights(target, tmp_path / "part.safetensors")
     assert same(target, before)
     report = load_backbone_weights(target, tmp_path / "part.safetensors", coverage=0.7)
@@ -80,7 +80,7 @@ def test_weights_of_another_network_are_an_error_not_random_weights(tmp_path: Pa
     """FACTS §11.24: an unfit checkpoint left random weights in place, with a print."""
     other = build_backbone(BackboneSpec(name="vit_xs"), seed=1)
     save_file(state(other), tmp_path / "other.safetensors")
-    with pytest.raises(DataError, match="demanded"):
+    with pytest.raises(DataError, match="required"):
         load_backbone_weights(xxs(2), tmp_path / "other.safetensors")
 
 
@@ -159,5 +159,5 @@ def test_damaged_files_are_data_errors(
 
 def test_a_file_without_tensors_is_a_data_error(tmp_path: Path) -> None:
     torch.save({"epoch": 3}, tmp_path / "none.pt")
-    with pytest.raises(DataError, match="holds no state dict"):
+    with pytest.raises(DataError, match="has no state dict"):
         read_tensors(tmp_path / "none.pt")

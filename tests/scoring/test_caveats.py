@@ -1,11 +1,11 @@
-"""What is said beside a score."""
+"""Notes and warnings beside a score."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from medfm_cli.metrics import Cases, Comparison, estimate, make_cases
-from medfm_cli.scoring import caveats as remarks
+from medfm_cli.scoring import caveats
 from medfm_cli.scoring.tables import MAIN, difference_table, score_table
 
 
@@ -18,7 +18,7 @@ def cases(*, subjects: int, flawless: bool = False, rare: int | None = None) -> 
 
 
 def test_a_small_set_is_a_caution_and_a_large_one_a_note() -> None:
-    small, large = (remarks.size_remark(cases(subjects=n), of="test split") for n in (20, 120))
+    small, large = (caveats.sample_size(cases(subjects=n), of="test split") for n in (20, 120))
     assert small.kind == "warn"
     assert "20 images of 20 subjects (well: 10 images of 10; ill: 10 images of 10)" in small.text
     assert "14%" in small.text  # 1 - 0.05 ** (1 / 20)
@@ -26,42 +26,42 @@ def test_a_small_set_is_a_caution_and_a_large_one_a_note() -> None:
 
 
 def test_a_perfect_score_is_no_certainty() -> None:
-    perfect = remarks.perfect_remark("mae", estimate(cases(subjects=30, flawless=True), MAIN))
+    perfect = caveats.perfect_score("mae", estimate(cases(subjects=30, flawless=True), MAIN))
     assert perfect is not None
     assert "up to 10%" in perfect.text
-    assert remarks.perfect_remark("mae", estimate(cases(subjects=30), MAIN)) is None
+    assert caveats.perfect_score("mae", estimate(cases(subjects=30), MAIN)) is None
 
 
-def test_draws_without_a_class_are_told() -> None:
-    some = remarks.draws_remark(estimate(cases(subjects=20, rare=2), MAIN))
+def test_draws_without_a_class_are_reported() -> None:
+    some = caveats.undefined_draws(estimate(cases(subjects=20, rare=2), MAIN))
     assert some is not None
     assert "left out of the interval of" in some.text
-    most = remarks.draws_remark(estimate(cases(subjects=2), MAIN))
+    most = caveats.undefined_draws(estimate(cases(subjects=2), MAIN))
     assert most is not None
     assert "no interval of" in most.text
-    assert remarks.draws_remark(estimate(cases(subjects=80), MAIN)) is None
+    assert caveats.undefined_draws(estimate(cases(subjects=80), MAIN)) is None
 
 
 def test_an_absent_class_is_named() -> None:
     two = cases(subjects=6)
     padded = np.concatenate([two.probabilities, np.zeros((6, 1))], axis=1)
     three = make_cases(two.truth, padded, classes=["well", "ill", "unseen"])
-    told = remarks.absent_remark(three)
-    assert told is not None
-    assert "no image of unseen" in told.text
-    assert remarks.absent_remark(two) is None
+    callout = caveats.absent_classes(three)
+    assert callout is not None
+    assert "no image of unseen" in callout.text
+    assert caveats.absent_classes(two) is None
 
 
-def test_no_gain_is_said_plainly() -> None:
+def test_no_gain_is_reported() -> None:
     base, better = cases(subjects=60), cases(subjects=60, flawless=True)
     both = Comparison({"new": better, "old": base}, metrics=["auc"])
     gain, loss, same = (
-        remarks.gain_remark(both.difference(one, other, "auc"), label="AUC")
+        caveats.gain(both.difference(one, other, "auc"), label="AUC")
         for one, other in (("new", "old"), ("old", "new"), ("new", "new"))
     )
     assert (gain.kind, loss.kind, same.kind) == ("good", "warn", "note")
     assert gain.text.endswith("a gain.")
-    assert "no gain (the interval holds zero)" in same.text
+    assert "no gain (the interval includes zero)" in same.text
     table = difference_table([both.difference("new", "new", "auc")])
     assert table.rows[0][-1] == "no gain"
 

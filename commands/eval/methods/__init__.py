@@ -1,1 +1,1 @@
-"""The methods that are compared: models and baselines, one file each, one face (`base.Method`)."""
+"""The methods that are compared: models and baselines, one file each (interface: `base.Method`)."""

@@ -1,4 +1,4 @@
-"""The face of everything that is scored."""
+"""The interface of everything that is scored."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from medfm_cli.commands.eval.protocol import Split
+    from medfm_cli.scoring.splits import SplitIndices
 
 
 class Method(ABC):
-    """Something that says how probable each class is, for images it did not learn from.
+    """Predicts class probabilities of images that it was not trained on.
 
     Attributes:
         name: in the tables.
         role: "model" or "baseline".
-        about: one sentence for the report.
+        description: one sentence for the report.
     """
 
     name: str
     role: Literal["model", "baseline"] = "baseline"
-    about: str = ""
+    description: str = ""
 
     @abstractmethod
-    def predict(self, split: Split) -> NDArray[np.float64]:
-        """Learn from `split.train` (choose on `split.val`) and predict `split.test`.
+    def predict(self, split: SplitIndices) -> NDArray[np.float64]:
+        """Fit on `split.train`, select on `split.val` and predict `split.test`.
 
         Returns:
-            float64 [m,K], a row for each image of `split.test`, the mean over its tiles.
+            float64 [m,K], one row per image of `split.test`, the mean over its tiles.
         """

@@ -173,7 +173,7 @@ class Decoder(nn.Module):
 
     def _positions(self, grid: Grid) -> Tensor:
         """Positions [N,D] of a grid; another one than the backbone's is resized as its are."""
-        return resize(self.positions[None], had=self.grid, wanted=grid)[0]
+        return resize(self.positions[None], old=self.grid, new=grid)[0]
 
 
 def _initialise(module: nn.Module) -> None:

@@ -75,7 +75,7 @@ def test_a_missing_extra_is_a_remark_with_its_command(monkeypatch: pytest.Monkey
     ("line", "message"),
     [
         ("no-such-package>=1", "no-such-package is missing"),
-        ("numpy>=999", "numpy >=999 is needed"),
+        ("numpy>=999", "numpy >=999 is required"),
     ],
 )
 def test_what_the_base_install_lacks_is_broken(

@@ -11,8 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from toy_data import Toy, balanced, toy_dataset, toy_run
 
-from medfm_cli.commands.eval.methods.majority import Majority
-from medfm_cli.commands.eval.methods.pixels import Pixels
+from medfm_cli.commands.eval.methods.majority import MajorityClass
+from medfm_cli.commands.eval.methods.pixels import PixelRegression
 from medfm_cli.commands.eval.protocol import holdout
 from medfm_cli.commands.eval.recipe import PixelKeys
 from medfm_cli.data.preprocess import fit
@@ -22,15 +22,15 @@ from medfm_cli.scoring.images import labelled_images
 
 def test_majority_gives_the_shares_of_its_pool(tmp_path: Path) -> None:
     images = labelled_images(toy_dataset(tmp_path, [Toy("disc", "train", 3), Toy("ring", "test")]))
-    found = Majority(images, np.arange(5)).predict(holdout_of_all(images))
+    found = MajorityClass(images, np.arange(5)).predict(holdout_of_all(images))
     np.testing.assert_allclose(found, [[0.6, 0.4]] * 5)
 
 
 def holdout_of_all(images: object) -> object:
-    from medfm_cli.commands.eval.protocol import Split
+    from medfm_cli.scoring.splits import SplitIndices
 
     everything = np.arange(len(images))  # type: ignore[arg-type]
-    return Split(everything, everything[:0], everything)
+    return SplitIndices(images, everything, everything[:0], everything)  # type: ignore[arg-type]
 
 
 def test_pixels_is_plain_logistic_regression(tmp_path: Path) -> None:
@@ -38,22 +38,24 @@ def test_pixels_is_plain_logistic_regression(tmp_path: Path) -> None:
     images = labelled_images(dataset)
     (split,) = holdout(images).splits
     keys = PixelKeys(size=12, inverse_l2=0.1)
-    method = Pixels(dataset, images, keys, balanced=False, run=toy_run(tmp_path / "run"))
+    method = PixelRegression(dataset, images, keys, balanced=False, run=toy_run(tmp_path / "run"))
     values = np.stack([fit(dataset.image(row), 12, 1).ravel() / 255 for row in images.rows])
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
     model.fit(values[split.train], images.truth[split.train])
     expected = model.predict_proba(values[split.test])
     np.testing.assert_allclose(method.predict(split), expected, atol=1e-3)
-    assert method.unfinished == 0
+    assert method.unconverged == 0
 
 
-def test_pixels_never_says_a_class_it_did_not_see(tmp_path: Path) -> None:
+def test_pixels_never_predicts_an_untrained_class(tmp_path: Path) -> None:
     subjects = [t for t in balanced(subjects=3) if (t.label, t.split) != ("ring", "train")]
     dataset = toy_dataset(tmp_path / "data", subjects)
     images = labelled_images(dataset)
     (split,) = holdout(images).splits
     run = toy_run(tmp_path / "run")
-    found = Pixels(dataset, images, PixelKeys(size=8), balanced=True, run=run).predict(split)
+    found = PixelRegression(dataset, images, PixelKeys(size=8), balanced=True, run=run).predict(
+        split
+    )
     assert (found[:, images.classes.index("ring")] == 0).all()
     np.testing.assert_allclose(found.sum(axis=1), 1)
 

@@ -22,7 +22,7 @@ from medfm_cli.commands.export.recipe import ExportRecipe
 from medfm_cli.data import Dataset
 from medfm_cli.errors import DataError, RunFailed, UsageError
 from medfm_cli.inference.bundle import open_bundle
-from medfm_cli.inference.session import Session
+from medfm_cli.inference.session import OnnxSession
 from medfm_cli.models.config import ModelConfig, content_hash
 from medfm_cli.models.directory import load_model
 from medfm_cli.models.inputs import normalise
@@ -47,7 +47,7 @@ def exported(
 
 def test_the_graph_takes_stored_bytes_in_any_number(exported: Any, model: Path) -> None:
     bundle = open_bundle(exported[0])
-    session = Session(bundle.model, threads=1)
+    session = OnnxSession(bundle.model, threads=1)
     loaded = load_model(model)
     for count in (1, 3, 32):
         images = np.random.default_rng(count).integers(0, 256, (count, 1, SIZE, SIZE), np.uint8)
@@ -117,10 +117,10 @@ def test_parity_and_latency_are_measured_on_real_rows(exported: Any, dataset: Da
     assert metrics["parity"]["agreement"] == 1.0
     assert [item["batch"] for item in metrics["latency"]] == [1]
     assert all(item["onnxruntime"] > 0 for item in metrics["latency"])
-    assert "answers as PyTorch does" in exported[1].headline
+    assert "agrees with PyTorch" in exported[1].headline
 
 
-def test_a_busy_machine_is_told_beside_its_times() -> None:
+def test_a_busy_machine_is_reported_beside_its_times() -> None:
     from medfm_cli.commands.export import report
     from medfm_cli.commands.export.latency import Latency
     from medfm_cli.commands.export.parity import Parity
@@ -138,13 +138,13 @@ def test_a_busy_machine_is_told_beside_its_times() -> None:
 
 
 def test_both_runtimes_run_equally_often_and_time_is_limited() -> None:
-    from medfm_cli.commands.export.latency import _in_turns
+    from medfm_cli.commands.export.latency import _alternate
 
     calls: list[str] = []
-    times = _in_turns(lambda: calls.append("a"), lambda: calls.append("b"), 7, 60)
+    times = _alternate(lambda: calls.append("a"), lambda: calls.append("b"), 7, 60)
     assert [len(found) for found in times] == [7, 7]
     assert calls.count("a") == calls.count("b")
-    slow = _in_turns(lambda: time.sleep(0.02), lambda: time.sleep(0.02), 1000, 0.05)
+    slow = _alternate(lambda: time.sleep(0.02), lambda: time.sleep(0.02), 1000, 0.05)
     assert [len(found) for found in slow] == [1, 1]
 
 
@@ -176,7 +176,7 @@ def test_an_encoder_is_exported_with_its_features(
 ) -> None:
     encoder = toy_model(tmp_path / "model", dataset, kind="encoder")
     bundle, result = toy_export(tmp_path / "run", encoder, dataset, opset=opset)
-    assert Session(bundle / "model.onnx").outputs == ["features"]
+    assert OnnxSession(bundle / "model.onnx").outputs == ["features"]
     assert result.metrics["parity"]["agreement"] is None
     assert open_bundle(bundle).card.opset == opset
 
@@ -185,7 +185,7 @@ def test_many_labels_give_independent_probabilities(tmp_path: Path, dataset: Dat
     several = toy_model(tmp_path / "model", dataset, label_kind="multi")
     bundle, _ = toy_export(tmp_path / "run", several, dataset)
     images = np.zeros((1, 1, SIZE, SIZE), np.uint8)
-    found = Session(bundle / "model.onnx").run(images)
+    found = OnnxSession(bundle / "model.onnx").run(images)
     np.testing.assert_allclose(
         found["probabilities"], 1 / (1 + np.exp(-found["logits"])), atol=1e-6
     )
@@ -212,12 +212,12 @@ def test_weights_that_one_file_cannot_hold_are_refused(
         toy_export(tmp_path / "run", model, dataset)
 
 
-def test_sources_that_cannot_be_listed_are_told(tmp_path: Path, model: Path) -> None:
+def test_sources_that_cannot_be_listed_are_reported(tmp_path: Path, model: Path) -> None:
     other = traced_dataset(tmp_path / "other", seed=9)
     bundle, result = toy_export(tmp_path / "run", model, other)
     assert (bundle / "sources.txt").read_text() == ""
-    told = json.dumps(result.to_json())
-    assert "the dataset is not named in the recipe" in told
+    document = json.dumps(result.to_json())
+    assert "the dataset is not named in the recipe" in document
 
 
 def test_further_datasets_complete_the_list(tmp_path: Path, model: Path, dataset: Dataset) -> None:
@@ -284,12 +284,12 @@ def test_measured_numbers_and_their_limits_go_into_the_card(
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        (None, "is no finished run"),
-        ("[]", "is no finished run"),
-        ('{"status": "done"}', "is no finished run"),
+        (None, "is not a finished run"),
+        ("[]", "is not a finished run"),
+        ('{"status": "done"}', "is not a finished run"),
         ('{"status": "failed", "metrics": {}}', "is not finished"),
-        ('{"status": "done", "metrics": {}}', "holds no measured numbers"),
-        ('{"status": "done", "metrics": {"scores": [1]}}', "holds no measured numbers"),
+        ('{"status": "done", "metrics": {}}', "has no evaluation metrics"),
+        ('{"status": "done", "metrics": {"scores": [1]}}', "has no evaluation metrics"),
     ],
 )
 def test_an_evaluation_that_is_none_is_refused(

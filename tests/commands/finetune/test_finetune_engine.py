@@ -1,4 +1,4 @@
-"""Fine-tuning on drawn shapes: what is learnt, saved and told."""
+"""Fine-tuning on drawn shapes: training, saved files and report."""
 
 from __future__ import annotations
 
@@ -113,9 +113,11 @@ def test_the_saved_model_is_the_one_that_was_scored(
         run=here,
     )
     table = pq.read_table(here.dir / "predictions.parquet").to_pylist()
-    told = {row["image_id"]: [row[f"probability_{c}"] for c in dataset.classes] for row in table}
+    predicted = {
+        row["image_id"]: [row[f"probability_{c}"] for c in dataset.classes] for row in table
+    }
     ids = dataset.column("image_id")
-    np.testing.assert_allclose(again, [told[name] for name in ids], atol=1e-5)
+    np.testing.assert_allclose(again, [predicted[name] for name in ids], atol=1e-5)
 
 
 def test_the_scores_can_be_recomputed_from_the_predictions(probed: tuple[Run, Result]) -> None:

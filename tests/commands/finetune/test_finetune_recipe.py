@@ -52,7 +52,7 @@ def test_shipped_recipes_are_valid(name: str) -> None:
     assert loaded.recipe.mode == ("probe" if name == "probe" else "full")  # type: ignore[attr-defined]
 
 
-def test_inputs_are_named_by_content_and_missing_ones_are_told(tmp_path: Path) -> None:
+def test_inputs_are_named_by_content_and_missing_ones_are_errors(tmp_path: Path) -> None:
     dataset = toy_dataset(tmp_path / "data", balanced(subjects=2))
     found = recipe(data=str(tmp_path / "data"), backbone=BackboneSpec().model_dump())
     assert found.inputs() == {"data": dataset.version}

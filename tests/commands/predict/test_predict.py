@@ -194,7 +194,7 @@ def test_a_bundle_that_was_changed_is_refused(
     (copy / name).write_bytes(data)
     done = medfm("predict", copy, dicom("CT_small.dcm"), "--json")
     assert done.code == 3
-    assert "is not the file that was exported" in done.json["error"]["message"]
+    assert "has changed since the export" in done.json["error"]["message"]
     (copy / name).unlink()
     assert f"lacks {name}" in medfm("predict", copy, dicom("CT_small.dcm")).stderr
 
@@ -224,7 +224,7 @@ def test_a_bundle_cannot_name_files_outside_itself(
     (copy / "bundle.json").write_text(json.dumps(card))
     done = medfm("predict", copy, dicom("CT_small.dcm"))
     assert done.code == 3
-    assert "names a file outside the bundle" in done.stderr
+    assert "lists a file outside the bundle" in done.stderr
 
 
 def test_an_encoder_answers_nothing(medfm: Executable, tmp_path: Path) -> None:

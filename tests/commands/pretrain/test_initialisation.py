@@ -150,7 +150,7 @@ def test_the_executable_loads_refuses_too_little_and_refuses_pickles(
 
     little = go("part.pth")
     assert little.code == 3
-    assert "95.0% are demanded" in little.stderr
+    assert "95.0% are required" in little.stderr
     evil = go("evil.pth")
     assert evil.code == 3
     assert "can run any code" in evil.stderr

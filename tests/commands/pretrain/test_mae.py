@@ -237,5 +237,5 @@ def test_it_learns() -> None:
 
 
 def test_a_network_that_is_no_plain_transformer_is_refused() -> None:
-    with pytest.raises(UsageError, match="no plain vision transformer"):
+    with pytest.raises(UsageError, match="not a plain vision transformer"):
         mae(name="resnet18")

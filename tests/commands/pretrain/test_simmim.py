@@ -194,5 +194,5 @@ def test_blocks_are_whole_patches_along_every_axis() -> None:
 
 
 def test_a_network_that_is_no_plain_transformer_is_refused() -> None:
-    with pytest.raises(UsageError, match="no plain vision transformer"):
+    with pytest.raises(UsageError, match="not a plain vision transformer"):
         simmim(name="resnet18")

@@ -48,7 +48,7 @@ def test_a_wrong_key_in_a_stage_has_its_place_and_a_suggestion() -> None:
 
 def test_a_reference_must_point_back() -> None:
     (problem,) = problems(PIPELINE.replace("$encoder", "$encodre"))
-    assert problem.startswith("p.yaml:10:3: probe.model: '$encodre' is no stage that comes before")
+    assert problem.startswith("p.yaml:10:3: probe.model: '$encodre' is not a stage before")
     assert "did you mean 'encoder'?" in problem
 
 
@@ -60,7 +60,7 @@ def test_a_stage_without_a_verb_is_told_which_there_are() -> None:
 
 def test_a_value_is_no_stage() -> None:
     (problem,) = problems("sead: 3\ncurate: {source: x}\n")
-    assert "'sead' is no stage" in problem and "did you mean 'seed'?" in problem
+    assert "'sead' is not a stage" in problem and "did you mean 'seed'?" in problem
 
 
 @pytest.mark.parametrize("name", ["_a", "1", "a.b", "model_dump", "plan", "", "é"])

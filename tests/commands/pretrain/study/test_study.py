@@ -138,7 +138,7 @@ def test_a_cell_that_fails_is_missing_and_not_filled_in(medfm: Executable, tmp_p
     failed = medfm("pretrain", recipe, "--json", cwd=tmp_path, timeout=2 * MINUTES)
     assert failed.code == 1
     assert "1 of 2 cells failed" in failed.json["error"]["message"]
-    assert "no backbone is called 'no_such_model'" in failed.json["error"]["message"]
+    assert "there is no backbone 'no_such_model'" in failed.json["error"]["message"]
     words = ("pretrain", recipe, "study.missing=keep", "--json")
     kept = medfm(*words, cwd=tmp_path, timeout=2 * MINUTES)
     assert kept.code == 0, kept.stderr

@@ -1,4 +1,4 @@
-"""A classifier that is scored as it is."""
+"""A fine-tuned classifier, scored without further training."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from medfm_cli.training.features import best_device, class_probabilities
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from medfm_cli.commands.eval.protocol import Split
     from medfm_cli.data import Dataset
     from medfm_cli.models.directory import ImageModel
     from medfm_cli.runs import Run
     from medfm_cli.scoring.images import LabelledImages
+    from medfm_cli.scoring.splits import SplitIndices
 
 
-class Finished(Method):
-    """A fine-tuned classifier: nothing is learnt here.
+class FinetunedClassifier(Method):
+    """A fine-tuned classifier; its weights do not change.
 
     Raises:
-        DataError: its classes are not those of the dataset.
+        DataError: its classes differ from those of the dataset.
     """
 
     role = "model"
@@ -34,14 +34,14 @@ class Finished(Method):
     ) -> None:
         self.name = name
         self._loaded, self._dataset, self._images, self._run = loaded, dataset, images, run
-        self._order = _order(loaded.config.label_schema.classes, images.classes, name=name)
-        self.about = f"The classifier {loaded.config.backbone.name} as it was trained."
+        self._columns = _columns(loaded.config.label_schema.classes, images.classes, name=name)
+        self.description = f"The classifier {loaded.config.backbone.name} as it was trained."
 
-    def predict(self, split: Split) -> NDArray[np.float64]:
-        """Only `split.test` is looked at."""
+    def predict(self, split: SplitIndices) -> NDArray[np.float64]:
+        """Predict `split.test`; the other splits are not used."""
         samples = self._images.samples(split.test)
         module = self._loaded.module.to(best_device())
-        found = class_probabilities(
+        probabilities = class_probabilities(
             module,
             self._dataset,
             self._images.rows[samples],
@@ -49,15 +49,17 @@ class Finished(Method):
             run=self._run,
         )
         module.cpu()
-        return self._images.average(split.test, found[:, self._order])
+        return self._images.average(split.test, probabilities[:, self._columns])
 
 
-def _order(known: list[str], wanted: tuple[str, ...], *, name: str) -> NDArray[np.int64]:
+def _columns(
+    model_classes: list[str], dataset_classes: tuple[str, ...], *, name: str
+) -> NDArray[np.int64]:
     """The model's columns in the order of the dataset's classes."""
-    if set(known) != set(wanted):
+    if set(model_classes) != set(dataset_classes):
         raise DataError(
-            f"the classifier '{name}' knows the classes {', '.join(known)}, "
-            f"the dataset has {', '.join(wanted)}",
+            f"the classifier '{name}' has the classes {', '.join(model_classes)}, "
+            f"the dataset has {', '.join(dataset_classes)}",
             hint="evaluate it on a dataset with the same classes",
         )
-    return np.array([known.index(label) for label in wanted], dtype=np.int64)
+    return np.array([model_classes.index(label) for label in dataset_classes], dtype=np.int64)
