@@ -1,7 +1,8 @@
-"""Sheets of images, drawn with Pillow alone: the base install has no matplotlib.
+"""Contact sheets: images on a near-black ground, like a light box, with a caption under each.
 
-A sheet looks like a light box: images on a near-black ground, captions under each, so that it
-reads the same on a light and on a dark page.
+They are pixels, so Pillow places them: every image keeps its own pixels (or is resampled once, by
+a known filter), which matplotlib's figures do not promise. A sheet reads the same on a light and
+on a dark page.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ def image_sheet(
 
     Args:
         images: uint8 arrays [H, W], [H, W, 1] or [H, W, 3]; None leaves its place empty.
-        captions: one a picture, up to two lines (split at a newline); too long ones are cut.
-        columns: pictures in a row (fewer where there are fewer images).
-        tile: side of the square each picture is fitted into, aspect kept, in pixels.
-        headings: titles over the columns (`image`, `seen`, …): none, or one a column.
+        captions: one an image, up to two lines (split at a newline); too long ones are cut.
+        columns: images in a row (fewer where there are fewer).
+        tile: side of the square that each image is fitted into, aspect kept, in pixels.
+        headings: titles over the columns (`image`, `visible`, …): none, or one a column.
 
     Raises:
         ValueError: no image, one that is not uint8, or counts that do not match.

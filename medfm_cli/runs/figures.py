@@ -1,7 +1,7 @@
 """The charts of the reports, in one calm style.
 
-matplotlib (extra `train`) is imported by the first chart; `image_sheet` and `save` of a sheet need
-Pillow alone. No global state of matplotlib is changed: figures are made through its object API.
+matplotlib is imported by the first chart, so that a command that draws nothing starts fast. No
+global state of matplotlib is changed: figures are made through its object API.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from medfm_cli.extras import require
 from medfm_cli.runs.atomic import write_bytes
 from medfm_cli.runs.cells import clean, show_value
 from medfm_cli.runs.contact_sheet import image_sheet
@@ -33,13 +32,18 @@ __all__ = [
     "COLOURS",
     "Estimate",
     "bar_chart",
+    "blank",
     "confusion",
     "figure",
     "forest",
     "image_sheet",
+    "label",
     "line_chart",
+    "place",
     "reliability",
     "save",
+    "short",
+    "styled",
 ]
 
 Estimate = tuple[float, float | None, float | None]
@@ -47,7 +51,8 @@ Estimate = tuple[float, float | None, float | None]
 
 # the same in light and dark, hence not among the colours that turn
 _SHADE, _ON_SHADE = "#0b7a84", "#fefefe"
-_STYLE: dict[str, Any] = {
+_PIXELS = 96  # CSS pixels of an inch
+_STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
     "text.color": INK,
@@ -81,13 +86,14 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def _styled(draw: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Let a function draw in our style, which it leaves behind nowhere."""
+def styled(draw: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Let a function draw in the style of the reports, without changing matplotlib's settings."""
 
     @wraps(draw)
     def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        style = require("matplotlib", extra="train").rc_context(_STYLE)
-        with style, warnings.catch_warnings():
+        from matplotlib import rc_context
+
+        with rc_context(_STYLE), warnings.catch_warnings():
             # a letter that the measuring font lacks; the page's fonts may well have it
             warnings.filterwarnings("ignore", message="Glyph .* missing from font")
             return draw(*args, **kwargs)
@@ -101,14 +107,46 @@ def figure(width: float = 7.2, height: float = 3.4) -> tuple[Figure, Axes]:
     return drawing, grid[0, 0]
 
 
-@_styled
+@styled
 def _panels(
     width: float, height: float, *, rows: int = 1, columns: int = 1, **options: Any
 ) -> tuple[Figure, NDArray[Any]]:
-    figures = require("matplotlib.figure", extra="train")
-    layout = require("matplotlib.layout_engine", extra="train").ConstrainedLayoutEngine(wspace=0.14)
-    drawing: Figure = figures.Figure(figsize=(width, height), layout=layout)
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    drawing = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(wspace=0.14))
     return drawing, drawing.subplots(rows, columns, squeeze=False, **options)
+
+
+def blank(width: float, height: float) -> Figure:
+    """Make an empty figure of `width` × `height` CSS pixels, for a layout that is true to scale.
+
+    `place` puts axes and `label` puts text on it. Call all three within a `styled` function.
+    """
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width / _PIXELS, height / _PIXELS))
+
+
+def place(
+    drawing: Figure, corner: tuple[float, float], size: tuple[float, float], **options: Any
+) -> Axes:
+    """Add axes to a `blank` figure: `corner` (its top left) and `size` in CSS pixels."""
+    width, height = drawing.get_size_inches() * _PIXELS
+    (left, top), (across, down) = corner, size
+    box = (left / width, 1 - (top + down) / height, across / width, down / height)
+    return drawing.add_axes(box, **options)
+
+
+def label(
+    drawing: Figure, at: tuple[float, float], text: str, *, length: int = 120, **style: Any
+) -> None:
+    """Write one line on a `blank` figure, its baseline at CSS pixels from the top left.
+
+    Text beyond `length` characters is cut.
+    """
+    width, height = drawing.get_size_inches() * _PIXELS
+    drawing.text(at[0] / width, 1 - at[1] / height, short(text, length), **style)
 
 
 def save(drawing: Figure | Image, path: Path) -> None:
@@ -129,7 +167,7 @@ def _is_chart(drawing: Figure | Image) -> TypeIs[Figure]:
     return hasattr(drawing, "savefig")
 
 
-@_styled
+@styled
 def _chart(drawing: Figure, suffix: str) -> bytes:
     if suffix == ".svg":
         text = StringIO()
@@ -149,7 +187,7 @@ def _sheet(drawing: Image, suffix: str) -> bytes:
     return buffer.getvalue()
 
 
-@_styled
+@styled
 def line_chart(
     series: Mapping[str, tuple[Values, Values]],
     *,
@@ -179,21 +217,22 @@ def line_chart(
             linewidth=1.8,
             marker=marker,
             markersize=4,
-            label=_short(name, 40),
+            label=short(name, 40),
         )
-    axes.set(xlabel=_short(x, 90), ylabel=_short(y, 60))
+    axes.set(xlabel=short(x, 90), ylabel=short(y, 60))
     axes.margins(x=0.02)
     axes.grid(axis="x", visible=False)
     if all(float(value).is_integer() for xs, _ in series.values() for value in xs):
-        ticker = require("matplotlib.ticker", extra="train")
-        axes.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True))  # no step 2.5
+        from matplotlib.ticker import MaxNLocator
+
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))  # no step 2.5
     if log_y:
         axes.set_yscale("log")
     _legend(axes, len(series))
     return drawing
 
 
-@_styled
+@styled
 def bar_chart(
     values: Mapping[str, float | Estimate],
     *,
@@ -218,11 +257,11 @@ def bar_chart(
     _rows(axes, list(values), strong)
     axes.set_xlim(left=0)
     axes.margins(x=0.14)
-    axes.set_xlabel(_short(x, 90))
+    axes.set_xlabel(short(x, 90))
     return drawing
 
 
-@_styled
+@styled
 def forest(
     estimates: Mapping[str, Mapping[str, Estimate]],
     *,
@@ -246,7 +285,7 @@ def forest(
             if metric in estimates[model]:
                 colour = COLOURS[0] if strong in (None, model) else COLOURS[5]
                 _whisker(axes, estimates[model][metric], row=row, colour=colour)
-        axes.set_title(_short(metric, 30), fontsize=9.5, loc="left", color=INK)
+        axes.set_title(short(metric, 30), fontsize=9.5, loc="left", color=INK)
         axes.locator_params(axis="x", nbins=4)
         axes.margins(x=0.1)
         axes.grid(axis="y", visible=False)
@@ -254,7 +293,7 @@ def forest(
     return drawing
 
 
-@_styled
+@styled
 def confusion(matrix: Sequence[Sequence[int]] | NDArray[Any], classes: Sequence[str]) -> Figure:
     """Draw counts, rows the truth and columns the prediction, shaded by the share of the row."""
     side = len(classes)
@@ -264,7 +303,7 @@ def confusion(matrix: Sequence[Sequence[int]] | NDArray[Any], classes: Sequence[
         total = sum(int(value) for value in values)
         for column, value in enumerate(values):
             _count(axes, int(value), at=(column, row), share=value / total if total else 0.0)
-    names = [_short(name, 20) for name in classes]
+    names = [short(name, 20) for name in classes]
     slant = max(map(len, names), default=0) > 8 and side > 2
     turn: dict[str, Any] = (
         {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if slant else {}
@@ -281,15 +320,16 @@ def confusion(matrix: Sequence[Sequence[int]] | NDArray[Any], classes: Sequence[
 
 def _count(axes: Axes, value: int, *, at: tuple[int, int], share: float) -> None:
     """Draw one cell of a confusion matrix; the shade lets the page's ground through."""
-    box = require("matplotlib.patches", extra="train").Rectangle
+    from matplotlib.patches import Rectangle
+
     corner = (at[0] - 0.48, at[1] - 0.48)
-    axes.add_patch(box(corner, 0.96, 0.96, color=_SHADE, alpha=share, linewidth=0))
-    axes.add_patch(box(corner, 0.96, 0.96, fill=False, edgecolor=RULE, linewidth=0.8))
+    axes.add_patch(Rectangle(corner, 0.96, 0.96, color=_SHADE, alpha=share, linewidth=0))
+    axes.add_patch(Rectangle(corner, 0.96, 0.96, fill=False, edgecolor=RULE, linewidth=0.8))
     colour = _ON_SHADE if share > 0.88 else INK if value else SOFT
     axes.text(*at, str(value), ha="center", va="center", color=colour)
 
 
-@_styled
+@styled
 def reliability(confidence: Values, observed: Values, counts: Values) -> Figure:
     """Draw how often predictions of each confidence were right, over how many there were.
 
@@ -317,7 +357,7 @@ def reliability(confidence: Values, observed: Values, counts: Values) -> Figure:
 
 def _rows(axes: Axes, names: list[str], strong: str | None) -> None:
     """Name the rows of a chart that is read from top to bottom."""
-    axes.set_yticks(range(len(names)), [_short(name, 34) for name in names])
+    axes.set_yticks(range(len(names)), [short(name, 34) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     for name, label in zip(names, axes.get_yticklabels(), strict=True):
@@ -360,6 +400,7 @@ def _running_mean(values: Values, window: int) -> list[float]:
     return out
 
 
-def _short(name: str, length: int) -> str:
+def short(name: str, length: int) -> str:
+    """A name on one line, cut at `length` characters."""
     name = " ".join(clean(str(name)).split())
     return name if len(name) <= length else name[: length - 1] + "…"

@@ -32,14 +32,15 @@ _DARK: Final = {
 }
 _FONT: Final = "system-ui, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', Arial, sans-serif"
 
-
-def font() -> str:
-    """The page's fonts, for drawings that do not come from matplotlib."""
-    return _FONT
+_DECIMALS: Final = re.compile(r"(\.\d\d)\d+")
 
 
 def adapt(svg: str) -> str:
-    """Give the SVG the page's fonts and a dark variant of every colour named above."""
+    """Give the SVG the page's fonts and a dark variant of every colour named above.
+
+    Coordinates of paths keep two decimals (a hundredth of a point), which halves a long curve.
+    """
+    svg = re.sub(r' d="[^"]*"', lambda path: _DECIMALS.sub(r"\1", path.group()), svg)
     svg = re.sub(r"(style=\"[^\"]*)'DejaVu Sans'", rf"\g<1>{_FONT}", svg)
     rules = "".join(
         f'[style*="{kind}: {light}"]{{{kind}:{dark}!important}}'

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -165,21 +163,21 @@ def test_wrong_sheets_are_refused(
         image_sheet(images, captions, 2, headings=headings)
 
 
-def test_sheets_need_no_matplotlib_and_charts_say_what_they_need(tmp_path: Path) -> None:
-    code = (
-        "import sys; sys.modules['matplotlib'] = None\n"
-        "import numpy as np\n"
-        "from pathlib import Path\n"
-        "from medfm_cli.errors import EnvironmentProblem\n"
-        "from medfm_cli.runs.figures import figure, image_sheet, save\n"
-        "save(image_sheet([np.zeros((4, 4), np.uint8)], ['x'], 1), Path(sys.argv[1]))\n"
-        "try: figure()\n"
-        "except EnvironmentProblem as problem: print(problem.hint)\n"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path / "a.png")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "medfm[train]" in done.stdout
-    assert (tmp_path / "a.png").is_file()
+def test_a_layout_in_pixels_is_true_to_scale(tmp_path: Path) -> None:
+    @figures.styled
+    def draw() -> Any:
+        drawing = figures.blank(400, 200)
+        axes = figures.place(drawing, (40, 20), (300, 100), xlim=(0, 300), ylim=(100, 0))
+        figures.label(drawing, (0, 12), HOSTILE * 40, length=20)
+        return drawing, axes
+
+    drawing, axes = draw()
+    save(drawing, tmp_path / "a.svg")
+    text = (tmp_path / "a.svg").read_text("utf-8")
+    assert 'width="300pt" height="150pt"' in text
+    corner = axes.transData.transform((0, 0)) / drawing.dpi * 96
+    assert corner.tolist() == pytest.approx([40, 180])
+    assert "…" in text
 
 
 @pytest.mark.realdata

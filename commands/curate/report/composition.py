@@ -8,6 +8,7 @@ from medfm_cli.commands.curate.describing.step import Description
 from medfm_cli.commands.curate.report.drawings.long_tails import tails
 from medfm_cli.runs import Figure, Run, Table, Text
 from medfm_cli.runs.blocks import Block, Cell
+from medfm_cli.runs.figures import save
 
 NAMES = {
     "source": "Source", "kind": "Kind", "modality": "Modality", "anatomy": "Anatomy",
@@ -38,7 +39,7 @@ def _tails(told: Description, run: Run) -> list[Block]:
         counts["Age in years"] = ages
     blocks: list[Block] = []
     if counts:
-        tails(counts).save(run.path("figures", "tails.svg"))
+        save(tails(counts), run.path("figures", "tails.svg"))
         caption = (
             "Samples of every value, on a logarithmic axis: a bar half as long is not half as many."
         )

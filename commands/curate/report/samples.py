@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.report.drawings import planes as three
 from medfm_cli.commands.curate.report.drawings import video as strips
-from medfm_cli.commands.curate.report.drawings.audio import sounds
+from medfm_cli.commands.curate.report.drawings.audio import recordings
 from medfm_cli.commands.curate.report.drawings.channels import channels
 from medfm_cli.commands.curate.report.drawings.ecg import ecg, is_twelve_lead
 from medfm_cli.commands.curate.report.drawings.series import stays
@@ -85,7 +85,7 @@ def signal_sheet(pairs: Pairs, run: Run) -> list[Block]:
         else:
             drawing = channels(signal, item.title())
             caption = "Other signals, every channel between its lowest and highest value."
-        drawing.save(run.path("figures", name))
+        save(drawing, run.path("figures", name))
         said = caption in told
         told.add(caption)
         alt = f"{item.title()}: signal drawn"
@@ -100,7 +100,7 @@ def sound_sheet(pairs: Pairs, run: Run) -> list[Block]:
         for item, sample in pairs
         if isinstance(sample.content, Audio)
     ]
-    sounds(found).save(run.path("figures", "sounds.svg"))
+    save(recordings(found), run.path("figures", "sounds.svg"))
     caption = (
         "Sound: its wave, and its log-mel spectrogram from 70 dB below the loudest (dark) to the "
         "loudest (bright)."
@@ -116,7 +116,7 @@ def stay_sheet(pairs: Pairs, run: Run) -> list[Block]:
         for number, (item, sample) in enumerate(pairs, 1)
         if isinstance(sample.content, Series)
     ]
-    stays(found).save(run.path("figures", "stays.svg"))
+    save(stays(found), run.path("figures", "stays.svg"))
     caption = (
         "Series of measurements, one panel a variable, one colour a stay; each dot is a "
         "measurement, and lines between them are no more than a guide."

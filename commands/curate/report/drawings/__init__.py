@@ -1,1 +1,1 @@
-"""Samples drawn as those who read them every day expect to see them, without matplotlib."""
+"""Samples drawn in the way that those who read them every day expect."""

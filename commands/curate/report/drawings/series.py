@@ -1,46 +1,58 @@
-"""ICU stays as small multiples: one panel a variable, in groups, with one colour a stay."""
+"""Series of measurements as small multiples: one panel a variable, in groups, one colour a stay."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from medfm_cli.runs.axes import round_steps
-from medfm_cli.runs.drawing import Drawing, width_of
-from medfm_cli.runs.svg import COLOURS, INK, RULE, SOFT
+from medfm_cli.runs.figures import COLOURS, blank, label, place, short, styled
+from medfm_cli.runs.svg import RULE, SOFT
 from medfm_cli.samples.content import Series
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 GROUPS: Final = ("vitals", "labs", "inputs", "outputs", "static")
 MOST: Final = 32
 """Variables that are drawn: those measured most often."""
-_COLUMNS, _CELL, _GAP, _PLOT = 4, 200.0, 20.0, 62.0
-_TITLE, _HEAD, _LEGEND = 18.0, 26.0, 28.0
+_COLUMNS, _CELL, _GAP, _PLOT, _INSET = 4, 200.0, 20.0, 62.0, 34.0
+_TITLE, _HEAD, _LEGEND = 18.0, 34.0, 26.0
 
 Stays = Sequence[tuple[Series, str]]
 
 
-def stays(shown: Stays) -> Drawing:
+@styled
+def stays(shown: Stays) -> Figure:
     """Draw up to as many stays as there are colours, each with its name in the legend."""
     panels = _panels(shown)
+    step = _TITLE + _PLOT + _GAP
     rows = sum(-(-len(names) // _COLUMNS) for names in panels.values())
-    height = _LEGEND + len(panels) * _HEAD + rows * (_TITLE + _PLOT + _GAP) + 14
     width = _COLUMNS * (_CELL + _GAP) - _GAP
-    drawing = Drawing(width, height)
+    drawing = blank(width, _LEGEND + len(panels) * _HEAD + rows * step + 18)
     _legend(drawing, [title for _, title in shown])
     end = max((float(s.times[-1]) for s, _ in shown if len(s.times)), default=1.0) or 1.0
     top = _LEGEND
     for group, names in panels.items():
-        drawing.text((0, top + 15), (group or "other").capitalize(), size=13, bold=True)
-        drawing.line((0, top + 21), (width, top + 21), colour=RULE)
+        label(drawing, (0, top + 21), (group or "other").capitalize(), weight="bold", fontsize=10)
+        line = place(drawing, (0, top + 26), (width, 1))
+        line.axhline(0, color=RULE, linewidth=0.7)
+        line.set_axis_off()
         top += _HEAD
         for number, name in enumerate(names):
             row, column = divmod(number, _COLUMNS)
-            at = (column * (_CELL + _GAP), top + row * (_TITLE + _PLOT + _GAP))
-            _panel(drawing, shown, name, at, end)
-        top += -(-len(names) // _COLUMNS) * (_TITLE + _PLOT + _GAP)
-    drawing.text((0, top + 8), "Hours since admission", size=11, colour=SOFT)
+            left, above = column * (_CELL + _GAP), top + row * step
+            corner = (left + _INSET, above + _TITLE)
+            axes = place(drawing, corner, (_CELL - _INSET, _PLOT), xlim=(0, end))
+            unit = _draw(axes, shown, name)
+            label(drawing, (left, above + 12), name, length=18, fontsize=9, weight="bold")
+            at = (left + _CELL, above + 12)
+            label(drawing, at, unit, length=12, fontsize=8.25, color=SOFT, ha="right")
+        top += -(-len(names) // _COLUMNS) * step
+    label(drawing, (0, top + 14), "Hours since admission", fontsize=8.25, color=SOFT)
     return drawing
 
 
@@ -55,52 +67,45 @@ def _panels(shown: Stays) -> dict[str, list[str]]:
     names = sorted((n for n, count in counts.items() if count), key=lambda n: (-counts[n], n))
     groups = [*GROUPS, *sorted(set(group_of.values()) - set(GROUPS))]
     panels = {g: [n for n in names[:MOST] if group_of[n] == g] for g in groups}
-    return {group: found for group, found in panels.items() if found}
+    return {group: members for group, members in panels.items() if members}
 
 
-def _legend(drawing: Drawing, titles: Sequence[str]) -> None:
-    left = 0.0
-    for number, title in enumerate(titles):
-        drawing.box((left, 6), (14, 4), colour=COLOURS[number % len(COLOURS)], round=2)
-        drawing.text((left + 20, 13), title, size=12, colour=INK)
-        left += 20 + width_of(title, 12) + 26
+def _legend(drawing: Figure, titles: Sequence[str]) -> None:
+    from matplotlib.lines import Line2D
+
+    lines = [
+        Line2D([], [], color=COLOURS[number % len(COLOURS)], linewidth=3)
+        for number in range(len(titles))
+    ]
+    names = [short(title, 60) for title in titles]
+    drawing.legend(lines, names, ncols=len(titles), loc="upper left", bbox_to_anchor=(0, 1),
+                   borderpad=0, borderaxespad=0, fontsize=9, handlelength=1)  # fmt: skip
 
 
-def _panel(drawing: Drawing, shown: Stays, name: str, at: tuple[float, float], end: float) -> None:
-    left, top = at
+def _draw(axes: Axes, shown: Stays, name: str) -> str:
+    """Draw a variable of all stays between its lowest and highest value, and give its unit."""
     unit = ""
-    found = []
+    every: list[NDArray[np.floating]] = []
     for number, (series, _) in enumerate(shown):
-        if name in series.channels:
-            row = series.channels.index(name)
-            unit = unit or (series.units[row] if row < len(series.units) else "")
-            values = series.values[row].astype(np.float64)
-            known = np.isfinite(values)
-            if known.any():
-                found.append((number, series.times[known], values[known]))
-    drawing.text((left, top + 12), name, size=12, bold=True, room=_CELL * 0.62)
-    drawing.text(
-        (left + _CELL, top + 12), unit, size=11, colour=SOFT, anchor="end", room=_CELL * 0.36
-    )
-    low = min(float(values.min()) for _, _, values in found)
-    high = max(float(values.max()) for _, _, values in found)
-    plot = top + _TITLE
-    inset = 34.0
-    drawing.line((left + inset, plot + _PLOT), (left + _CELL, plot + _PLOT), colour=RULE)
-    for hour in round_steps(0, end, 4):
-        x = left + inset + (_CELL - inset) * hour / end
-        drawing.line((x, plot + _PLOT), (x, plot + _PLOT + 3), colour=SOFT)
-        drawing.text((x, plot + _PLOT + 13), f"{hour:g}", size=9.5, colour=SOFT, anchor="middle")
-    labels = (
-        [(high, plot + 8), (low, plot + _PLOT - 1)] if high > low else [(low, plot + _PLOT / 2)]
-    )
-    for value, y in labels:
-        drawing.text((left + inset - 5, y), f"{value:.3g}", size=9.5, colour=SOFT, anchor="end")
-    span = (high - low) or 1.0
-    for number, times, values in found:
-        colour = COLOURS[number % len(COLOURS)]
-        xs = left + inset + (_CELL - inset) * times / end
-        share = (high - values) / span if high > low else np.full(len(values), 0.5)
-        ys = plot + 4 + share * (_PLOT - 8)
-        drawing.curve(xs, ys, colour=colour, width=1.0)
-        drawing.dots(xs, ys, colour=colour, radius=1.5 if len(xs) < 80 else 1.0)
+        if name not in series.channels:
+            continue
+        row = series.channels.index(name)
+        unit = unit or (series.units[row] if row < len(series.units) else "")
+        known = np.isfinite(series.values[row])
+        times, values = series.times[known], series.values[row][known]
+        every.append(values)
+        size = 2.2 if len(values) < 80 else 1.5
+        axes.plot(times, values, color=COLOURS[number % len(COLOURS)], linewidth=0.75, marker="o",
+                  markersize=size, markeredgewidth=0, clip_on=False)  # fmt: skip
+    low, high = (float(f(np.concatenate(every))) for f in (np.min, np.max))
+    axes.set_yticks([low, high] if high > low else [low])
+    axes.set_yticklabels([f"{value:.3g}" for value in axes.get_yticks()])
+    if high > low:
+        room = 0.06 * (high - low)
+        axes.set_ylim(low - room, high + room)
+    axes.locator_params(axis="x", nbins=4)
+    axes.tick_params(labelsize=7.2, labelcolor=SOFT)
+    axes.spines["left"].set_visible(False)
+    axes.spines["bottom"].set_color(RULE)
+    axes.grid(visible=False)
+    return unit

@@ -1,6 +1,6 @@
-"""Pictures for the report of what was painted over the hidden patches, drawn as each kind is read.
+"""Figures of reconstructions for the report, each kind drawn as its readers expect it.
 
-Images and volumes hang on a light box, signals are traces, series and sounds are maps in time.
+Images and volumes are contact sheets, signals are traces, series and audio are maps over time.
 """
 
 from __future__ import annotations
@@ -28,5 +28,5 @@ _DRAWINGS = {
 
 
 def draw(shown: Shown) -> list[Block]:
-    """Draw some samples as their kind is read."""
+    """Draw some samples in the way of their kind."""
     return [_DRAWINGS[shown.preprocessing.kind](shown)]

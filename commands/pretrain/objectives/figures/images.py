@@ -1,4 +1,4 @@
-"""Images on a light box: as it is, what was visible, painted from that."""
+"""Images in threes: the image, its visible patches, the reconstruction."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 def images(shown: Shown) -> Figure:
     """Draw two samples a row."""
-    samples, wanted = shown.samples, cast("Preprocessing", shown.preprocessing)
+    samples, preprocessing = shown.samples, cast("Preprocessing", shown.preprocessing)
     rows = zip(samples.values, samples.seen, samples.painted, strict=True)
-    tiles = [to_pixels(image, wanted) for row in rows for image in row]
+    tiles = [to_pixels(image, preprocessing) for row in rows for image in row]
     texts = [text for caption in shown.captions for text in (caption, "", "")]
-    headings = ("image", f"seen ({1 - shown.ratio:.0%})", "painted from it") * 2
+    headings = ("image", f"visible ({1 - shown.ratio:.0%})", "reconstruction") * 2
     path = shown.run.path("figures", "reconstructions.png")
     save(image_sheet(tiles, texts, 6, headings=headings), path)
-    how = "(grey) and painted by the autoencoder; the patches it saw are shown as they were."
-    alt = "Threes of pictures: an image, the same with most patches hidden, the painting."
+    how = "(grey) and reconstructed by the autoencoder; visible patches are shown unchanged."
+    alt = "Images in threes: the image, the same with masked patches, the reconstruction."
     return Figure(f"figures/{path.name}", shown.about("images", how), alt, wide=True)
 
 

@@ -1,4 +1,4 @@
-"""What the pictures are made from."""
+"""The samples and texts that a figure of reconstructions shows."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
 
 
 class Repainted(NamedTuple):
-    """Some samples, and the same with paint over what was hidden; all [B,C,*space]."""
+    """Some samples and their reconstruction; all [B,C,*space]."""
 
     values: Tensor  # as the network takes them
-    painted: Tensor  # hidden patches as painted, the others as they are
-    hidden: Tensor  # bool: what the encoder did not see
+    painted: Tensor  # masked patches as reconstructed, the others unchanged
+    hidden: Tensor  # bool: masked, invisible to the encoder
     known: Tensor  # bool: what was observed
 
     @property
     def seen(self) -> Tensor:
-        """What the encoder saw; 0 in the place of the rest."""
+        """What the encoder saw; 0 where it is masked."""
         return torch.where(self.hidden, 0.0, self.values)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """What a drawing needs to know.
+    """What a figure needs to know.
 
     Attributes:
-        samples: what is drawn.
+        samples: samples and their reconstruction.
         captions: one a sample.
         preprocessing: how values become pixels, millivolts or decibels again.
-        ratio: the part of the patches that was hidden.
-        note: what else to say under the drawing.
-        run: where files go.
+        ratio: the share of masked patches.
+        note: text added to the caption.
+        run: the run whose folder of figures it is written to.
     """
 
     samples: Repainted
@@ -49,7 +49,7 @@ class Shown:
     run: Run
 
     def about(self, things: str, how: str, count: int | None = None) -> str:
-        """The caption of the figure: how many things, what was hidden, how it is shown."""
+        """The caption of the figure: number of samples, share of masked patches, how to read it."""
         number = len(self.captions) if count is None else count
-        text = f"{number} {things} with {self.ratio:.0%} of their patches hidden {how}"
+        text = f"{number} {things} with {self.ratio:.0%} of their patches masked {how}"
         return " ".join(f"{text} {self.note}".split())

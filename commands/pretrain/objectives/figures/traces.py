@@ -1,4 +1,4 @@
-"""Signals as traces: what was recorded in grey, what was painted over the hidden spans in red."""
+"""Signals as traces: the recording in grey, the reconstruction of the masked spans in red."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 
 from medfm_cli.runs import Figure
-from medfm_cli.runs.axes import round_steps, thinned
-from medfm_cli.runs.drawing import Drawing
-from medfm_cli.runs.svg import INK, RULE, SOFT
+from medfm_cli.runs.figures import blank, label, place, save, short, styled
+from medfm_cli.runs.svg import SOFT
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
     from numpy.typing import NDArray
 
     from medfm_cli.commands.pretrain.objectives.figures.reconstruction import Shown
@@ -21,72 +22,69 @@ if TYPE_CHECKING:
 MOST: Final = 3
 """Records that are drawn."""
 LEADS: Final = 12
-_WIDTH, _LEFT, _ROW, _HEAD, _FOOT = 860.0, 46.0, 40.0, 26.0, 30.0
+_WIDTH, _LEFT, _ROW, _HEAD, _FOOT = 860.0, 46.0, 40.0, 26.0, 44.0
 _SCALES: Final = {
-    "record": "The leads of a record share one scale, its own standard deviation, not millivolts.",
-    "lead": "Every lead is drawn by its own standard deviation: amplitudes do not compare.",
-    "none": "The leads of a record share one scale, chosen for the record.",
+    "record": "All leads of a record are in units of its standard deviation, not in millivolts.",
+    "lead": "Each lead is in units of its own standard deviation: amplitudes do not compare.",
+    "none": "All leads of a record share one scale, chosen for the record.",
 }
-_TRACE, _PAINT, _BAND = SOFT, "#e0262a", "#8a8a8a24"
+_RECONSTRUCTION, _MASKED = "#e0262a", "#8a8a8a"
 
 
 def traces(shown: Shown) -> Figure:
     """Draw some records one below the other; their leads share a scale."""
     count = min(MOST, len(shown.captions))
-    step = _HEAD + min(LEADS, shown.samples.values.shape[1]) * _ROW + _FOOT
-    drawing = Drawing(_WIDTH, count * step)
-    for number in range(count):
-        _record(drawing, shown, number, number * step)
     path = shown.run.path("figures", "reconstructions.svg")
-    drawing.save(path)
+    save(_records(shown, count), path)
     how = (
-        "(shaded). Grey: as recorded; red: painted by the autoencoder, which saw the unshaded "
-        f"parts alone. {_SCALES[cast('SignalInput', shown.preprocessing).standardise]} "
+        "(shaded). Grey: the recording; red: its reconstruction by the autoencoder, which saw the "
+        f"unshaded parts only. {_SCALES[cast('SignalInput', shown.preprocessing).standardise]} "
     )
-    alt = "Traces of the leads of some records, a painted line over the spans that were hidden."
+    alt = "Leads of some records, with the reconstruction over the masked spans."
     return Figure(f"figures/{path.name}", shown.about("records", how, count), alt, wide=True)
 
 
-def _record(drawing: Drawing, shown: Shown, number: int, top: float) -> None:
-    wanted = cast("SignalInput", shown.preprocessing)
+@styled
+def _records(shown: Shown, count: int) -> Drawing:
+    rows = min(LEADS, shown.samples.values.shape[1])
+    step = _HEAD + rows * _ROW + _FOOT
+    drawing = blank(_WIDTH, count * step)
+    for number in range(count):
+        top = number * step
+        label(drawing, (0, top + 15), shown.captions[number], weight="bold")
+        corner, size = (_LEFT, top + _HEAD), (_WIDTH - _LEFT - 8, rows * _ROW)
+        _record(place(drawing, corner, size, ylim=(rows, 0)), shown, number, rows)
+    return drawing
+
+
+def _record(axes: Axes, shown: Shown, number: int, rows: int) -> None:
+    options = cast("SignalInput", shown.preprocessing)
     values, painted = (part[number].double().cpu().numpy() for part in shown.samples[:2])
     hidden = shown.samples.hidden[number].any(dim=0).cpu().numpy()
-    across = _WIDTH - _LEFT
-    rows = min(LEADS, len(values))
-    drawing.text((0, top + 15), shown.captions[number], size=12.5, bold=True, room=_WIDTH)
-    top += _HEAD
-    bottom = top + rows * _ROW
-    pixels = across / len(hidden)
     for start, end in spans(hidden):
-        corner, size = (_LEFT + start * pixels, top), ((end - start) * pixels, rows * _ROW)
-        drawing.box(corner, size, colour=_BAND)
-    seconds = len(hidden) / wanted.rate
-    marks = round_steps(0, seconds, 10)
-    for second in marks:
-        x = _LEFT + across * second / seconds
-        drawing.line((x, top), (x, bottom), colour=RULE)
-        label = f"{second:g} s" if second == marks[-1] else f"{second:g}"
-        drawing.text((x, bottom + 14), label, size=10.5, colour=SOFT,
-                     anchor="end" if x > _WIDTH - 14 else "middle")  # fmt: skip
+        axes.axvspan(start / options.rate, end / options.rate, color=_MASKED, alpha=0.14, lw=0)
     swing = float(np.percentile(np.abs(values), 99.8)) or 1.0
-    scale = 0.95 * _ROW / swing  # a wave may reach into the next row, as on paper
-    xs = _LEFT + (np.arange(len(hidden)) + 0.5) * pixels
+    scale = 0.95 / swing  # a wave may reach into the next row, as on paper
+    seconds = (np.arange(len(hidden)) + 0.5) / options.rate
     for row in range(rows):
-        middle = top + (row + 0.5) * _ROW
-        drawing.text((0, middle + 4), wanted.leads[row], size=11.5, colour=INK, room=_LEFT - 8)
-        drawing.curve(*thinned(xs, middle - scale * values[row]), colour=_TRACE, width=0.9)
-        paint = np.where(_joined(hidden), middle - scale * painted[row], np.nan)
-        drawing.curve(*thinned(xs, paint), colour=_PAINT, width=1.1)
+        middle = row + 0.5
+        axes.plot(seconds, middle - scale * values[row], color=SOFT, linewidth=0.7, clip_on=False)
+        over = np.where(_joined(hidden), middle - scale * painted[row], np.nan)
+        axes.plot(seconds, over, color=_RECONSTRUCTION, linewidth=0.85, clip_on=False)
+    axes.set(xlim=(0, len(hidden) / options.rate), xlabel="Seconds")
+    axes.set_yticks(np.arange(rows) + 0.5, [short(name, 7) for name in options.leads[:rows]])
+    axes.grid(axis="y", visible=False)
+    axes.spines["left"].set_visible(False)
 
 
 def spans(hidden: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    """Where what is hidden [T] begins and ends (the first that is not)."""
+    """First index, and first index after, of every masked span of [T]."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], hidden.astype(np.int8), [0]])))
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
 def _joined(hidden: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The hidden spans with a sample more on both sides, where paint meets what was seen."""
+    """The masked spans with a sample more on both sides, where they meet what was visible."""
     wider = hidden.copy()
     wider[1:] |= hidden[:-1]
     wider[:-1] |= hidden[1:]

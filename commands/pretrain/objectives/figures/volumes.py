@@ -1,4 +1,4 @@
-"""Volumes on a light box: three planes of each, as it is, as it was seen, and painted from that."""
+"""Volumes on a light box: three planes of the volume, its visible patches, the reconstruction."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ MOST: Final = 4
 """Volumes that are drawn."""
 _NAMES: Final = ("axial", "coronal", "sagittal")
 _FLAT: Final = 4
-"""A volume this many times wider than deep is a picture: planes across it show nothing."""
+"""A volume this many times wider than deep is like an image: planes across it show nothing."""
 
 
 def volumes(shown: Shown) -> Figure:
     """Draw two volumes side by side, three rows each."""
-    wanted = cast("VolumeInput", shown.preprocessing)
+    preprocessing = cast("VolumeInput", shown.preprocessing)
     samples, captions = shown.samples, shown.captions[:MOST]
     states = (samples.values, samples.seen, samples.painted)
-    says = (None, f"seen ({1 - shown.ratio:.0%})", "painted from it")
+    names = (None, f"visible ({1 - shown.ratio:.0%})", "reconstruction")
     tiles: list[Tile] = []
     texts: list[str] = []
     for first in range(0, len(captions), 2):
         pair = range(first, min(first + 2, len(captions)))
-        for values, words in zip(states, says, strict=True):
+        for values, name in zip(states, names, strict=True):
             for number in pair:
-                tiles += planes(values[number], wanted)
-                texts += [words or captions[number], "", ""]
+                tiles += planes(values[number], preprocessing)
+                texts += [name or captions[number], "", ""]
             if len(pair) == 1 and len(captions) > 1:
                 tiles += [None] * 3
                 texts += [""] * 3
@@ -47,10 +47,10 @@ def volumes(shown: Shown) -> Figure:
     headings = (_NAMES * 2)[:columns]
     save(image_sheet(tiles, texts, columns, headings=headings), path)
     how = (
-        "(grey) and painted by the autoencoder; the patches it saw are shown as they were. Planes "
-        "through the middle, the patient's right on the left; every voxel is drawn as a cube. "
+        "(grey) and reconstructed by the autoencoder; visible patches are shown unchanged. Planes "
+        "through the centre, the patient's right on the left; every voxel is drawn as a cube. "
     )
-    alt = "Three planes of each volume: as it is, with most patches hidden, and painted."
+    alt = "Three planes of each volume: the volume, with masked patches, and reconstructed."
     return Figure(
         f"figures/{path.name}", shown.about("volumes", how, len(captions)), alt, wide=True
     )
