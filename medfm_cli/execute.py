@@ -26,7 +26,8 @@ from medfm_cli.version import __version__
 
 if TYPE_CHECKING:
     from medfm_cli.console import Console
-    from medfm_cli.recipe.parts import Plan, Recipe
+    from medfm_cli.recipe.parts import Recipe
+    from medfm_cli.runs.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,6 @@ class Job:
 
     Attributes:
         written: the recipe as the user wrote it, for recipe.yaml.
-        owned: made by a pipeline, which reports for it.
     """
 
     verb: str
@@ -63,7 +63,6 @@ class Job:
     written: dict[str, Any] | None = None
     force: bool = False
     processes: int = 1
-    owned: bool = False
 
 
 def execute(job: Job) -> Outcome:
@@ -73,14 +72,14 @@ def execute(job: Job) -> Outcome:
         MedfmError: it could not be done; what was done is kept for the next try.
     """
     job = curated(job)
-    inputs = job.recipe.inputs()
+    inputs = verbs.inputs(job.verb, job.recipe)
     who = identity(job.verb, job.recipe, inputs)
     hash_ = digest(who)
     folder = job.out / folder_name(job.verb, job.name, hash_)
     if not job.force and (done := finished(folder)):
         _point_to(job, folder)
         return done
-    check_room(job.recipe.plan(), job.out)
+    check_room(verbs.plan(job.verb, job.recipe), job.out)
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder):
         if job.force:
@@ -209,19 +208,18 @@ def _carry_out(job: Job, run: Run, inputs: dict[str, str]) -> Outcome:
 def _engine(job: Job, run: Run) -> Result:
     if run.processes == 1 or job.verb == "run":
         return verbs.engine(job.verb)(job.recipe, run)
-    if job.recipe.shared():
-        launched = team.current()
-        lead = launched.lead if launched else workers.lead
-        return lead(job.verb, job.recipe, run)
-    if team.current() and type(job.recipe).distributed:
-        raise UsageError(
-            "a study starts the processes of its cells itself",
-            hint="start it alone, with --processes for cells at a time or study.engine=dask",
-        )
-    # --processes of a pipeline is meant for its training stages; a study deals it out itself.
-    if job.owned or type(job.recipe).distributed:
+    if not job.recipe.multi_process:
+        raise UsageError(f"{job.verb} works in one process", hint="leave --processes out")
+    if job.recipe.starts_own_processes():
+        if team.current():
+            raise UsageError(
+                "a study starts the processes of its cells itself",
+                hint="start it alone, with --processes for cells at a time or study.engine=dask",
+            )
         return verbs.engine(job.verb)(job.recipe, run)
-    raise UsageError(f"{job.verb} works in one process", hint="leave --processes out")
+    launched = team.current()
+    lead = launched.lead if launched else workers.lead
+    return lead(job.verb, job.recipe, run)
 
 
 def _record_failure(run: Run, error: MedfmError, seconds: float) -> None:

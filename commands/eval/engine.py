@@ -9,6 +9,7 @@ from medfm_cli.commands.eval.candidates import Contest, open_entrants
 from medfm_cli.commands.eval.comparison import Board, hold
 from medfm_cli.commands.eval.gate import gate
 from medfm_cli.commands.eval.overlaps import check_overlaps
+from medfm_cli.commands.eval.plan import inputs
 from medfm_cli.commands.eval.report import Story, headline, sections, summary
 from medfm_cli.data import Dataset
 from medfm_cli.runs import Result
@@ -49,7 +50,7 @@ def run(recipe: EvalRecipe, run: Run) -> Result:
         sections=sections(story, run),
         summary=summary(story),
         headline=headline(story),
-        lineage={"inputs": recipe.inputs()},
+        lineage={"inputs": inputs(recipe)},
         gate=gate(recipe, boards),
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from medfm_cli.commands.finetune import full, probe
 from medfm_cli.commands.finetune.evaluate import judge
 from medfm_cli.commands.finetune.initial import open_start
+from medfm_cli.commands.finetune.plan import inputs
 from medfm_cli.commands.finetune.report import Story, headline, sections, summary
 from medfm_cli.commands.finetune.save import save
 from medfm_cli.commands.finetune.splits import split_parts
@@ -58,7 +59,7 @@ def run(recipe: FinetuneRecipe, run: Run) -> Result:
         sections=sections(story, run),
         summary=summary(story),
         headline=headline(story),
-        lineage={"inputs": recipe.inputs(), "outputs": {"model": config.weights_sha256}},
+        lineage={"inputs": inputs(recipe), "outputs": {"model": config.weights_sha256}},
     )
 
 

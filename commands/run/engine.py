@@ -38,8 +38,8 @@ def _job(run: Run, name: str, verb: str, stage: Recipe, done: dict[str, Outcome]
     values = resolved(stage.model_dump(mode="json"), folders)
     values.pop("verb", None)
     plain = recipe_model(verb).model_validate(values)
-    processes = run.processes if type(plain).distributed else 1
-    return Job(verb, name, plain, run.dir, run.console, processes=processes, owned=True)
+    processes = run.processes if plain.multi_process else 1
+    return Job(verb, name, plain, run.dir, run.console, processes=processes)
 
 
 def _result(run: Run, recipe: RunRecipe, done: dict[str, Outcome]) -> Result:
