@@ -6,14 +6,13 @@ import json
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medfm_cli import verbs
 from medfm_cli.errors import EnvironmentProblem, MedfmError, UsageError
-from medfm_cli.processes import launched as team
-from medfm_cli.processes import spawned as workers
+from medfm_cli.processes.alone import Alone
 from medfm_cli.recipe.dump import dump, dump_resolved
 from medfm_cli.runs import Result, Run
 from medfm_cli.runs.artefacts import holds
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from medfm_cli.console import Console
     from medfm_cli.recipe.parts import Recipe
     from medfm_cli.runs.plan import Plan
+    from medfm_cli.runs.run import Processes
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class Job:
 
     Attributes:
         written: the recipe as the user wrote it, for recipe.yaml.
+        force: start anew what is already done.
+        processes: the processes that may share the work.
     """
 
     verb: str
@@ -62,7 +64,7 @@ class Job:
     console: Console
     written: dict[str, Any] | None = None
     force: bool = False
-    processes: int = 1
+    processes: Processes = field(default_factory=Alone)
 
 
 def execute(job: Job) -> Outcome:
@@ -174,7 +176,7 @@ def _carry_out(job: Job, run: Run, inputs: dict[str, str]) -> Outcome:
     write_json(run.path("environment.json"), environment())
     run.log("started", verb=job.verb, hash=run.hash, resumed=resumed, medfm=__version__)
     try:
-        result = _engine(job, run)
+        result = _lead(job, run)
     except MedfmError as error:
         run.log("ended", status="failed", kind=error.kind)
         _record_failure(run, error, time.time() - started)
@@ -205,21 +207,20 @@ def _carry_out(job: Job, run: Run, inputs: dict[str, str]) -> Outcome:
     return Outcome("done", run.dir, Result.from_json(document), seconds)
 
 
-def _engine(job: Job, run: Run) -> Result:
-    if run.processes == 1 or job.verb == "run":
-        return verbs.engine(job.verb)(job.recipe, run)
-    if not job.recipe.multi_process:
-        raise UsageError(f"{job.verb} works in one process", hint="leave --processes out")
-    if job.recipe.starts_own_processes():
-        if team.current():
+def _lead(job: Job, run: Run) -> Result:
+    """Run the engine in the processes of the job: a pipeline hands them on to its stages."""
+    recipe, processes = job.recipe, job.processes
+    if job.verb != "run" and processes.world > 1:
+        if not recipe.multi_process:
+            raise UsageError(f"{job.verb} works in one process", hint="leave --processes out")
+        if not recipe.starts_own_processes():
+            return processes.lead(job.verb, recipe, run)
+        if processes.launcher:
             raise UsageError(
                 "a study starts the processes of its cells itself",
                 hint="start it alone, with --processes for cells at a time or study.engine=dask",
             )
-        return verbs.engine(job.verb)(job.recipe, run)
-    launched = team.current()
-    lead = launched.lead if launched else workers.lead
-    return lead(job.verb, job.recipe, run)
+    return Alone().lead(job.verb, recipe, run)
 
 
 def _record_failure(run: Run, error: MedfmError, seconds: float) -> None:

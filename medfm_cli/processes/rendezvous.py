@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import torch.distributed as dist
-from torch._C._distributed_c10d import PrefixStore, Store, TCPStore  # where the types are declared
+from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]
 
 from medfm_cli.errors import ContactLost
 

@@ -97,7 +97,7 @@ def _run_cells(recipe: PretrainRecipe, study: Study, run: Run) -> Progress:
         run_all(
             {name: _command(cell, recipe, run) for name, cell in grid.items()},
             lease=run.path(FOLDER, ".lease").resolve(),
-            at_once=run.processes,
+            at_once=run.processes.world if run.processes else 1,
             engine=study.engine,
             address=study.address,
             check_stop=run.check_stop,
