@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from medfm_cli.metrics.scorers import SCORERS
 from medfm_cli.recipe import Auto, Part, Recipe
 from medfm_cli.training.probing import ClassWeights, ProbeKeys
 
 Baseline = Literal["majority", "pixels", "random"]
-Metric = Literal["auc", "accuracy", "balanced_accuracy", "mcc", "brier", "ece"]
 Protocol = Literal["holdout", "cross-validation"]
+if TYPE_CHECKING:
+    Metric = str
+else:
+    Metric = Literal[tuple(SCORERS)]
+_LOWER_IS_BETTER = [name for name, scorer in SCORERS.items() if not scorer.higher_is_better]
 BASELINES: tuple[Baseline, ...] = ("majority", "pixels", "random")
 
 
@@ -59,7 +64,8 @@ class EvalRecipe(Recipe):
     )
     gate: dict[Metric, float] = Field(
         {},
-        description="Metric → least value the first model must reach (most, for brier and ece); "
+        description="Metric → least value the first model must reach (most, for "
+        f"{' and '.join(_LOWER_IS_BETTER)}); "
         "exit code 5 when it does not.",
     )
 
