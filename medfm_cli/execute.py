@@ -6,14 +6,13 @@ import json
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medfm_cli import verbs
 from medfm_cli.errors import EnvironmentProblem, MedfmError, UsageError
-from medfm_cli.processes import launched as team
-from medfm_cli.processes import spawned as workers
+from medfm_cli.processes.alone import Alone
 from medfm_cli.recipe.dump import dump, dump_resolved
 from medfm_cli.runs import Result, Run
 from medfm_cli.runs.artefacts import holds
@@ -26,7 +25,9 @@ from medfm_cli.version import __version__
 
 if TYPE_CHECKING:
     from medfm_cli.console import Console
-    from medfm_cli.recipe.parts import Plan, Recipe
+    from medfm_cli.recipe.parts import Recipe
+    from medfm_cli.runs.plan import Plan
+    from medfm_cli.runs.run import Processes
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Job:
 
     Attributes:
         written: the recipe as the user wrote it, for recipe.yaml.
-        owned: made by a pipeline, which reports for it.
+        force: start anew what is already done.
+        processes: the processes that may share the work.
     """
 
     verb: str
@@ -62,8 +64,7 @@ class Job:
     console: Console
     written: dict[str, Any] | None = None
     force: bool = False
-    processes: int = 1
-    owned: bool = False
+    processes: Processes = field(default_factory=Alone)
 
 
 def execute(job: Job) -> Outcome:
@@ -73,14 +74,14 @@ def execute(job: Job) -> Outcome:
         MedfmError: it could not be done; what was done is kept for the next try.
     """
     job = curated(job)
-    inputs = job.recipe.inputs()
+    inputs = verbs.inputs(job.verb, job.recipe)
     who = identity(job.verb, job.recipe, inputs)
     hash_ = digest(who)
     folder = job.out / folder_name(job.verb, job.name, hash_)
     if not job.force and (done := finished(folder)):
         _point_to(job, folder)
         return done
-    check_room(job.recipe.plan(), job.out)
+    check_room(verbs.plan(job.verb, job.recipe), job.out)
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder):
         if job.force:
@@ -175,7 +176,7 @@ def _carry_out(job: Job, run: Run, inputs: dict[str, str]) -> Outcome:
     write_json(run.path("environment.json"), environment())
     run.log("started", verb=job.verb, hash=run.hash, resumed=resumed, medfm=__version__)
     try:
-        result = _engine(job, run)
+        result = _lead(job, run)
     except MedfmError as error:
         run.log("ended", status="failed", kind=error.kind)
         _record_failure(run, error, time.time() - started)
@@ -206,22 +207,20 @@ def _carry_out(job: Job, run: Run, inputs: dict[str, str]) -> Outcome:
     return Outcome("done", run.dir, Result.from_json(document), seconds)
 
 
-def _engine(job: Job, run: Run) -> Result:
-    if run.processes == 1 or job.verb == "run":
-        return verbs.engine(job.verb)(job.recipe, run)
-    if job.recipe.shared():
-        launched = team.current()
-        lead = launched.lead if launched else workers.lead
-        return lead(job.verb, job.recipe, run)
-    if team.current() and type(job.recipe).distributed:
-        raise UsageError(
-            "a study starts the processes of its cells itself",
-            hint="start it alone, with --processes for cells at a time or study.engine=dask",
-        )
-    # --processes of a pipeline is meant for its training stages; a study deals it out itself.
-    if job.owned or type(job.recipe).distributed:
-        return verbs.engine(job.verb)(job.recipe, run)
-    raise UsageError(f"{job.verb} works in one process", hint="leave --processes out")
+def _lead(job: Job, run: Run) -> Result:
+    """Run the engine in the processes of the job: a pipeline hands them on to its stages."""
+    recipe, processes = job.recipe, job.processes
+    if job.verb != "run" and processes.world > 1:
+        if not recipe.multi_process:
+            raise UsageError(f"{job.verb} works in one process", hint="leave --processes out")
+        if not recipe.starts_own_processes():
+            return processes.lead(job.verb, recipe, run)
+        if processes.launcher:
+            raise UsageError(
+                "a study starts the processes of its cells itself",
+                hint="start it alone, with --processes for cells at a time or study.engine=dask",
+            )
+    return Alone().lead(job.verb, recipe, run)
 
 
 def _record_failure(run: Run, error: MedfmError, seconds: float) -> None:

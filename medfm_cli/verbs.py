@@ -1,4 +1,4 @@
-"""Verbs by name: the recipe class and the engine of each."""
+"""Verbs by name: the recipe class, the plan and the engine of each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from medfm_cli.recipe.parts import Recipe
-    from medfm_cli.runs import Result, Run
+    from medfm_cli.runs import Plan, Result, Run
 
 
 def recipe_model(verb: str) -> type[Recipe]:
@@ -18,6 +18,30 @@ def recipe_model(verb: str) -> type[Recipe]:
     module = importlib.import_module(f"medfm_cli.commands.{verb}.recipe")
     model: type[Recipe] = getattr(module, f"{verb.capitalize()}Recipe")
     return model
+
+
+def inputs(verb: str, recipe: Recipe) -> dict[str, str]:
+    """Content hashes of what the run reads, by the dotted key that names it.
+
+    Raises:
+        MedfmError: something that the recipe names is missing.
+    """
+    hashes: dict[str, str] = _plan_module(verb).inputs(recipe)
+    return hashes
+
+
+def plan(verb: str, recipe: Recipe) -> Plan:
+    """What the run would do; writes nothing.
+
+    Raises:
+        MedfmError: the run cannot succeed: a dataset, an extra, a safe setting is missing.
+    """
+    planned: Plan = _plan_module(verb).plan(recipe)
+    return planned
+
+
+def _plan_module(verb: str) -> Any:
+    return importlib.import_module(f"medfm_cli.commands.{verb}.plan")
 
 
 def engine(verb: str) -> Callable[[Any, Run], Result]:

@@ -9,6 +9,7 @@ from medfm_cli.commands.eval.candidates import EvaluationSetup, load_candidates
 from medfm_cli.commands.eval.comparison import ComparisonResult, evaluate
 from medfm_cli.commands.eval.gate import gate
 from medfm_cli.commands.eval.overlaps import check_overlaps
+from medfm_cli.commands.eval.plan import inputs
 from medfm_cli.commands.eval.report import ReportContext, headline, sections, summary
 from medfm_cli.data import Dataset
 from medfm_cli.runs import Result
@@ -52,7 +53,7 @@ def run(recipe: EvalRecipe, run: Run) -> Result:
         sections=sections(context, run),
         summary=summary(context),
         headline=headline(context),
-        lineage={"inputs": recipe.inputs()},
+        lineage={"inputs": inputs(recipe)},
         gate=gate(recipe, results),
     )
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from medfm_cli.recipe import Auto, Part, Plan, Recipe
+from medfm_cli.metrics.scorers import SCORERS
+from medfm_cli.recipe import Auto, Part, Recipe
 from medfm_cli.training.probing import ClassWeights, ProbeKeys
 
 Baseline = Literal["majority", "pixels", "random"]
-Metric = Literal["auc", "accuracy", "balanced_accuracy", "mcc", "brier", "ece"]
 Protocol = Literal["holdout", "cross-validation"]
+if TYPE_CHECKING:
+    Metric = str
+else:
+    Metric = Literal[tuple(SCORERS)]
+_LOWER_IS_BETTER = [name for name, scorer in SCORERS.items() if not scorer.higher_is_better]
 BASELINES: tuple[Baseline, ...] = ("majority", "pixels", "random")
 
 
@@ -72,32 +77,3 @@ class EvalRecipe(Recipe):
                 f"models: '{clashes[0]}' is the name of a baseline; give the model another name"
             )
         return self
-
-    def inputs(self) -> dict[str, str]:
-        """The content of the dataset and of every model."""
-        from medfm_cli.data.card import read_card
-        from medfm_cli.models.config import content_hash
-        from medfm_cli.runs.artefacts import find
-
-        found = {"data": read_card(find(self.data, "dataset")).version}
-        for name, reference in self.models.items():
-            found[f"models.{name}"] = content_hash(find(reference, "model"))
-        return found
-
-    def plan(self) -> Plan:
-        """What would be compared, on what."""
-        from medfm_cli.data.card import read_card
-        from medfm_cli.runs.artefacts import find, holds
-
-        methods = f"{', '.join(self.models)} beside {', '.join(self.baselines) or 'no baseline'}"
-        if not holds(self.data, "dataset"):
-            return Plan([f"score {methods} on the labelled images (counted after curation)"])
-        counts = read_card(find(self.data, "dataset")).counts
-        test = counts.splits.get("test")
-        held = f"{test.images:,} images of {test.subjects:,} subjects" if test else "none"
-        lines = [
-            f"score {methods}",
-            f"data: {counts.images:,} images of {counts.subjects:,} subjects; test split: {held}",
-            f"protocol: {self.protocol}",
-        ]
-        return Plan(lines, disk_bytes=50_000_000)

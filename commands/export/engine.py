@@ -12,6 +12,7 @@ from medfm_cli.commands.export.evaluation import evaluation_metrics
 from medfm_cli.commands.export.graph import Graph, write_onnx
 from medfm_cli.commands.export.latency import Latency, measure_latency
 from medfm_cli.commands.export.parity import Parity, measure_parity
+from medfm_cli.commands.export.plan import inputs
 from medfm_cli.commands.export.sources import Sources, list_sources
 from medfm_cli.commands.export.write import write_bundle
 from medfm_cli.data import Dataset
@@ -148,10 +149,10 @@ def _latency(
 def _completed(recipe: ExportRecipe, run: Run, config: ImageConfig) -> ImageConfig:
     """The config with the lineage up to this run and the metrics and limitations for its card."""
     card = config.card
-    inputs = recipe.inputs()
+    hashes = inputs(recipe)
     metrics = list(card.metrics)
     if recipe.eval:
-        metrics += evaluation_metrics(recipe.eval, model=inputs["model"])
+        metrics += evaluation_metrics(recipe.eval, model=hashes["model"])
     limitations = [*card.limitations, *recipe.limitations, *_few_subjects(metrics)]
     card = card.model_copy(
         update={
@@ -160,7 +161,7 @@ def _completed(recipe: ExportRecipe, run: Run, config: ImageConfig) -> ImageConf
             "limitations": list(dict.fromkeys(limitations)),
         }
     )
-    lineage = extend(run, inputs=inputs, parents=[config.lineage])
+    lineage = extend(run, inputs=hashes, parents=[config.lineage])
     return config.model_copy(update={"card": card, "lineage": lineage})
 
 

@@ -6,10 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from medfm_cli.recipe import Auto, Part, Plan, Recipe
-
-COPIES = 3
-"""Room for the weights, the graph and the graph being written, as multiples of the weights."""
+from medfm_cli.recipe import Auto, Part, Recipe
 
 
 class ParityOptions(Part):
@@ -56,40 +53,3 @@ class ExportRecipe(Recipe):
     )
     intended_use: str = Field("", description="for the card; EMPTY if not set")
     limitations: list[str] = Field([], description="for the card, in addition to the recorded ones")
-
-    def inputs(self) -> dict[str, str]:
-        """Hashes of the model, the datasets and the evaluation."""
-        from medfm_cli.data.card import read_card
-        from medfm_cli.models.config import content_hash
-        from medfm_cli.runs.artefacts import find
-
-        found = {
-            "model": content_hash(find(self.model, "model")),
-            "data": read_card(find(self.data, "dataset")).version,
-        }
-        for number, dataset in enumerate(self.datasets):
-            found[f"datasets.{number}"] = read_card(find(dataset, "dataset")).version
-        if self.eval is not None:
-            from medfm_cli.commands.export.evaluation import evaluation_hash
-
-            found["eval"] = evaluation_hash(self.eval)
-        return found
-
-    def plan(self) -> Plan:
-        """What would be exported and compared."""
-        from medfm_cli.models.config import WEIGHTS_FILE, read_config
-        from medfm_cli.runs.artefacts import find
-
-        folder = find(self.model, "model")
-        config = read_config(folder, takes="image")
-        weights = (folder / WEIGHTS_FILE).stat().st_size
-        return Plan(
-            [
-                f"export the {config.kind} {config.backbone.name} "
-                f"({config.parameters:,} parameters) to ONNX, opset {self.opset}",
-                f"compare it with PyTorch on up to {self.parity.samples} images of {self.data}",
-                f"time both for batches of {', '.join(map(str, self.latency.batch_sizes))}",
-            ],
-            disk_bytes=COPIES * weights,
-            memory_bytes=2 * COPIES * weights,
-        )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from medfm_cli.commands.finetune import full, probe
 from medfm_cli.commands.finetune.evaluate import evaluate
 from medfm_cli.commands.finetune.initial import load_initial_model
+from medfm_cli.commands.finetune.plan import inputs
 from medfm_cli.commands.finetune.report import ReportContext, headline, sections, summary
 from medfm_cli.commands.finetune.save import save
 from medfm_cli.data import Dataset
@@ -59,5 +60,5 @@ def run(recipe: FinetuneRecipe, run: Run) -> Result:
         sections=sections(context, run),
         summary=summary(context),
         headline=headline(context),
-        lineage={"inputs": recipe.inputs(), "outputs": {"model": config.weights_sha256}},
+        lineage={"inputs": inputs(recipe), "outputs": {"model": config.weights_sha256}},
     )

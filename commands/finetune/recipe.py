@@ -6,9 +6,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.models.spec import BackboneSpec
-from medfm_cli.recipe import Auto, Plan, Recipe
+from medfm_cli.recipe import Auto, Recipe
 from medfm_cli.training.augmentations import ImageViews
 from medfm_cli.training.options import Optimiser, TrainingKeys
 from medfm_cli.training.probing import ClassWeights, ProbeKeys
@@ -45,7 +44,7 @@ class FinetuneRecipe(TrainingKeys, Recipe):
     points, and the test split is only scored.
     """
 
-    distributed: ClassVar[bool] = True
+    multi_process: ClassVar[bool] = True
 
     data: str = Field(description="Dataset with one label per image: a folder or a run directory.")
     model: str = Field(description="Initial encoder: a model folder, a run directory, or 'random'.")
@@ -102,53 +101,3 @@ class FinetuneRecipe(TrainingKeys, Recipe):
         if self.backbone is not None and self.backbone.pretrained:
             raise ValueError("published weights are not random: remove backbone.pretrained")
         return self
-
-    def inputs(self) -> dict[str, str]:
-        """The content of the dataset and of the models."""
-        from medfm_cli.data.card import read_card
-        from medfm_cli.models.config import content_hash
-        from medfm_cli.runs.artefacts import find
-
-        found = {"data": read_card(find(self.data, "dataset")).version}
-        if self.model != RANDOM:
-            found["model"] = content_hash(find(self.model, "model"))
-        if self.like is not None:
-            found["like"] = content_hash(find(self.like, "model"))
-        return found
-
-    def plan(self) -> Plan:
-        """What would be trained, from what, on what."""
-        from medfm_cli.data.card import read_card
-        from medfm_cli.runs.artefacts import find, holds
-
-        what = "a linear probe on frozen features" if self.mode == "probe" else "all weights"
-        if not holds(self.data, "dataset"):
-            return Plan([f"train {what} on the labelled images (counted after curation)"])
-        self._refuse_unsafe()
-        counts = read_card(find(self.data, "dataset")).counts
-        labels = ", ".join(f"{name} {count:,}" for name, count in counts.labels.items())
-        lines = [
-            f"train {what}, starting from {self.model}",
-            f"data: {counts.images:,} images of {counts.subjects:,} subjects ({labels})",
-        ]
-        return Plan(lines, disk_bytes=200_000_000)
-
-    def _refuse_unsafe(self) -> None:
-        """Ask the rules of safety, where it is known what the network sees. Raises UsageError."""
-        from medfm_cli.data.card import read_card
-        from medfm_cli.models.config import read_config
-        from medfm_cli.runs.artefacts import find, holds
-        from medfm_cli.training.safety import known_of, refuse_unsafe
-
-        model = self.like if self.model == RANDOM else self.model
-        if self.mode == "probe" or (model is not None and not holds(model, "model")):
-            return
-        if model is not None:
-            channels = read_config(find(model, "model"), takes="image").backbone.channels
-        elif self.backbone is not None:
-            channels = self.backbone.channels
-        else:
-            return  # told by the images, which are not looked at here
-        card = read_card(find(self.data, "dataset"))
-        known = known_of(card, Preprocessing(size=8, channels=channels), colour=channels == 3)
-        refuse_unsafe(self.augment, known)

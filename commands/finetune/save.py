@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from medfm_cli.commands.finetune.plan import inputs
 from medfm_cli.models.card_facts import CardFacts, MetricFacts, TrainingFacts, data_facts
 from medfm_cli.models.config import ModelConfig
 from medfm_cli.models.directory import save_model
@@ -54,7 +55,7 @@ def _lineage(
     seen = seen_images(splits.images, used, dataset=dataset.version, splits=["train", "val"])
     return extend(
         run,
-        inputs=recipe.inputs(),
+        inputs=inputs(recipe),
         datasets=[dataset.card],
         parents=[initial.config.lineage] if initial.config else [],
         seen=[seen],

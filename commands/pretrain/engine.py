@@ -14,6 +14,7 @@ from medfm_cli.commands.pretrain.initialisation import begin
 from medfm_cli.commands.pretrain.monitor import Onlooker, choose_look_steps
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES
 from medfm_cli.commands.pretrain.objectives.base import Setting
+from medfm_cli.commands.pretrain.plan import inputs
 from medfm_cli.commands.pretrain.probe_tasks import judge_tasks, open_exams, sit_all
 from medfm_cli.commands.pretrain.report import metrics, sections, summary
 from medfm_cli.commands.pretrain.resolve import Survey, settle, survey
@@ -196,7 +197,7 @@ def describe(trained: Trained, run: Run) -> ModelConfig:
         backbone=trained.task.encoder.spec,
         preprocessing=trained.task.preprocessing,
         lineage=extend(
-            run, inputs=recipe.inputs(), datasets=[card], parents=trained.beginning.parents
+            run, inputs=inputs(recipe), datasets=[card], parents=trained.beginning.parents
         ),
         card=CardFacts(
             intended_use="A starting point for training on few labels; it makes no predictions.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -11,11 +12,10 @@ from medfm_cli.commands.pretrain.monitor_options import SAME, Task, Watch
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES, MaeOptions
 from medfm_cli.commands.pretrain.options import BackboneChoice
 from medfm_cli.commands.pretrain.sampling import Sampling
-from medfm_cli.commands.pretrain.study.cells import cells, recipe_of
+from medfm_cli.commands.pretrain.study.cells import Cell, grid
 from medfm_cli.commands.pretrain.study.options import Study
-from medfm_cli.data.card import read_card
-from medfm_cli.recipe import Plan, Recipe
-from medfm_cli.runs.artefacts import find, holds
+from medfm_cli.models.spec import HUB
+from medfm_cli.recipe import Recipe
 from medfm_cli.training.augmentations import AnyViews, ImageViews, settle_views
 from medfm_cli.training.options import TrainingKeys
 from medfm_cli.training.probing import ProbeKeys
@@ -48,8 +48,8 @@ def check_fits(backbone: BackboneChoice, kind: str) -> None:
 class PretrainRecipe(TrainingKeys, Recipe):
     """Train an encoder without looking at labels."""
 
-    distributed: ClassVar[bool] = True
-    circumstances: ClassVar[frozenset[str]] = frozenset(
+    multi_process: ClassVar[bool] = True
+    execution_only_keys: ClassVar[frozenset[str]] = frozenset(
         {"description", "study.engine", "study.address", "study.missing", "study.watts"}
     )
 
@@ -120,50 +120,34 @@ class PretrainRecipe(TrainingKeys, Recipe):
             return self
         if not self.tasks:
             raise ValueError("a study needs tasks: labelled datasets that score its encoders")
-        for cell in cells(self):
-            type(self).model_validate(recipe_of(cell, self))
+        for cell in self.cells():
+            type(self).model_validate(self.of_cell(cell))
         return self
 
-    def shared(self) -> bool:
-        """Processes share one training; those of a study work on cells of their own."""
-        return self.study is None
+    def starts_own_processes(self) -> bool:
+        """The processes of a study train one cell each; those of a training share it."""
+        return self.study is not None
 
-    def inputs(self) -> dict[str, str]:
-        """Give the versions of the datasets, and the sha256 of the starting weights."""
-        versions = {"data": read_card(find(self.data, "dataset")).version}
-        if self.watch.data not in (None, SAME):
-            versions["watch"] = read_card(find(str(self.watch.data), "dataset")).version
-        for task in self.tasks:
-            if task.data != SAME:
-                versions[f"tasks.{task.name}"] = read_card(find(task.data, "dataset")).version
-        if (weights := self.backbone.weights) is not None:
-            from medfm_cli.models.origin import find_weights
+    def cells(self) -> list[Cell]:
+        """Every training of the study; none without one."""
+        return [] if self.study is None else grid(self.study, objective=self.objective.name)
 
-            origin = find_weights(weights, download=self.backbone.download)
-            versions["backbone.weights"] = origin.sha256()
-        return versions | getattr(self.objective, "inputs", dict)()
-
-    def plan(self) -> Plan:
-        """Say how long the training is and what it needs."""
-        from medfm_cli.commands.pretrain.resolve import plan
-
-        if not holds(self.data, "dataset"):
-            return Plan(["pretrain on the curated samples (how many is known after curation)"])
-        if self.study is not None:
-            return _plan_of(self, plan(self))
-        return plan(self)
+    def of_cell(self, cell: Cell) -> dict[str, Any]:
+        """The recipe of a cell as plain values; paths are absolute, for it may run elsewhere."""
+        values = self.model_dump(mode="json", exclude_unset=True)
+        values.pop("study", None)
+        blocks = {each["name"]: each for each in self.study.objectives} if self.study else {}
+        values["data"] = _absolute(self.data)
+        values["backbone"] = values.get("backbone", {}) | {"name": cell.model}
+        values["objective"] = blocks.get(cell.objective) or self.objective.model_dump(mode="json")
+        values["fraction"], values["seed"] = cell.fraction, cell.seed
+        values["tasks"] = [{"name": task.name, "data": _absolute(task.data)} for task in self.tasks]
+        if (weights := self.backbone.weights) is not None and not weights.startswith(HUB):
+            values["backbone"]["weights"] = _absolute(weights)
+        if self.watch.data is not None:
+            values["watch"] = values["watch"] | {"data": _absolute(self.watch.data)}
+        return values
 
 
-def _plan_of(recipe: PretrainRecipe, one: Plan) -> Plan:
-    """What a study would do; `one` is the plan of the recipe's own backbone."""
-    grid = cells(recipe)
-    tasks = ", ".join(task.name for task in recipe.tasks)
-    return Plan(
-        [
-            f"a study of {len(grid)} pretrainings, each scored on {tasks}",
-            f"the first: {grid[0].name}, the last: {grid[-1].name}",
-            *one.lines[:1],
-        ],
-        disk_bytes=len(grid) * one.disk_bytes,
-        memory_bytes=one.memory_bytes,
-    )
+def _absolute(path: str) -> str:
+    return path if path == SAME else str(Path(path).resolve())

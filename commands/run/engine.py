@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from medfm_cli.commands.run.recipe import RunRecipe, resolved
 from medfm_cli.execute import Job, Outcome, execute
+from medfm_cli.processes.alone import Alone
 from medfm_cli.runs import Callout, Figure, Result, Run, Section, Table
 from medfm_cli.runs.cells import duration
 from medfm_cli.verbs import recipe_model
@@ -38,8 +39,8 @@ def _job(run: Run, name: str, verb: str, stage: Recipe, done: dict[str, Outcome]
     values = resolved(stage.model_dump(mode="json"), folders)
     values.pop("verb", None)
     plain = recipe_model(verb).model_validate(values)
-    processes = run.processes if type(plain).distributed else 1
-    return Job(verb, name, plain, run.dir, run.console, processes=processes, owned=True)
+    processes = (plain.multi_process and run.processes) or Alone()
+    return Job(verb, name, plain, run.dir, run.console, processes=processes)
 
 
 def _result(run: Run, recipe: RunRecipe, done: dict[str, Outcome]) -> Result:

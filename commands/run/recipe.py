@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, create_model
 
 from medfm_cli.commands import VERBS
 from medfm_cli.errors import UsageError
-from medfm_cli.recipe import Place, Plan, Problem, Recipe
+from medfm_cli.recipe import Place, Problem, Recipe
 from medfm_cli.recipe.problems import did_you_mean
 from medfm_cli.verbs import has_recipe, recipe_model
 
@@ -55,28 +55,6 @@ class RunRecipe(Recipe):
         config = ConfigDict(extra="ignore" if reported else "forbid")
         base = type(cls.__name__, (cls,), {"model_config": config})
         return create_model(cls.__name__, __base__=base, **stages)
-
-    def inputs(self) -> dict[str, str]:
-        """The external inputs of the pipeline: the inputs of its first stages."""
-        found: dict[str, str] = {}
-        for name, stage in self.stages().items():
-            if not references(stage.model_dump()):
-                found |= {f"{name}.{key}": value for key, value in stage.inputs().items()}
-        return found
-
-    def plan(self) -> Plan:
-        """One line per stage, with the plan of every stage that needs no earlier one."""
-        lines: list[str] = []
-        disk = memory = 0
-        for name, stage in self.stages().items():
-            verb = self.verb_of(name)
-            after = references(stage.model_dump())
-            lines.append(f"{name} ({verb})" + (f" after {', '.join(after)}" if after else ""))
-            if not after:
-                plan = stage.plan()
-                lines += [f"  {line}" for line in plan.lines]
-                disk, memory = disk + plan.disk_bytes, max(memory, plan.memory_bytes)
-        return Plan(lines, disk, memory)
 
 
 def references(value: Any) -> list[str]:

@@ -7,7 +7,7 @@ import importlib.util
 import json
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 import typer.core
@@ -16,10 +16,13 @@ from medfm_cli.cli.groups import Group
 from medfm_cli.commands import VERBS
 from medfm_cli.version import __version__
 
+if TYPE_CHECKING:
+    from medfm_cli.processes.launched import Launched
+
 # Plain help and errors: they start in half the time and read the same in a cron mail.
 typer.core.HAS_RICH = False
 
-WORKER = "MEDFM_WORKER_RUN_DIR"  # as in workers.py, which start-up need not import
+WORKER = "MEDFM_WORKER_RUN_DIR"  # as in processes/spawned.py, which start-up need not import
 RANKS = {"RANK", "SLURM_PROCID", "ACCELERATE_MIXED_PRECISION"}  # a launcher may have started this
 
 HELP = """From raw hospital files to a deployed, documented model.
@@ -64,16 +67,16 @@ def main() -> None:
 
         work_if_worker()
     if RANKS & os.environ.keys():
-        from medfm_cli.processes.launched import take_part
+        from medfm_cli.processes.launched import join_group
 
-        take_part(sys.argv[1:], _command)
+        join_group(sys.argv[1:], _command)
     else:
-        _command()
+        _command(None)
 
 
-def _command() -> None:
+def _command(launched: Launched | None) -> None:
     try:
-        build()(prog_name="medfm")
+        build()(prog_name="medfm", obj=launched)
     except SystemExit as stop:
         if stop.code == 2 and "--json" in sys.argv and not _printed():
             error = {"kind": "usage", "message": "the command line is wrong; stderr says how"}

@@ -7,11 +7,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from medfm_cli import verbs
 from medfm_cli.console import Console
 from medfm_cli.envelope import emit, guarded
 from medfm_cli.errors import GateNotMet, UsageError
-from medfm_cli.processes import launched as team
+from medfm_cli.processes.alone import Alone
+from medfm_cli.processes.launched import Launched
+from medfm_cli.processes.spawned import RUN_DIR, Spawned, run_as_worker
 from medfm_cli.recipe.load import load
 from medfm_cli.runs import stopping
 
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from medfm_cli.cli.options import Options
     from medfm_cli.execute import Outcome
     from medfm_cli.recipe.load import Loaded
+    from medfm_cli.runs.run import Processes
 
 
 def run_verb(verb: str, recipe: str, overrides: list[str], options: Options) -> None:
@@ -45,29 +50,27 @@ def run_verb(verb: str, recipe: str, overrides: list[str], options: Options) -> 
         _show(verb, execute(job), options, console)
 
 
-def _processes(options: Options) -> int:
-    """How many processes train together: what the command line says, or what a launcher started."""
-    launched = team.current()
+def _processes(options: Options) -> Processes:
+    """The processes that share the work: those of a launcher, else as many as --processes says."""
+    launched = click.get_current_context().find_object(Launched)
     if launched is None:
-        return options.processes
+        return Spawned(options.processes) if options.processes > 1 else Alone()
     if options.processes > 1:
         raise UsageError(
             f"{launched.launcher} started {launched.world} processes already",
             hint="leave --processes out",
         )
-    return launched.world
+    return launched
 
 
 def work_if_worker() -> None:
-    """Do a worker's part when this process was started as one (`--processes`)."""
-    from medfm_cli.processes import spawned as workers
-
-    folder = os.environ.pop(workers.RUN_DIR, None)
+    """Run as a worker when this process was started as one (`--processes`); then never return."""
+    folder = os.environ.pop(RUN_DIR, None)
     if folder:
         console = Console()
         console.run_dir = Path(folder)
         with guarded(console, json_wanted=False):
-            sys.exit(workers.follow(Path(folder)))
+            sys.exit(run_as_worker(Path(folder)))
 
 
 def _show(verb: str, outcome: Outcome, options: Options, console: Console) -> None:
@@ -108,7 +111,7 @@ def _show_plan(verb: str, loaded: Loaded, options: Options, console: Console) ->
     recipe, out = loaded.recipe, Path(options.out)
     raw = raw_data(recipe)
     # What comes after curation cannot be planned before there is a dataset.
-    plan = curation_of(raw).plan() if raw else recipe.plan()
+    plan = verbs.plan("curate", curation_of(raw)) if raw else verbs.plan(verb, recipe)
     check_room(plan, out)
     lines = list(plan.lines)
     folder = None
@@ -116,7 +119,7 @@ def _show_plan(verb: str, loaded: Loaded, options: Options, console: Console) ->
         lines.insert(0, f"curate '{raw}' with defaults:")
         lines.append(f"then {verb} {loaded.name} on the dataset that comes of it")
     else:
-        hash_ = digest(identity(verb, recipe, recipe.inputs()))
+        hash_ = digest(identity(verb, recipe, verbs.inputs(verb, recipe)))
         folder = out / folder_name(verb, loaded.name, hash_)
         state = "is done" if (folder / "DONE").is_file() else "would be continued"
         lines.append(f"run directory: {folder}" + (f" ({state})" if folder.exists() else ""))

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from medfm_cli.cli.options import Options, level_of
-
-if TYPE_CHECKING:
-    pass
-
 
 Command = Any
 

@@ -21,6 +21,7 @@ from torch.utils.data import Dataset as TorchDataset
 from medfm_cli.data.fitted import Fitted
 from medfm_cli.data.samplers import Plan
 from medfm_cli.errors import DataError, EnvironmentProblem
+from medfm_cli.torch_private import end_workers, shared_storage
 
 PREFETCH = 2
 """Batches that each worker prepares ahead."""
@@ -71,7 +72,7 @@ class WorkerPool:
     def close(self) -> None:
         """End the workers, even while someone still holds on to a pass."""
         if self._pass is not None:
-            self._pass._shutdown_workers()
+            end_workers(self._pass)
         self._loader = self._pass = None
 
 
@@ -111,14 +112,10 @@ class _WorkerSamples(TorchDataset[Any]):
 
 
 def _shared(shape: tuple[int, ...], dtype: np.dtype[Any]) -> torch.Tensor:
-    """An empty tensor in shared memory, so that handing it over copies nothing.
-
-    torch's own collation does the same; it has no public name for it.
-    """
+    """An empty tensor in shared memory, so that handing it over copies nothing."""
     empty = torch.from_numpy(np.empty(0, dtype=dtype))
     nbytes = math.prod(shape) * dtype.itemsize
-    storage = torch.UntypedStorage._new_shared(nbytes)  # type: ignore[no-untyped-call]
-    return empty.set_(storage).view(shape)
+    return empty.set_(shared_storage(nbytes)).view(shape)
 
 
 def _start(loader: DataLoader[Any]) -> Iterator[Any]:

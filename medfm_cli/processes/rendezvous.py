@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import torch.distributed as dist
-from torch._C._distributed_c10d import PrefixStore, Store, TCPStore  # where the types are declared
+from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]
 
 from medfm_cli.errors import ContactLost
+from medfm_cli.processes.launch import STORE_SOCKET
 
 _PATIENCE = timedelta(minutes=5)
 """How much later than another one process may come: imports are slow on a busy file system."""
@@ -44,6 +45,7 @@ def meet() -> Store:
     if _meeting.store is None:
         # The agent of torchrun keeps a store already, and keeps it over restarts of its processes.
         agent = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+        socket = os.environ.pop(STORE_SOCKET, None)
         store = TCPStore(
             os.environ["MASTER_ADDR"],
             int(os.environ["MASTER_PORT"]),
@@ -51,6 +53,7 @@ def meet() -> Store:
             is_master=os.environ["RANK"] == "0" and not agent,
             timeout=_PATIENCE,
             wait_for_workers=False,
+            master_listen_fd=None if socket is None else int(socket),
         )
         tries = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         _meeting.store = PrefixStore(f"medfm-{tries}", store)

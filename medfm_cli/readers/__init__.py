@@ -20,14 +20,25 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medfm_cli.errors import Unreadable
 from medfm_cli.readers.guard import guarded, safely
-from medfm_cli.readers.item import Item, ReadOptions
 from medfm_cli.readers.other_files import describe
 
+if TYPE_CHECKING:
+    from medfm_cli.readers.item import Item, ReadOptions
+
 __all__ = ["HEAD", "ON_REQUEST", "READERS", "Item", "ReadOptions", "Reader", "Unreadable"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs numpy when it is first used: recipes read tables through this package."""
+    if name not in ("Item", "ReadOptions"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("medfm_cli.readers.item"), name)
+
+
 __all__ += ["candidate_readers", "find_reader", "read_images", "sniff"]
 
 HEAD = 4096
@@ -135,7 +146,10 @@ def read_images(path: str | Path, options: ReadOptions | None = None) -> Iterato
         Unreadable: the file gives no sample, or breaks off after some (a DataError).
         OSError: the file cannot be opened.
     """
-    options = options or ReadOptions()
+    if options is None:
+        from medfm_cli.readers.item import ReadOptions
+
+        options = ReadOptions()
     for item in sniff(Path(path), words=options.format).read(Path(path), options):
         if isinstance(item, Unreadable):
             raise item

@@ -9,11 +9,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from medfm_cli.recipe.parts import Auto, Part, Plan, Recipe
+    from medfm_cli.recipe.parts import Auto, Part, Recipe
     from medfm_cli.recipe.problems import Place, Problem
     from medfm_cli.recipe.registry import Registry
 
-__all__ = ["Auto", "Part", "Place", "Plan", "Problem", "Recipe", "Registry"]
+__all__ = ["Auto", "Part", "Place", "Problem", "Recipe", "Registry"]
 
 _HOMES = {"Place": "problems", "Problem": "problems", "Registry": "registry"}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,32 +19,17 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a run would do, found out without doing it.
-
-    Attributes:
-        lines: one sentence each, for people.
-        disk_bytes: what the run will write, at most.
-        memory_bytes: the peak the run will need, roughly.
-    """
-
-    lines: list[str] = field(default_factory=list)
-    disk_bytes: int = 0
-    memory_bytes: int = 0
-
-
 class Recipe(Part):
-    """What a verb is asked to do.
+    """The keys of a verb. Reading the disk is the business of the verb's plan.py and engine.py.
 
     Attributes:
-        distributed: whether several processes can share the work (`--processes`).
-        circumstances: (dotted) keys that change how the work is done and not what comes of it;
+        multi_process: whether several processes can share the work (`--processes`).
+        execution_only_keys: (dotted) keys that change how the work is done and not its result;
             recipes that differ in nothing else are the same run.
     """
 
-    distributed: ClassVar[bool] = False
-    circumstances: ClassVar[frozenset[str]] = frozenset({"description"})
+    multi_process: ClassVar[bool] = False
+    execution_only_keys: ClassVar[frozenset[str]] = frozenset({"description"})
 
     description: str = Field("", description="What this recipe is for, in one sentence.")
     seed: int = Field(0, ge=0, description="Seed of everything random in the run.")
@@ -59,18 +43,6 @@ class Recipe(Part):
         """
         return cls
 
-    def shared(self) -> bool:
-        """Whether several processes are to share the work of this very recipe."""
-        return type(self).distributed
-
-    def inputs(self) -> dict[str, str]:
-        """Content hashes of what the run reads, by the dotted key that names it.
-
-        Raises:
-            DataError: something named in the recipe is not there.
-        """
-        return {}
-
-    def plan(self) -> Plan:
-        """What the run would do; touches nothing."""
-        return Plan()
+    def starts_own_processes(self) -> bool:
+        """Whether the engine starts the `--processes` itself instead of being run in each."""
+        return False

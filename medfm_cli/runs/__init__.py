@@ -10,12 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from medfm_cli.runs.blocks import Callout, Document, Facts, Figure, Section, Table, Text
+    from medfm_cli.runs.plan import Plan
     from medfm_cli.runs.result import Result
     from medfm_cli.runs.run import Run
 
-__all__ = ["Callout", "Document", "Facts", "Figure", "Result", "Run", "Section", "Table", "Text"]
+__all__ = [
+    "Callout",
+    "Document",
+    "Facts",
+    "Figure",
+    "Plan",
+    "Result",
+    "Run",
+    "Section",
+    "Table",
+    "Text",
+]
 
-_HOMES = {"Result": "result", "Run": "run"}
+_HOMES = {"Plan": "plan", "Result": "result", "Run": "run"}
 
 
 def __getattr__(name: str) -> Any:

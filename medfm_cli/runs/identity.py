@@ -15,10 +15,10 @@ def identity(verb: str, recipe: Recipe, inputs: dict[str, str]) -> dict[str, Any
     """The JSON value whose hash names the run directory.
 
     Where the recipe names an input, its content hash stands instead of its path: data that moved
-    are the same data. The recipe's circumstances are no part of it.
+    are the same data. Keys that only matter to the execution are left out.
     """
     values = recipe.model_dump(mode="json")
-    for key in recipe.circumstances:
+    for key in recipe.execution_only_keys:
         _remove(values, key.split("."))
     for key, content in inputs.items():
         _replace(values, key.split("."), content)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
 def usable_cpus() -> int:
@@ -42,6 +43,19 @@ def free_shared_memory() -> int | None:
         return shutil.disk_usage("/dev/shm").free  # noqa: S108
     except OSError:
         return None
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep what a training step frees for the next step.
+
+    By default it returns the top of its heap to the system after every step and takes it back
+    page by page in the next: 5 % of the time of a small model. Once changed, the limits no longer
+    adapt, so both are set; 32 MB is the most that it takes for the first.
+    """
+    allocator = getattr(ctypes.CDLL(None), "mallopt", None)
+    if allocator is not None:  # glibc; others have no such function
+        allocator(_M_MMAP_THRESHOLD, 32 << 20)
+        allocator(_M_TRIM_THRESHOLD, 512 << 20)
 
 
 def give_back_memory() -> None:

@@ -1,4 +1,4 @@
-"""The run directory as an engine sees it."""
+"""The run directory, and the processes that work in it, as an engine sees them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from medfm_cli.runs import stopping
 from medfm_cli.runs.result import finite
@@ -15,6 +15,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from medfm_cli.console import Console
+    from medfm_cli.recipe.parts import Recipe
+    from medfm_cli.runs.result import Result
+
+
+class Processes(Protocol):
+    """One process or several; medfm_cli/processes/ has one class for each way to start them."""
+
+    @property
+    def world(self) -> int:
+        """How many processes there are."""
+
+    @property
+    def launcher(self) -> str | None:
+        """What started them before medfm began (torchrun, srun); None where medfm starts them."""
+
+    def lead(self, verb: str, recipe: Recipe, run: Run) -> Result:
+        """Run a verb's engine in all of them; this process owns the run directory.
+
+        Raises:
+            MedfmError: the error of the process that failed first.
+        """
 
 
 @dataclass
@@ -29,7 +50,7 @@ class Run:
         console: where people's text goes.
         rank: which of `world` processes this is.
         world: how many processes work together.
-        processes: how many processes the command line asked for.
+        processes: the processes that an engine may hand on; None in a worker and without any.
         resolved: every `auto` with the value chosen and why.
     """
 
@@ -40,7 +61,7 @@ class Run:
     console: Console
     rank: int = 0
     world: int = 1
-    processes: int = 1
+    processes: Processes | None = None
     resolved: dict[str, dict[str, Any]] = field(default_factory=dict)
     _writing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from medfm_cli.torch_private import lerp_all
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -38,7 +40,7 @@ class Ema:
     def update(self, module: nn.Module, step: int) -> None:
         """Move the averages towards the weights of `module`."""
         weights = [parameter.detach() for parameter in module.parameters()]
-        torch._foreach_lerp_(list(self._averages.values()), weights, 1.0 - self.decay_at(step))
+        lerp_all(list(self._averages.values()), weights, 1.0 - self.decay_at(step))
 
     def state(self) -> dict[str, Tensor]:
         """Give the averages by parameter name."""

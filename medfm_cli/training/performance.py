@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from medfm_cli.errors import EnvironmentProblem, UsageError
+from medfm_cli.torch_private import compile_errors, forget_compiled
 
 if TYPE_CHECKING:
     from medfm_cli.training.options import FitOptions
@@ -52,14 +53,14 @@ def compiled(task: Task, options: FitOptions) -> Iterator[None]:
     task.compile()
     try:
         yield
-    except torch._dynamo.exc.TorchDynamoException as error:
+    except compile_errors() as error:
         reason = str(error).strip().split("\n")[0][:200]
         raise EnvironmentProblem(
             f"torch.compile cannot compile this network here: {reason}",
             hint="set compile=false",
         ) from error
     finally:
-        task._compiled_call_impl = None  # whoever looks at the network later does so once
+        forget_compiled(task)  # an evaluation later would compile it for one call
 
 
 def lay_out(inputs: Mapping[str, Tensor], options: FitOptions) -> dict[str, Tensor]:

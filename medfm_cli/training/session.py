@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -11,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState, GradientState
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 
 from medfm_cli.errors import ContactLost, EnvironmentProblem
 from medfm_cli.processes.launch import follow_parent
 from medfm_cli.processes.rendezvous import open_group
-from medfm_cli.runs.machine import usable_cpus
+from medfm_cli.runs.machine import keep_freed_memory, usable_cpus
+from medfm_cli.torch_private import forget_accelerator
 
 if TYPE_CHECKING:
     from medfm_cli.recipe import Auto
@@ -34,7 +33,6 @@ _RANKS = (
     "OMPI_COMM_WORLD_SIZE",
     "MV2_COMM_WORLD_SIZE",
 )
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ def open_session(precision: Precision | Auto, run: Run) -> Iterator[Session]:
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.set_num_threads(_choose_threads(run, world=max(1, run.world)))
         if not gpu:
-            _keep_freed_memory()
+            keep_freed_memory()
         with _lost_processes(run):
             if run.world > 1:
                 open_group(rank=run.rank, world=run.world, gpu=gpu)
@@ -146,7 +144,7 @@ def open_session(precision: Precision | Auto, run: Run) -> Iterator[Session]:
         torch.set_num_threads(threads)
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
-        _forget_accelerator()
+        forget_accelerator()
 
 
 @contextmanager
@@ -166,31 +164,12 @@ def _recipe_alone_decides(run: Run) -> Iterator[None]:
         os.environ.update(values)
 
 
-def _keep_freed_memory() -> None:
-    """Have glibc keep what a step frees for the next step.
-
-    By default it returns the top of its heap to the system after every step and takes it back
-    page by page in the next: 5 % of the time of a small model. Once changed, the limits no longer
-    adapt, so both are set; 32 MB is the most that it takes for the first.
-    """
-    allocator = getattr(ctypes.CDLL(None), "mallopt", None)
-    if allocator is not None:  # glibc; others have no such thing
-        allocator(_M_MMAP_THRESHOLD, 32 << 20)
-        allocator(_M_TRIM_THRESHOLD, 512 << 20)
-
-
 def _open_accelerator(precision: Precision, *, gpu: bool) -> Accelerator:
-    _forget_accelerator()
+    forget_accelerator()
     if gpu:
         torch.set_float32_matmul_precision("high")
     mixed = "no" if precision == "fp32" else precision
     return Accelerator(cpu=not gpu, mixed_precision=mixed)
-
-
-def _forget_accelerator() -> None:
-    """Let the next training choose anew: Accelerate keeps its settings for the whole process."""
-    AcceleratorState._reset_state(reset_partial_state=True)
-    GradientState._reset_state()
 
 
 def _choose_precision(wanted: Precision | Auto, run: Run, *, gpu: bool) -> Precision:

@@ -8,7 +8,8 @@ from typing import Any, Generic, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+
+from medfm_cli.torch_private import is_batch_norm, lerp_all
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -39,14 +40,14 @@ class Teacher(nn.Module, Generic[Module]):
         """Move towards the weights of `student`: θ̄ ← m θ̄ + (1 − m) θ."""
         averages: list[Tensor] = list(self.module.parameters())
         weights: list[Tensor] = list(student.parameters())
-        torch._foreach_lerp_(averages, weights, 1.0 - momentum)
+        lerp_all(averages, weights, 1.0 - momentum)
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of BatchNorm; everything else stays in evaluation mode."""
         super().train(False)
         self.training = mode
         for module in self.module.modules():
-            if isinstance(module, _BatchNorm):
+            if is_batch_norm(module):
                 module.training = mode
         return self
 

@@ -33,23 +33,3 @@ class Contamination(Part):
         description="Samples of the same subjects are shared too; comparable only where the "
         "pseudonyms were made with the same key.",
     )
-
-    def inputs(self) -> dict[str, str]:
-        """The content of everything that is compared with.
-
-        Raises:
-            DataError: something named is neither a dataset nor a model.
-        """
-        from medfm_cli.data.card import read_card
-        from medfm_cli.models.config import content_hash
-        from medfm_cli.runs.artefacts import find, holds
-
-        found = {}
-        for number, reference in enumerate(self.against):
-            model = holds(reference, "model") and not holds(reference, "dataset")
-            found[f"contamination.against[{number}]"] = (
-                content_hash(find(reference, "model"))
-                if model
-                else read_card(find(reference, "dataset")).version
-            )
-        return found

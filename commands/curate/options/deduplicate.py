@@ -38,20 +38,3 @@ class Deduplicate(Part):
     similarity: float = Field(
         0.97, gt=0, le=1, description="Cosine of the features from which they are alike."
     )
-
-    def inputs(self) -> dict[str, str]:
-        """The content of the model that is to look at the pictures.
-
-        Raises:
-            DataError: there is no such model.
-            EnvironmentProblem: it needs what is not installed.
-        """
-        if self.embedding is None:
-            return {}
-        from medfm_cli.extras import installed, missing
-        from medfm_cli.models.config import content_hash
-        from medfm_cli.runs.artefacts import find
-
-        if not installed("torch"):
-            raise missing("torch", extra="train")
-        return {"deduplicate.embedding": content_hash(find(self.embedding, "model"))}

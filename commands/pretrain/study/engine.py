@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from medfm_cli.commands.pretrain.monitor_options import SAME
 from medfm_cli.commands.pretrain.study.analysis import analyse
-from medfm_cli.commands.pretrain.study.cells import Cell, cells, recipe_of
+from medfm_cli.commands.pretrain.study.cells import Cell
 from medfm_cli.commands.pretrain.study.collect import Outcome, read_outcome
 from medfm_cli.commands.pretrain.study.factors import factors_of
 from medfm_cli.commands.pretrain.study.report import Findings, tell
@@ -47,7 +47,7 @@ def run_study(recipe: PretrainRecipe, study: Study, run: Run) -> Result:
     if progress.failed and study.missing == "fail":
         cell, why = next(iter(progress.failed.items()))
         raise RunFailed(
-            f"{len(progress.failed)} of {len(cells(recipe))} cells failed; the first, "
+            f"{len(progress.failed)} of {len(recipe.cells())} cells failed; the first, "
             f"{cell.name}: {why}",
             hint="the others are kept: the same command tries only these again; "
             "study.missing=keep finishes without them",
@@ -71,7 +71,7 @@ def _findings(
     }
     return Findings(
         study=study,
-        cells=cells(recipe),
+        cells=recipe.cells(),
         outcomes=outcomes,
         failed=progress.failed,
         factors=factors,
@@ -81,7 +81,7 @@ def _findings(
 
 def _run_cells(recipe: PretrainRecipe, study: Study, run: Run) -> Progress:
     progress = Progress()
-    grid = {cell.name: cell for cell in cells(recipe)}
+    grid = {cell.name: cell for cell in recipe.cells()}
     with run.console.progress("cells", total=len(grid), unit="cells") as bar:
 
         def ended(name: str, end: Ended) -> None:
@@ -97,7 +97,7 @@ def _run_cells(recipe: PretrainRecipe, study: Study, run: Run) -> Progress:
         run_all(
             {name: _command(cell, recipe, run) for name, cell in grid.items()},
             lease=run.path(FOLDER, ".lease").resolve(),
-            at_once=run.processes,
+            at_once=run.processes.world if run.processes else 1,
             engine=study.engine,
             address=study.address,
             check_stop=run.check_stop,
@@ -110,7 +110,7 @@ def _run_cells(recipe: PretrainRecipe, study: Study, run: Run) -> Progress:
 def _command(cell: Cell, recipe: PretrainRecipe, run: Run) -> list[str]:
     """Write the cell's recipe; the command that runs it."""
     file = run.path(FOLDER, f"{cell.name}.yaml")
-    write_text(file, dump(recipe_of(cell, recipe)))
+    write_text(file, dump(recipe.of_cell(cell)))
     out = str(run.path(FOLDER, "runs").resolve())
     program = [sys.executable, "-m", "medfm_cli", "pretrain"]
     return [*program, str(file.resolve()), "--out", out, "--json", "--quiet"]

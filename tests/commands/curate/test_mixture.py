@@ -9,6 +9,7 @@ import pytest
 from curate_files import dicom, noise, picture, table
 from curate_types import Curate
 
+from medfm_cli.commands.curate.plan import plan
 from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.console import Silence
 from medfm_cli.errors import EnvironmentProblem
@@ -126,4 +127,4 @@ def test_a_missing_extra_is_told_before_anything_is_put_away(
     monkeypatch.setattr("medfm_cli.commands.curate.recipe.installed", lambda _: False)
     recipe = CurateRecipe.model_validate({"source": str(tmp_path), "engine": "dask"})
     with pytest.raises(EnvironmentProblem, match="'distributed'"):
-        recipe.plan()
+        plan(recipe)

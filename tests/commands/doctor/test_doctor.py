@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from toy_data import balanced, toy_dataset
 
 from medfm_cli.commands.doctor import packages as looked_up
 from medfm_cli.commands.doctor.decoders import decoders
@@ -111,3 +112,19 @@ def test_the_text_names_packages_that_are_missing() -> None:
     shown = as_text(Diagnosis(here, [Package("torch", "train", None)], [], [], ["a remark"]))
     assert "torch MISSING" in shown
     assert "note        a remark" in shown
+
+
+def test_a_dataset_is_checked_byte_by_byte(tmp_path: Path) -> None:
+    toy_dataset(tmp_path / "data", balanced(subjects=2))
+    whole = doctor(f"dataset={str(tmp_path / 'data')!r}, json=True")
+    assert whole.returncode == 0, whole.stderr
+    assert json.loads(whole.stdout)["samples"] == 24
+    assert doctor(f"dataset={str(tmp_path / 'data')!r}").stdout.count("\n") == 1
+    shard = next((tmp_path / "data" / "shards").iterdir())
+    payload = bytearray(shard.read_bytes())
+    payload[600] ^= 1
+    shard.write_bytes(payload)
+    damaged = doctor(f"dataset={str(tmp_path / 'data')!r}, json=True")
+    assert damaged.returncode == 3
+    assert shard.name in json.loads(damaged.stdout)["error"]["message"]
+    assert doctor(f"dataset={str(tmp_path / 'nothing')!r}").returncode == 3

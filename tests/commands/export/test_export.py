@@ -18,6 +18,7 @@ from toy_bundle import SIZE, toy_export, toy_model, traced_dataset
 from medfm_cli.commands.export import engine
 from medfm_cli.commands.export.evaluation import evaluation_hash, evaluation_metrics
 from medfm_cli.commands.export.graph import Graph
+from medfm_cli.commands.export.plan import inputs, plan
 from medfm_cli.commands.export.recipe import ExportRecipe
 from medfm_cli.data import Dataset
 from medfm_cli.errors import DataError, RunFailed, UsageError
@@ -306,10 +307,10 @@ def test_the_identity_of_a_run_depends_on_what_it_reads(
 ) -> None:
     evaluation = write_evaluation(tmp_path / "eval", model)
     recipe = ExportRecipe(model=str(model), data=str(dataset.root), eval=str(evaluation))
-    assert set(recipe.inputs()) == {"model", "data", "eval"}
-    assert recipe.inputs()["eval"] == evaluation_hash(str(evaluation))
-    assert recipe.plan().disk_bytes > 0
-    assert any("vit_xxs" in line for line in recipe.plan().lines)
+    assert set(inputs(recipe)) == {"model", "data", "eval"}
+    assert inputs(recipe)["eval"] == evaluation_hash(str(evaluation))
+    assert plan(recipe).disk_bytes > 0
+    assert any("vit_xxs" in line for line in plan(recipe).lines)
 
 
 @pytest.mark.parametrize(

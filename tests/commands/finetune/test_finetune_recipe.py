@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 from toy_data import balanced, toy_dataset
 
+from medfm_cli.commands.finetune.plan import inputs, plan
 from medfm_cli.commands.finetune.recipe import FinetuneRecipe
 from medfm_cli.errors import DataError, UsageError
 from medfm_cli.models.spec import BackboneSpec
@@ -55,12 +56,12 @@ def test_shipped_recipes_are_valid(name: str) -> None:
 def test_inputs_are_named_by_content_and_missing_ones_are_errors(tmp_path: Path) -> None:
     dataset = toy_dataset(tmp_path / "data", balanced(subjects=2))
     found = recipe(data=str(tmp_path / "data"), backbone=BackboneSpec().model_dump())
-    assert found.inputs() == {"data": dataset.version}
-    assert "disc 8" in " ".join(found.plan().lines)
+    assert inputs(found) == {"data": dataset.version}
+    assert "disc 8" in " ".join(plan(found).lines)
     with pytest.raises(DataError, match="there is no model"):
-        recipe(data=str(tmp_path / "data"), model=str(tmp_path / "nowhere")).inputs()
+        inputs(recipe(data=str(tmp_path / "data"), model=str(tmp_path / "nowhere")))
     with pytest.raises(DataError, match="there is no dataset"):
-        recipe(data=str(tmp_path / "nowhere")).inputs()
+        inputs(recipe(data=str(tmp_path / "nowhere")))
 
 
 @pytest.mark.parametrize("mode", ["full", "probe"])
@@ -71,5 +72,5 @@ def test_a_dry_run_asks_the_rules_of_safety_where_images_are_augmented(
     keys = {"data": str(tmp_path / "data"), "mode": mode, "backbone": BackboneSpec().model_dump()}
     if mode == "full":
         with pytest.raises(UsageError, match="hue: the network sees no colour"):
-            recipe(**keys, augment={"hue": 0.1}).plan()
-    assert recipe(**keys, augment={"hue": 0.1, "allow": ["hue"]}).plan().lines
+            plan(recipe(**keys, augment={"hue": 0.1}))
+    assert plan(recipe(**keys, augment={"hue": 0.1, "allow": ["hue"]})).lines

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from toy_data import balanced, toy_dataset, toy_run
 
 from medfm_cli.commands.pretrain import engine
+from medfm_cli.commands.pretrain.plan import inputs
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.directory import load_model
@@ -88,7 +89,7 @@ def test_the_weights_belong_to_the_identity_of_a_run(home: Path, tmp_path: Path)
         recipe = PretrainRecipe.model_validate(
             {"data": str(home / "data"), "backbone": {"weights": str(tmp_path / "start.pth")}}
         )
-        found.append(recipe.inputs())
+        found.append(inputs(recipe))
     assert found[0]["data"] == found[1]["data"]
     assert found[0]["backbone.weights"] != found[1]["backbone.weights"]
 

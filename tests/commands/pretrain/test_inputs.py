@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from medfm_cli.commands.pretrain.inputs.series import Measured
 from medfm_cli.commands.pretrain.patching import choose_patch, nearest_divisor
+from medfm_cli.commands.pretrain.plan import plan
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
-from medfm_cli.commands.pretrain.resolve import plan, settle, survey
+from medfm_cli.commands.pretrain.resolve import settle, survey
 from medfm_cli.commands.pretrain.sampling import UNKNOWN, Sampling, crowded, drawn, strata_of
 from medfm_cli.data.inputs import AudioInput, SeriesInput, SignalInput, VolumeInput
 from medfm_cli.data.loader import Loader

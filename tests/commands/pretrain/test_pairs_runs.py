@@ -11,6 +11,7 @@ import pytest
 import torch
 from toy_data import Toy, balanced, toy_dataset, toy_run
 
+from medfm_cli import verbs
 from medfm_cli.commands.pretrain import engine
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
 from medfm_cli.errors import DataError
@@ -176,9 +177,10 @@ def test_images_without_a_text_are_left_out_and_counted(tmp_path: Path) -> None:
     assert "24 images of 12 subjects" in (result.headline or "")
     assert "12 more images have no text and were left out" in json.dumps(result.to_json())
     assert result.metrics["val_image_to_text_recall_1"]["n"] == 12
-    plan = PretrainRecipe.model_validate(
+    recipe = PretrainRecipe.model_validate(
         {"data": str(tmp_path / "data"), "objective": objective("clip")}
-    ).plan()
+    )
+    plan = verbs.plan("pretrain", recipe)
     assert any("12 samples without a text" in line for line in plan.lines)
 
 

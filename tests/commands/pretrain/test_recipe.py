@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from toy_data import balanced, toy_dataset
 
+from medfm_cli import verbs
+from medfm_cli.commands.pretrain.estimates import count_parameters
 from medfm_cli.commands.pretrain.options import BackboneChoice
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
-from medfm_cli.commands.pretrain.resolve import Survey, count_parameters, settle_backbone
+from medfm_cli.commands.pretrain.resolve import Survey, settle_backbone
 from medfm_cli.errors import DataError
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.spec import BackboneSpec
@@ -111,14 +113,14 @@ def test_mistakes_are_found_before_anything_runs(keys: dict[str, Any], where: st
 def test_inputs_are_the_datasets_version(tmp_path: Path) -> None:
     dataset = toy_dataset(tmp_path / "dataset", balanced())
     recipe = PretrainRecipe(data=str(tmp_path))
-    assert recipe.inputs() == {"data": dataset.version}
+    assert verbs.inputs("pretrain", recipe) == {"data": dataset.version}
     with pytest.raises(DataError):
-        PretrainRecipe(data=str(tmp_path / "nothing")).inputs()
+        verbs.inputs("pretrain", PretrainRecipe(data=str(tmp_path / "nothing")))
 
 
 def test_the_plan_tells_samples_steps_and_sizes(tmp_path: Path) -> None:
     toy_dataset(tmp_path, balanced(subjects=8))
-    plan = PretrainRecipe(data=str(tmp_path), epochs=3, batch=8).plan()
+    plan = verbs.plan("pretrain", PretrainRecipe(data=str(tmp_path), epochs=3, batch=8))
     text = "\n".join(plan.lines)
     assert "48 samples of 24 subjects" in text
     assert "18 steps of 8" in text
@@ -130,7 +132,7 @@ def test_an_empty_split_is_said(tmp_path: Path) -> None:
     subjects = [toy for toy in balanced() if toy.split == "val"]
     toy_dataset(tmp_path, subjects)
     with pytest.raises(DataError, match="no samples in the split 'train'") as error:
-        PretrainRecipe(data=str(tmp_path)).plan()
+        verbs.plan("pretrain", PretrainRecipe(data=str(tmp_path)))
     assert "split=all" in (error.value.hint or "")
 
 
@@ -145,13 +147,14 @@ def test_recipe_and_plan_need_no_torch(tmp_path: Path) -> None:
     toy_dataset(tmp_path, balanced())
     code = (
         "import sys\n"
+        "from medfm_cli import verbs\n"
         "from medfm_cli.commands.pretrain.recipe import PretrainRecipe\n"
         "heavy = {'torch', 'timm', 'numpy', 'pyarrow', 'accelerate'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
         f"recipe = PretrainRecipe(data={str(tmp_path)!r})\n"
-        "recipe.inputs()\n"
+        "verbs.inputs('pretrain', recipe)\n"
         "assert not heavy & set(sys.modules)\n"
-        "recipe.plan()\n"
+        "verbs.plan('pretrain', recipe)\n"
         "assert not {'torch', 'timm', 'accelerate'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from toy_data import balanced, toy_dataset
 
+from medfm_cli import verbs
+from medfm_cli.commands.pretrain.estimates import count_parameters
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES
 from medfm_cli.commands.pretrain.objectives.base import Setting
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
-from medfm_cli.commands.pretrain.resolve import count_parameters
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.spec import BackboneSpec, PatchSpec
@@ -103,8 +104,9 @@ def test_every_objective_has_a_plan_that_counts_it_or_says_that_it_cannot(
 ) -> None:
     told = {"text": {"template": "a {label}"}} if name in ("clip", "siglip") else {}
     keys = {"data": data, "objective": {"name": name, **told}, "batch": 4}
-    plan = PretrainRecipe.model_validate(keys).plan()
+    plan = verbs.plan("pretrain", PretrainRecipe.model_validate(keys))
     text = "\n".join(plan.lines)
     assert "beside it" in text and plan.memory_bytes > 0 and plan.disk_bytes > 0
-    unknown = PretrainRecipe.model_validate(keys | {"backbone": {"name": "resnet10t"}}).plan()
+    unnamed = PretrainRecipe.model_validate(keys | {"backbone": {"name": "resnet10t"}})
+    unknown = verbs.plan("pretrain", unnamed)
     assert "known only when it is built" in unknown.lines[-1] and unknown.memory_bytes == 0

@@ -63,7 +63,7 @@ def test_a_value_is_no_stage() -> None:
     assert "'sead' is not a stage" in problem and "did you mean 'seed'?" in problem
 
 
-@pytest.mark.parametrize("name", ["_a", "1", "a.b", "model_dump", "plan", "", "é"])
+@pytest.mark.parametrize("name", ["_a", "1", "a.b", "model_dump", "stages", "", "é"])
 def test_a_stage_has_a_name_that_can_be_referred_to(name: str) -> None:
     (problem,) = problems(f"'{name}': {{verb: curate, source: x}}\n")
     assert f"'{name}' cannot be the name of a stage" in problem

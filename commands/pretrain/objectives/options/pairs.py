@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import string
 from pathlib import Path
@@ -16,7 +15,6 @@ from medfm_cli.commands.pretrain.objectives.options.base import (
     count_layers,
 )
 from medfm_cli.data.texts import TEMPLATE_FIELDS
-from medfm_cli.errors import DataError
 from medfm_cli.models.text_spec import TextShape
 
 
@@ -87,14 +85,10 @@ class PairOptions(ObjectiveOptions):
         projections = [count_layers(width, self.dim, bias=False) for width in (dim, text.dim)]
         return Beside(tower + sum(projections) + 1)
 
-    def inputs(self) -> dict[str, str]:
-        """Give the hashes of the files that are read beside the dataset.
-
-        Raises:
-            DataError: one of them is not there.
-        """
+    def files(self) -> dict[str, Path]:
+        """The files and folders that are read beside the dataset, by dotted key."""
         named = {"tokeniser": self.text.tokeniser, "pretrained": self.text.pretrained}
-        return {f"objective.text.{key}": _digest(Path(path)) for key, path in named.items() if path}
+        return {f"objective.text.{key}": Path(path) for key, path in named.items() if path}
 
 
 class ClipOptions(PairOptions):
@@ -141,16 +135,3 @@ class SiglipOptions(PairOptions):
         if not math.isfinite(value):
             raise ValueError("must be a finite number")
         return value
-
-
-def _digest(path: Path) -> str:
-    """The sha256 (hex) of a file, or over the names and bytes of a folder's files."""
-    files = [path] if path.is_file() else sorted(p for p in path.glob("*") if p.is_file())
-    if not files:
-        raise DataError(f"there is no '{path}'")
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as content:
-            digest.update(f"{file.name}\n".encode())
-            digest.update(hashlib.file_digest(content, "sha256").digest())
-    return digest.hexdigest()

@@ -4,9 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from medfm_cli.recipe import Auto, Part, Plan, Recipe
-from medfm_cli.runs.artefacts import find
-from medfm_cli.runs.identity import digest
+from medfm_cli.recipe import Auto, Part, Recipe
 
 
 class Shape(Part):
@@ -32,13 +30,3 @@ class ToyRecipe(Recipe):
     )
     needs_disk: int = Field(1000, description="Bytes the plan says it needs.")
     needs_memory: int = Field(1000, description="Bytes of memory the plan says it needs.")
-
-    def inputs(self) -> dict[str, str]:
-        """The data set's version."""
-        if self.data is None:
-            return {}
-        return {"data": digest((find(self.data, "dataset") / "dataset.json").read_text("utf-8"))}
-
-    def plan(self) -> Plan:
-        """One line, and the needs the recipe states."""
-        return Plan([f"count to {self.units}"], self.needs_disk, self.needs_memory)

@@ -21,7 +21,7 @@ from PIL import Image
 
 from medfm_cli.commands.curate.annotations import boxes, coco, masks, voc
 from medfm_cli.commands.curate.annotations.apply import apply_annotations
-from medfm_cli.commands.curate.annotations.step import Counts, find, refs_of
+from medfm_cli.commands.curate.annotations.step import Counts, find_annotations, refs_of
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.sources.matching import stem
 from medfm_cli.readers import Item, Unreadable, read_images
@@ -103,7 +103,7 @@ def test_voc_boxes_are_read_clipped_and_counted(tmp_path: Path) -> None:
     voc_file(root / "Annotations" / "7.xml", "b.png")
     voc_file(root / "Annotations" / "c.xml", "c.png", ("cell", 1, 1, 2, 2))
     with books(root) as ledger:
-        counts = find(ledger, 0)
+        counts = find_annotations(ledger, 0)
         items = read(ledger, "boxes")
         assert absent(ledger) == [("c.png", "the image of an annotation is missing")]
         assert {n for n, role in roles(ledger).items() if role} == {
@@ -159,7 +159,7 @@ def test_an_annotation_that_is_damaged_leaves_the_picture(tmp_path: Path) -> Non
     picture(root / "a.png")
     (root / "a.xml").write_text("<annotation><object><name>cell</name>")
     with books(root) as ledger:
-        find(ledger, 0)
+        find_annotations(ledger, 0)
         items = read(ledger, "boxes")
     assert items["a.png"].notes == ("left out: a damaged XML file",)
     assert items["a.png"].labels is None
@@ -193,7 +193,7 @@ def test_coco_boxes_outlines_and_captions(tmp_path: Path, indent: int | None) ->
         picture(root / "images" / f"{name}.png", seed)
     (root / "instances.json").write_text(json.dumps(COCO, indent=indent))
     with books(root) as ledger:
-        counts = find(ledger, 0)
+        counts = find_annotations(ledger, 0)
         items = read(ledger, "boxes")
         assert absent(ledger) == [("gone.png", "the image of an annotation is missing")]
     assert counts == Counts({"coco": 3}, {"coco": 1}, 1, 0)
@@ -242,7 +242,7 @@ def test_a_table_of_boxes(tmp_path: Path) -> None:
     lines = ["patientId,x,y,width,height,Target", "a,1,2,3,4,1", "a,10,10,100,5,1", "b,,,,,0"]
     (root / "boxes.csv").write_text("\n".join([*lines, "gone,1,1,1,1,1", '"b,1', "c,z,1,1,1,1"]))
     with books(root) as ledger:
-        counts = find(ledger, 0)
+        counts = find_annotations(ledger, 0)
         items = read(ledger, "boxes")
         assert absent(ledger) == [
             ("boxes.csv", "row 5: a quoted cell that is not closed"),
@@ -261,7 +261,7 @@ def test_a_table_of_other_numbers_and_of_other_pictures_is_no_annotation(tmp_pat
     (root / "others.csv").write_text("file,xmin,ymin,xmax,ymax\nz.png,1,1,2,2\n")
     (root / "questions.json").write_text('[{"question": "a?", "answer": "b"}]')
     with books(root) as ledger:
-        assert find(ledger, 0) == Counts()
+        assert find_annotations(ledger, 0) == Counts()
         assert set(roles(ledger).values()) == {""}
         assert absent(ledger) == []
 
@@ -298,7 +298,7 @@ def test_masks_are_found_by_name_and_content(tmp_path: Path, image: str, mask: s
     picture(root / image)
     mask_file(root / mask, REGION * 255)
     with books(root) as ledger:
-        counts = find(ledger, 0)
+        counts = find_annotations(ledger, 0)
         items = read(ledger, "masks")
     assert counts == Counts({"mask": 1}, {"mask": 1})
     assert (items[image].mask == REGION).all()
@@ -311,7 +311,7 @@ def test_several_masks_of_one_picture_are_one(tmp_path: Path) -> None:
     mask_file(root / "a_mask.png", REGION * 255)
     mask_file(root / "a_mask_1.png", REGION[::-1] * 255)
     with books(root) as ledger:
-        assert find(ledger, 0).sources == {"mask": 2}
+        assert find_annotations(ledger, 0).sources == {"mask": 2}
         items = read(ledger)
     assert (items["a.png"].mask == (REGION | REGION[::-1])).all()
 
@@ -325,7 +325,7 @@ def test_pictures_that_are_only_called_masks_stay_pictures(tmp_path: Path, conte
     else:
         mask_file(root / "mask" / "a.png", REGION[:20])
     with books(root) as ledger:
-        assert find(ledger, 0) == Counts()
+        assert find_annotations(ledger, 0) == Counts()
         assert set(roles(ledger).values()) == {""}
 
 
@@ -374,7 +374,7 @@ def test_questions_become_turns_of_their_picture(tmp_path: Path) -> None:
     ]
     (root / "qa.jsonl").write_text("\n".join(json.dumps(row) for row in rows) + "\n{bad\n")
     with books(root) as ledger:
-        counts = find(ledger, 0)
+        counts = find_annotations(ledger, 0)
         items = read(ledger)
         assert absent(ledger) == [
             ("c.png", "the image of a question is missing"),
@@ -395,7 +395,7 @@ def test_questions_become_turns_of_their_picture(tmp_path: Path) -> None:
 def test_blood_cells_have_the_boxes_of_their_xml(shared_data: Path, tmp_path: Path) -> None:
     root = shared_data / "blood_bccd"
     with books(root, tmp_path) as ledger:
-        counts = find(ledger, 0)
+        counts = find_annotations(ledger, 0)
         items = _pictures(ledger)
     assert counts.files["voc"] == 364
     assert counts.sources["voc"] == 364
@@ -420,7 +420,7 @@ def test_blood_cells_have_the_boxes_of_their_xml(shared_data: Path, tmp_path: Pa
 def test_blood_cells_have_the_boxes_of_their_table(shared_data: Path, tmp_path: Path) -> None:
     root = shared_data / "blood_bccd"
     with books(root, tmp_path) as ledger:
-        counts = find(ledger, 0, ["boxes"])
+        counts = find_annotations(ledger, 0, ["boxes"])
         items = _pictures(ledger)
     table: defaultdict[str, Counter[tuple[Any, ...]]] = defaultdict(Counter)
     with (root / "boxes.csv").open() as file:
@@ -454,7 +454,7 @@ def test_questions_of_vqa_rad_are_those_of_its_json(shared_data: Path, tmp_path:
         pair = (row["question"].strip(), str(row["answer"]).strip())
         expected[f"images/{row['image_name']}"].append(pair)
     with books(root, tmp_path) as ledger:
-        counts = find(ledger, 0)
+        counts = find_annotations(ledger, 0)
         found = {
             row["name"]: [tuple(json.loads(ref.key)[:2]) for ref in refs_of(ledger, row["number"])]
             for row in list(ledger.rows("SELECT number, name FROM files WHERE role = ''"))
@@ -474,7 +474,7 @@ def test_nothing_is_found_where_there_are_no_annotations(
     shared_data: Path, tmp_path: Path, name: str
 ) -> None:
     with books(shared_data / name, tmp_path) as ledger:
-        assert find(ledger, 0) == Counts()
+        assert find_annotations(ledger, 0) == Counts()
 
 
 def test_many_annotations_are_found_in_little_memory(tmp_path: Path) -> None:
@@ -488,7 +488,7 @@ def test_many_annotations_are_found_in_little_memory(tmp_path: Path) -> None:
             file.write(json.dumps(row) + "\n")
     with books(root) as ledger:
         tracemalloc.start()
-        find(ledger, 0)
+        find_annotations(ledger, 0)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert ledger.one("SELECT count(*) FROM annotations") == 20_000
@@ -505,7 +505,7 @@ def test_pictures_of_documents_and_facts_of_datasets_are_no_samples(tmp_path: Pa
     (root / "train").mkdir()
     (root / "train" / "dataset_info.json").write_text('{"features": {}, "splits": {}}')
     with books(root) as ledger:
-        assert find(ledger, 0) == Counts()
+        assert find_annotations(ledger, 0) == Counts()
         assert roles(ledger) == {
             "docs/images/a.png": "companion",
             "docs/images/b.png": "",

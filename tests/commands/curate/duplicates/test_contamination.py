@@ -20,7 +20,7 @@ from medfm_cli.commands.curate.duplicates.contamination import contamination
 from medfm_cli.commands.curate.duplicates.contamination_summary import Contaminated
 from medfm_cli.commands.curate.options.contamination import Contamination
 from medfm_cli.commands.curate.options.deduplicate import Deduplicate
-from medfm_cli.commands.curate.similarity.fingerprint_file import SeenImages, write_fingerprints
+from medfm_cli.commands.curate.similarity.fingerprint_file import Seen, write_fingerprints
 from medfm_cli.data.dataset import Dataset
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.errors import DataError
@@ -40,7 +40,7 @@ def other(tmp_path: Path) -> Dataset:
     write_dataset(root, 4, pixels=lambda number: np.asarray(PICTURES[number]), max_bytes=1 << 20)
     dataset = Dataset.open(root)
     rows = [
-        SeenImages(name, row["phash"], row["thumb"])
+        Seen(name, row["phash"], row["thumb"])
         for name, row in zip(dataset.column("image_id"), map(seen, PICTURES), strict=True)
     ]
     write_fingerprints(root, rows, key="mine")

@@ -11,8 +11,10 @@ from curate_pictures import drawn
 from curate_types import Curate
 from PIL import Image
 
+from medfm_cli import verbs
 from medfm_cli.commands.curate.duplicates import embedding
 from medfm_cli.commands.curate.options.deduplicate import Deduplicate
+from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.errors import DataError
 from medfm_cli.models.backbones import build_backbone
@@ -79,6 +81,8 @@ def test_features_outlive_the_pictures(
 
 
 def test_a_model_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    deduplicate = Deduplicate(embedding=str(tmp_path / "nothing"))
+    named = CurateRecipe(source=str(tmp_path), deduplicate=deduplicate)
     with pytest.raises(DataError, match="no model"):
-        Deduplicate(embedding=str(tmp_path / "nothing")).inputs()
-    assert Deduplicate().inputs() == {}
+        verbs.inputs("curate", named)

@@ -17,6 +17,7 @@ from curate_files import noise, picture, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medfm_cli import verbs
 from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.commands.curate.sources import Listing, find_source, medmnist, packages
 from medfm_cli.commands.curate.sources.medmnist_files import files
@@ -356,10 +357,10 @@ def test_the_official_table_is_whole() -> None:
 def test_inputs_change_with_files_and_labels_only(folder: Path) -> None:
     table(folder.parent / "labels.csv", "file,label", "a.png,x")
     recipe = CurateRecipe(source=str(folder), labels=str(folder.parent / "labels.csv"))
-    first = recipe.inputs()
+    first = verbs.inputs("curate", recipe)
     assert set(first) == {"source", "labels"}
     table(folder.parent / "labels.csv", "file,label", "a.png,y")
-    second = recipe.inputs()
+    second = verbs.inputs("curate", recipe)
     assert second["source"] == first["source"]
     assert second["labels"] != first["labels"]
 
@@ -367,13 +368,13 @@ def test_inputs_change_with_files_and_labels_only(folder: Path) -> None:
 def test_a_label_table_that_is_not_there_gets_a_hint(folder: Path) -> None:
     table(folder / "labels.csv", "file,label", "a.png,x")
     with pytest.raises(DataError, match="neither in") as caught:
-        CurateRecipe(source=str(folder), labels="label.csv").inputs()
+        verbs.inputs("curate", CurateRecipe(source=str(folder), labels="label.csv"))
     assert caught.value.hint == "did you mean 'labels.csv'?"
 
 
 def test_the_plan_counts_and_touches_nothing(folder: Path) -> None:
     before = sorted(folder.rglob("*"))
-    plan = CurateRecipe(source=str(folder), labels="folders").plan()
+    plan = verbs.plan("curate", CurateRecipe(source=str(folder), labels="folders"))
     assert plan.lines[0].startswith("read 3 files (")
     assert "3 png" in plan.lines[0]
     assert plan.disk_bytes > 0

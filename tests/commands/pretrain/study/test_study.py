@@ -15,7 +15,6 @@ from executable import Ended, Executable
 from toy_data import balanced, toy_dataset
 
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
-from medfm_cli.commands.pretrain.study.cells import cells, recipe_of
 from medfm_cli.commands.pretrain.study.collect import read_outcome
 from medfm_cli.commands.pretrain.study.runner import Ended as Command
 from medfm_cli.commands.pretrain.study.runner import run_all
@@ -103,7 +102,7 @@ def test_scores_are_those_that_the_cells_wrote(done: tuple[Ended, Path]) -> None
     with (folder / "cells.csv").open() as file:
         rows = {(r["Model"], r["Data"], r["Seed"]): r["AUC: labels"] for r in csv.DictReader(file)}
     recipe = PretrainRecipe.model_validate(study(Path(place / "none")))
-    for cell in cells(recipe):
+    for cell in recipe.cells():
         (run,) = (folder / "cells" / "runs").glob(f"pretrain-{cell.name}-????????")
         outcome = read_outcome(cell, run, ["labels"])
         told = outcome.numbers["tasks"]["labels"]["auc"]["pretrained"]["value"]
@@ -162,12 +161,12 @@ def test_a_study_is_checked_before_it_begins(tmp_path: Path) -> None:
 
 def test_a_cell_is_an_ordinary_recipe(tmp_path: Path) -> None:
     recipe = PretrainRecipe.model_validate(study(tmp_path, objectives=[{"name": "mae"}]))
-    grid = cells(recipe)
+    grid = recipe.cells()
     assert len(grid) == len({cell.name for cell in grid}) == 8
-    one = PretrainRecipe.model_validate(recipe_of(grid[-1], recipe))
+    one = PretrainRecipe.model_validate(recipe.of_cell(grid[-1]))
     assert (one.study, one.backbone.name, one.fraction, one.seed) == (None, "vit_xs", 1.0, 1)
     assert one.objective.decoder.dim == 64, "the block of the study, not the recipe's"
-    assert json.dumps(recipe_of(grid[0], recipe))
+    assert json.dumps(recipe.of_cell(grid[0]))
 
 
 def test_a_cell_finds_its_starting_weights_from_anywhere(tmp_path: Path) -> None:
@@ -177,7 +176,7 @@ def test_a_cell_finds_its_starting_weights_from_anywhere(tmp_path: Path) -> None
     ):
         values = study(tmp_path) | {"backbone": {"image_size": 32, "weights": weights}}
         recipe = PretrainRecipe.model_validate(values)
-        assert recipe_of(cells(recipe)[0], recipe)["backbone"]["weights"] == wanted
+        assert recipe.of_cell(recipe.cells()[0])["backbone"]["weights"] == wanted
         assert recipe.backbone.weights == weights
 
 
