@@ -1,8 +1,8 @@
 """Text burned into pixels, found by how letters look: thin strokes in rows of like height.
 
 A classical detector, without reading: a top-hat keeps what is thinner than a stroke can be, light
-on dark and dark on light; connected pieces of the size of letters are chained along a line; a line
-counts when its letters stand on one base, have like heights and one and the same brightness.
+on dark and dark on light; connected components of the size of letters are chained along a line; a
+line counts when its letters stand on one base, have like heights and the same brightness.
 Handwriting, slanted and vertical text, and letters higher than `TALLEST` are not found.
 """
 
@@ -13,7 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from medfm_cli.commands.curate.deidentify.components import Pieces, joined, pairs, pieces
+from medfm_cli.commands.curate.deidentify.components import (
+    Components,
+    components,
+    connected,
+    pairs,
+)
 
 STROKE = 9
 """Strokes are thinner than this, in pixels."""
@@ -29,7 +34,7 @@ UNEVEN = 12.0
 LONG_SIDE = 1280
 """A larger image is looked at in reduced size as well, as its letters are larger too."""
 MOST = 4000
-"""Pieces of one image; where there are more it is texture, and no text is looked for in it."""
+"""Components of one image; where there are more it is texture, and no text is looked for in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,10 @@ def _lines(grey: NDArray[np.uint8], least: float) -> list[Region]:
 
 
 def _opened(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image without what is lighter than its surroundings and thinner than a stroke."""
+    """The image without what is lighter than its surroundings and thinner than a stroke.
+
+    The same as `scipy.ndimage.grey_opening`, in a tenth of its time.
+    """
     half = STROKE // 2
     padded = np.pad(grey, half, mode="edge")
     eroded = _extreme(_extreme(padded, np.minimum, 0), np.minimum, 1)
@@ -111,24 +119,24 @@ def _chained(grey: NDArray[np.uint8], hat: NDArray[np.uint8], least: float) -> l
     strongest = int(hat.max())
     for contrast in CONTRASTS:
         if contrast <= strongest:
-            letters = _letters(pieces(hat >= contrast, grey))
+            letters = _letters(components(hat >= contrast, grey))
             if 2 <= len(letters) <= MOST:
                 regions += _lines_of(letters, least, grey.shape)
     return regions
 
 
-def _lines_of(letters: Pieces, least: float, shape: tuple[int, ...]) -> list[Region]:
+def _lines_of(letters: Components, least: float, shape: tuple[int, ...]) -> list[Region]:
     """Letters chained along lines; the lines that are text."""
     order = np.argsort(letters.x0, kind="stable")
-    letters = Pieces(*(getattr(letters, name)[order] for name in Pieces.__slots__))
-    label = joined(len(letters), *_neighbours(letters))
+    letters = letters.take(order)
+    label = connected(len(letters), *_neighbours(letters))
     strokes = np.bincount(label, letters.runs / (letters.y1 - letters.y0), len(letters))
     several = np.bincount(label, minlength=len(letters)) >= 2
     lines = ((n, letters.take(label == n)) for n in np.flatnonzero((strokes >= least) & several))
     return [_region(line, float(strokes[n]), shape) for n, line in lines if _is_text(line)]
 
 
-def _letters(found: Pieces) -> Pieces:
+def _letters(found: Components) -> Components:
     """Those of a letter's size and filling, or of a few letters that touch."""
     height, width = found.y1 - found.y0, found.x1 - found.x0
     filled = found.area / np.maximum(height * width, 1)
@@ -141,7 +149,7 @@ def _letters(found: Pieces) -> Pieces:
     )
 
 
-def _neighbours(letters: Pieces) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _neighbours(letters: Components) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs of letters (ordered by `x0`) that may stand beside each other in a word or line."""
     height = letters.y1 - letters.y0
     reach = letters.x1 + np.maximum(height, 6)
@@ -156,7 +164,7 @@ def _neighbours(letters: Pieces) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return a[keep], b[keep]
 
 
-def _is_text(line: Pieces) -> bool:
+def _is_text(line: Components) -> bool:
     """Whether letters stand on one base, are of like height and brightness, and differ in form."""
     height = (line.y1 - line.y0).astype(float)
     width = (line.x1 - line.x0).astype(float)
@@ -177,7 +185,7 @@ def _is_text(line: Pieces) -> bool:
     return crossed >= 1.1 or not (alike or narrow)  # else the ticks of a ruler
 
 
-def _region(line: Pieces, strokes: float, shape: tuple[int, ...]) -> Region:
+def _region(line: Components, strokes: float, shape: tuple[int, ...]) -> Region:
     """The line's rectangle with a margin for what the threshold has cut off."""
     margin = 2 + int(np.median(line.y1 - line.y0)) // 4
     return Region(

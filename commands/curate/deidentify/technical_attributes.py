@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
-from medfm_cli.commands.curate.deidentify.dicom.table import RULES
+from medfm_cli.commands.curate.deidentify.dicom.table import rules
 from medfm_cli.commands.curate.deidentify.text.find import find
 from medfm_cli.commands.curate.options.deidentify import Deidentify
 
@@ -19,8 +19,6 @@ _PRIVATE = re.compile(
     re.IGNORECASE,
 )
 """Names of facts that stand for a person, a place, a day, or somebody's own words."""
-_IN_PROFILE = frozenset(rule.keyword.lower() for rule in RULES.values())
-"""Attributes of DICOM that its confidentiality profile does not let pass."""
 _DEPTH = 4
 
 
@@ -35,7 +33,7 @@ def harmless(facts: dict[str, Any], options: Deidentify) -> dict[str, Any]:
         return facts
     kept: dict[str, Any] = {}
     for name, value in facts.items():
-        if _PRIVATE.search(name) or name.replace("_", "").lower() in _IN_PROFILE:
+        if _PRIVATE.search(name) or name.replace("_", "").lower() in _in_profile():
             continue
         clean = _value(value, depth=0)
         if clean is None:
@@ -44,6 +42,12 @@ def harmless(facts: dict[str, Any], options: Deidentify) -> dict[str, Any]:
             clean = min(clean, options.oldest)
         kept[name] = clean
     return kept
+
+
+@cache
+def _in_profile() -> frozenset[str]:
+    """Attributes of DICOM that its confidentiality profile does not let pass, in small letters."""
+    return frozenset(rule.keyword.lower() for rule in rules().values())
 
 
 def _value(value: Any, *, depth: int) -> Any:

@@ -67,18 +67,14 @@ def form_clusters(left: Places, right: Places, *, ranks: Places | None = None) -
 
 def _components(count: int, a: Places, b: Places) -> Places:
     """The smallest place that every place is linked with, over any number of links."""
-    label = np.arange(count)
-    while True:
-        before = label
-        label = label.copy()
-        least = np.minimum(before[a], before[b])
-        np.minimum.at(label, a, least)
-        np.minimum.at(label, b, least)
-        np.minimum.at(label, before[a], least)
-        np.minimum.at(label, before[b], least)
-        label = label[label]
-        if np.array_equal(label, before):
-            return label
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(len(a), dtype=bool), (a, b)), shape=(count, count))
+    _, component = connected_components(links, directed=False)
+    _, first = np.unique(component, return_index=True)
+    smallest: Places = first[component]
+    return smallest
 
 
 def _stars(

@@ -1,6 +1,6 @@
 """De-identified DICOM by the Basic Application Level Confidentiality Profile (PS3.15 annex E).
 
-What each attribute undergoes is data (`dicom_table`); this file does it, through all nested items.
+What each attribute undergoes is data (`table`); this file does it, through all nested items.
 Where the table leaves the choice to the attribute's type in its object, the last action is taken: a
 dummy fits every type, and an attribute that was empty stays so. Beyond the table: private elements,
 elements that no dictionary knows and group lengths go, and a name or number that was taken out of
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from medfm_cli.commands.curate.deidentify.dicom import values as new
-from medfm_cli.commands.curate.deidentify.dicom.table import SAFE_PRIVATE, Rule, rule_of
+from medfm_cli.commands.curate.deidentify.dicom.table import Rule, rule_of, safe_private
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
 from medfm_cli.commands.curate.deidentify.text.clean import clean
 from medfm_cli.commands.curate.deidentify.text.find import find
@@ -220,10 +220,10 @@ class _Worker:
             return False
         tag = element.tag
         if tag.element < 0x0100:
-            return tag.element >= 0x0010 and str(element.value).strip() in SAFE_PRIVATE
+            return tag.element >= 0x0010 and str(element.value).strip() in safe_private()
         creator = dataset.get((tag.group, tag.element >> 8))
-        safe = SAFE_PRIVATE.get(str(creator.value).strip() if creator is not None else "", ())
-        return (tag.group, tag.element & 0xFF) in safe
+        name = str(creator.value).strip() if creator is not None else ""
+        return (tag.group, tag.element & 0xFF) in safe_private().get(name, frozenset())
 
     def _remember(self, element: DataElement, rule: Rule) -> None:
         """Keep the words of a name, and a number of some length, to look for them elsewhere."""

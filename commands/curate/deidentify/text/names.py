@@ -51,7 +51,8 @@ _BEFORE_TWO = r"""(?:(?:ordered|prepared|obtained|assisted|supervised|referred|s
 _ROAD = r"""(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Way|Place|Pl
     |Terrace|Parkway|Pkwy|Highway|Hwy|Circle|Cir|Square|Sq|Trail)"""
 _TOWN = rf"{_CAPITAL}(?:\x20{_CAPITAL}){{0,2}}"
-_STATES = STATES.replace(" ", r"\x20")
+_STATES = "|".join(STATES).replace(" ", r"\x20")
+_CODES, _PLAIN_CODES = "|".join(STATE_CODES), "|".join(PLAIN_STATE_CODES)
 _ZIP = r"\d{5}(?:-\d{4})?"
 _HOUSE = r"""(?:(?:Memorial\x20|General\x20|Regional\x20|Community\x20|University\x20
     |Children['’]s\x20|Veterans\x20|County\x20|City\x20)*
@@ -120,12 +121,12 @@ PLACES: tuple[Pattern, ...] = (
         rf"""\b\d{{1,5}}[A-Z]?\x20(?:[NSEW]\.?\x20|North\x20|South\x20|East\x20|West\x20)?
         (?:{_CAPITAL}|\d{{1,3}}(?:st|nd|rd|th))(?:\x20{_CAPITAL}){{0,2}}\x20{_ROAD}\b\.?
         (?:,?\x20(?:Apt|Apartment|Suite|Ste|Unit|\#)\.?\x20?\w{{1,5}})?
-        (?:,?\x20{{1,2}}{_TOWN},?\x20{{1,2}}(?:{STATE_CODES}|{_STATES})\b)?(?:,?\x20{_ZIP})?""",
+        (?:,?\x20{{1,2}}{_TOWN},?\x20{{1,2}}(?:{_CODES}|{_STATES})\b)?(?:,?\x20{_ZIP})?""",
     ),
     pattern("ADDRESS", r"\bP\.?\x20?O\.?\x20Box\x20\d+", any_case=True),
     pattern(
         "ADDRESS",
-        rf"""\b{_TOWN},\x20?(?:(?:{STATE_CODES})\b\.?\x20{_ZIP}|(?:{PLAIN_STATE_CODES})\b(?!\.?\w)
+        rf"""\b{_TOWN},\x20?(?:(?:{_CODES})\b\.?\x20{_ZIP}|(?:{_PLAIN_CODES})\b(?!\.?\w)
         |(?:{_STATES})\b(?:\x20{_ZIP})?)""",
     ),
     pattern(

@@ -15,7 +15,7 @@ import pytest
 from curate_files import noise
 from PIL import Image, ImageDraw, ImageFont
 
-from medfm_cli.commands.curate.options.plausible import PLAUSIBLE, Range, range_of
+from medfm_cli.commands.curate.options.plausible import Range, plausible_ranges, range_of
 from medfm_cli.commands.curate.options.quality import Quality
 from medfm_cli.commands.curate.quality.check import mend, refusal
 from medfm_cli.commands.curate.quality.text_pages import text_share
@@ -304,9 +304,9 @@ def test_units_and_the_recipe_decide_what_is_plausible() -> None:
     own = Quality(plausible={"Temp": Range(low=90, high=110, unit="°F"), "heart rate": None})
     assert range_of("temp", "°F", own.plausible) == Range(low=90, high=110, unit="°F")
     assert range_of("Heart Rate", "bpm", own.plausible) is None
-    assert range_of("heart_rate", "beats/min", {}) == PLAUSIBLE["HR"]
-    assert range_of("HR", "/min", {}) == PLAUSIBLE["HR"]
-    assert range_of("FiO2", "", {}) == PLAUSIBLE["FiO2"]
+    assert range_of("heart_rate", "beats/min", {}) == plausible_ranges()["HR"]
+    assert range_of("HR", "/min", {}) == plausible_ranges()["HR"]
+    assert range_of("FiO2", "", {}) == plausible_ranges()["FiO2"]
 
 
 @pytest.mark.parametrize(
