@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from medfm_cli.commands.pretrain.objectives.base import Examined
-from medfm_cli.data.loader import Batch, Loader
+from medfm_cli.data.batch import Batch
+from medfm_cli.data.loader import Loader
 from medfm_cli.metrics.means import mean_estimate
 from medfm_cli.models.inputs import normalise
 from medfm_cli.training.guards import Spread, feature_spread
@@ -177,7 +178,7 @@ class Probe:
             cache=False,
         )
         for batch in loader.batches(0):
-            yield Batch(*(tensor.to(device) for tensor in batch))
+            yield batch.to(device)
 
     def _random(self, step: int, count: int, device: torch.device) -> StepRandom:
         return StepRandom(seed=self.seed, step=-1 - step, batch=count, device=device)

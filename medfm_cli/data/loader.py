@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from medfm_cli.data.auto import choose_cache, choose_workers
+from medfm_cli.data.batch import Batch
 from medfm_cli.data.dataset import Dataset
 from medfm_cli.data.fitted import Cached, Fitted
 from medfm_cli.data.inputs import AnyInput
@@ -20,19 +20,6 @@ from medfm_cli.data.workers import StartMethod, WorkerPool
 from medfm_cli.errors import DataError
 from medfm_cli.recipe import Auto
 from medfm_cli.runs.machine import usable_cpus
-
-
-class Batch(NamedTuple):
-    """One process's part of a global batch.
-
-    `values` `[b, C, *space]` as the preprocessing fits them (images: uint8 `[b, C, S, S]`; see
-    `data.inputs`), `labels` int64 `[b]` (−1: none), `rows` int64 `[b]`: the rows of the manifest,
-    by which `Dataset.sample_id` names the samples.
-    """
-
-    values: torch.Tensor
-    labels: torch.Tensor
-    rows: torch.Tensor
 
 
 class Loader:
@@ -142,7 +129,7 @@ class Loader:
             tensor = next(values)
             self.wait_seconds += time.perf_counter() - began
             labels, rows = self.labels[positions], self.rows[positions]
-            yield Batch(tensor, torch.from_numpy(labels), torch.from_numpy(rows))
+            yield Batch(values=tensor, labels=torch.from_numpy(labels), rows=torch.from_numpy(rows))
 
     def _read(self, start: int, stop: int) -> Iterator[torch.Tensor]:
         if self._pool is not None:

@@ -102,9 +102,10 @@ def test_any_world_resumed_anywhere_gets_the_same_samples(
         for rank in range(world)
     ]
     for one, parts in zip(whole[start:], zip(*ranks, strict=True), strict=True):
-        for name in Batch._fields:
-            joined = torch.cat([getattr(part, name) for part in parts])
-            assert torch.equal(joined, getattr(one, name)), name
+        joined = Batch.join(parts)
+        assert set(one.names) == {"values", "labels", "rows"}
+        for name in one.names:
+            assert torch.equal(joined[name], one[name]), name
 
 
 def test_only_the_rows_asked_for(dataset: Dataset) -> None:
@@ -292,16 +293,18 @@ print("stepped")
     assert process.stdout.readline() == "ready\n"
     for number in (signal.SIGTERM, signal.SIGINT):
         os.killpg(process.pid, number)
-    out, err = process.communicate(timeout=25)
+    out, err = process.communicate(timeout=120)
     assert (out, err, process.returncode) == ("stepped\n", "", 0)
 
 
 @pytest.mark.parametrize("then", ["sys.exit(3)", "1 / 0"])
 def test_a_program_that_forgets_its_loader_ends_at_once(dataset: Dataset, then: str) -> None:
     process = start(dataset, then)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"  # importing torch takes its time
     began = time.monotonic()
-    process.communicate(timeout=25)
-    assert time.monotonic() - began < 20
+    process.communicate(timeout=120)
+    assert time.monotonic() - began < workers.GRACE - 5
 
 
 def test_workers_do_not_outlive_a_killed_parent(dataset: Dataset) -> None:
@@ -312,5 +315,5 @@ def test_workers_do_not_outlive_a_killed_parent(dataset: Dataset) -> None:
     assert len(workers) == 2
     process.kill()
     process.communicate()
-    _, alive = psutil.wait_procs(workers, timeout=20)
+    _, alive = psutil.wait_procs(workers, timeout=60)
     assert not alive
