@@ -10,7 +10,8 @@ import torch
 
 from medfm_cli.commands.pretrain.objectives.base import Examined
 from medfm_cli.data.batch import Batch
-from medfm_cli.data.loader import Loader
+from medfm_cli.data.collators import ArrayCollator
+from medfm_cli.data.loader import Loader, LoaderOptions
 from medfm_cli.metrics.means import mean_estimate
 from medfm_cli.models.inputs import normalise
 from medfm_cli.training.guards import Spread, feature_spread
@@ -169,13 +170,10 @@ class Probe:
         loader = Loader(
             self.dataset,
             rows,
-            preprocessing=task.preprocessing,
-            global_batch=_BATCH,
-            seed=0,
-            workers=0,
-            shuffle=False,
-            drop_last=False,
-            cache=False,
+            ArrayCollator.of(self.dataset, rows, task.preprocessing),
+            LoaderOptions(
+                global_batch=_BATCH, seed=0, workers=0, shuffle=False, drop_last=False, cache=False
+            ),
         )
         for batch in loader.batches(0):
             yield batch.to(device)

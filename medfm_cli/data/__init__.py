@@ -11,20 +11,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from medfm_cli.data.batch import Batch, Ragged
     from medfm_cli.data.card import Cutting, DatasetCard, DatasetLineage, LabelSchema, read_card
+    from medfm_cli.data.concat import ConcatDataset
     from medfm_cli.data.dataset import Dataset
-    from medfm_cli.data.loader import Loader
+    from medfm_cli.data.loader import Loader, LoaderOptions
     from medfm_cli.data.manifest import Quarantined, Sample, source_digest
     from medfm_cli.data.shards import Location, Shard, ShardReader, ShardWriter
     from medfm_cli.data.write import write_manifest
 
 _HOMES = {
     "Batch": "batch",
+    "ConcatDataset": "concat",
     "Cutting": "card",
     "Dataset": "dataset",
     "DatasetCard": "card",
     "DatasetLineage": "card",
     "LabelSchema": "card",
     "Loader": "loader",
+    "LoaderOptions": "loader",
     "Ragged": "batch",
     "Location": "shards",
     "Quarantined": "manifest",
@@ -39,12 +42,14 @@ _HOMES = {
 
 __all__ = [
     "Batch",
+    "ConcatDataset",
     "Cutting",
     "Dataset",
     "DatasetCard",
     "DatasetLineage",
     "LabelSchema",
     "Loader",
+    "LoaderOptions",
     "Location",
     "Quarantined",
     "Ragged",

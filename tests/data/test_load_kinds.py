@@ -12,7 +12,8 @@ import torch
 from content_dataset import content_dataset
 from torch import Tensor, nn
 
-from medfm_cli.data import Batch, Dataset, Loader
+from medfm_cli.data import Batch, Dataset, Loader, LoaderOptions
+from medfm_cli.data.collators import ArrayCollator
 from medfm_cli.data.inputs import AudioInput, Preprocessing, SeriesInput, SignalInput, VolumeInput
 from medfm_cli.data.mixture import Strata
 from medfm_cli.errors import DataError
@@ -74,8 +75,9 @@ def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def load(dataset: Dataset, wanted: Any, **values: Any) -> Loader:
-    defaults = {"preprocessing": wanted, "global_batch": 3, "seed": 5, "workers": 0}
-    return Loader(dataset, dataset.rows(kind=None), **{**defaults, **values})
+    rows = dataset.rows(kind=None)
+    options = LoaderOptions(**{"global_batch": 3, "seed": 5, "workers": 0, **values})
+    return Loader(dataset, rows, ArrayCollator.of(dataset, rows, wanted), options)
 
 
 def alike(left: list[Batch], right: list[Batch]) -> bool:

@@ -21,7 +21,8 @@ from dataset_files import picture, write_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medfm_cli.data import Batch, Dataset, Loader, workers
+from medfm_cli.data import Batch, Dataset, Loader, LoaderOptions, workers
+from medfm_cli.data.collators import ArrayCollator
 from medfm_cli.data.preprocess import Preprocessing, fit
 from medfm_cli.errors import DataError, EnvironmentProblem
 
@@ -45,9 +46,10 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 def load(dataset: Dataset, rows: np.ndarray | None = None, **values: Any) -> Loader:
     small = Preprocessing(size=8)
-    defaults = {"preprocessing": small, "global_batch": 5, "seed": 3, "workers": 0}
     rows = dataset.rows() if rows is None else rows
-    return Loader(dataset, rows, **{**defaults, **values})
+    collator = ArrayCollator.of(dataset, rows, values.pop("preprocessing", small))
+    options = LoaderOptions(**{"global_batch": 5, "seed": 3, "workers": 0, **values})
+    return Loader(dataset, rows, collator, options)
 
 
 def seen(batches: Iterator[Batch]) -> list[list[int]]:
@@ -194,13 +196,13 @@ def test_an_epoch_left_early_does_not_spill_into_the_next(dataset: Dataset) -> N
 
 def test_waiting_is_counted(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     loader = load(dataset, cache=False)
-    read = loader._samples.read
+    one = ArrayCollator.one
 
-    def slow(positions: np.ndarray) -> np.ndarray:
-        time.sleep(0.02)
-        return read(positions)
+    def slow(collator: ArrayCollator, row: int) -> np.ndarray:
+        time.sleep(0.004)
+        return one(collator, row)
 
-    monkeypatch.setattr(type(loader._samples), "read", lambda _, positions: slow(positions))
+    monkeypatch.setattr(ArrayCollator, "one", slow)
     for _ in loader.batches(0):
         time.sleep(0.05)  # the consumer's own time does not count
     assert 0.08 <= loader.wait_seconds < 0.2
@@ -255,15 +257,18 @@ def test_closing_ends_the_workers(dataset: Dataset) -> None:
 SCRIPT = """
     import os, signal, sys, time
     from pathlib import Path
-    from medfm_cli.data import Dataset, Loader
+    from medfm_cli.data import Dataset, Loader, LoaderOptions
+    from medfm_cli.data.collators import ArrayCollator
     from medfm_cli.data.preprocess import Preprocessing
 
     asked = []
     signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
     signal.signal(signal.SIGINT, lambda *_: asked.append(1))
     dataset = Dataset.open(sys.argv[1])
-    loader = Loader(dataset, dataset.rows(), preprocessing=Preprocessing(size=8),
-                    global_batch=5, seed=3, workers=2, cache=False, start_method="fork")
+    rows = dataset.rows()
+    collator = ArrayCollator.of(dataset, rows, Preprocessing(size=8))
+    options = LoaderOptions(global_batch=5, seed=3, workers=2, cache=False, start_method="fork")
+    loader = Loader(dataset, rows, collator, options)
     batches = loader.steps(0, 10**9)
     next(batches)
     print("ready", flush=True)
