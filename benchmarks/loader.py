@@ -34,7 +34,16 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 
-from medfm_cli.data import Dataset, LabelSchema, Loader, Sample, ShardWriter, write_manifest
+from medfm_cli.data import (
+    Dataset,
+    LabelSchema,
+    Loader,
+    LoaderOptions,
+    Sample,
+    ShardWriter,
+    write_manifest,
+)
+from medfm_cli.data.collators import ArrayCollator
 from medfm_cli.data.preprocess import Preprocessing, fit
 
 OURS, MEMORY, STREAM, FOLDER = "medfm", "medfm, in memory", "webdataset", "plain folder"
@@ -138,10 +147,12 @@ def contestants(root: Path, arguments: argparse.Namespace, workers: int) -> dict
     }
 
 
-def _medfm(dataset: Dataset, batch: int, **values: Any) -> Epoch:
-    loader = Loader(dataset, dataset.rows("train"), global_batch=batch, seed=0, **values)
+def _medfm(dataset: Dataset, batch: int, *, preprocessing: Preprocessing, **values: Any) -> Epoch:
+    rows = dataset.rows("train")
+    collator = ArrayCollator.of(dataset, rows, preprocessing)
+    loader = Loader(dataset, rows, collator, LoaderOptions(global_batch=batch, seed=0, **values))
     epochs = iter(range(1 << 30))
-    return lambda: loader.batches(next(epochs))
+    return lambda: ((batch.values, batch.labels) for batch in loader.batches(next(epochs)))
 
 
 def _webdataset(root: Path, batch: int, decode: Fit, workers: int) -> Epoch:

@@ -30,7 +30,7 @@ from medfm_cli.commands.pretrain.objectives.dino import Dino
 from medfm_cli.commands.pretrain.objectives.mae import Mae
 from medfm_cli.commands.pretrain.objectives.options.distillation import Crops
 from medfm_cli.console import Silence
-from medfm_cli.data.loader import Batch
+from medfm_cli.data.batch import Batch
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.spec import BackboneSpec
@@ -99,7 +99,7 @@ class Alternating:
     def _batch(self, step: int) -> Batch:
         first = step % self.steps_per_epoch * self.bare.options.batch
         rows = torch.arange(first, first + self.bare.options.batch)
-        return Batch(self.images[rows], rows, rows)
+        return Batch(values=self.images[rows], labels=rows, rows=rows)
 
 
 def new_task(arguments: argparse.Namespace) -> Objective:

@@ -10,7 +10,7 @@ from medfm_cli.commands.pretrain.objectives import DinoOptions, Dinov2Options
 from medfm_cli.commands.pretrain.objectives.base import Setting
 from medfm_cli.commands.pretrain.objectives.dino import Dino
 from medfm_cli.commands.pretrain.objectives.dinov2 import Dinov2
-from medfm_cli.data.loader import Batch
+from medfm_cli.data.batch import Batch
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.spec import BackboneSpec
@@ -50,7 +50,7 @@ def dinov2(name: str = "vit_xxs", told: Setting | None = None, **options: Any) -
 def batch_of(count: int) -> Batch:
     generator = torch.Generator().manual_seed(1)
     images = torch.randint(0, 256, (count, 1, 32, 32), generator=generator, dtype=torch.uint8)
-    return Batch(images, torch.zeros(count), torch.arange(count))
+    return Batch(values=images, labels=torch.zeros(count), rows=torch.arange(count))
 
 
 def random_of(count: int, step: int = 0) -> StepRandom:

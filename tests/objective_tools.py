@@ -11,7 +11,7 @@ from training_tools import MemoryLoader, new_run, options
 
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES
 from medfm_cli.commands.pretrain.objectives.base import Objective, Setting
-from medfm_cli.data.loader import Batch
+from medfm_cli.data.batch import Batch
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.spec import BackboneSpec
@@ -47,7 +47,9 @@ def pictures(count: int, *, seed: int = 1) -> Tensor:
 
 
 def batch_of(count: int, *, seed: int = 1) -> Batch:
-    return Batch(pictures(count, seed=seed), torch.zeros(count), torch.arange(count))
+    return Batch(
+        values=pictures(count, seed=seed), labels=torch.zeros(count), rows=torch.arange(count)
+    )
 
 
 def random_of(count: int, step: int = 0) -> StepRandom:

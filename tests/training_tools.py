@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medfm_cli.console import Silence
-from medfm_cli.data.loader import Batch
+from medfm_cli.data.batch import Batch
 from medfm_cli.data.samplers import BatchPlan
 from medfm_cli.runs import Run
 from medfm_cli.training.gather import gather_rows
@@ -31,7 +31,7 @@ class MemoryLoader:
     def steps(self, start: int, stop: int) -> Iterator[Batch]:
         for positions in self.plan.steps(start, stop):
             rows = torch.from_numpy(positions)
-            yield Batch(self.images[rows], rows % 2, rows)
+            yield Batch(values=self.images[rows], labels=rows % 2, rows=rows)
 
 
 class Painter(Task):

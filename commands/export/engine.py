@@ -16,7 +16,7 @@ from medfm_cli.commands.export.plan import inputs
 from medfm_cli.commands.export.sources import Sources, list_sources
 from medfm_cli.commands.export.write import write_bundle
 from medfm_cli.data import Dataset
-from medfm_cli.data.fitted import Fitted
+from medfm_cli.data.collators import ArrayCollator
 from medfm_cli.errors import DataError
 from medfm_cli.inference.bundle import CARD_FILE, MODEL_FILE, file_sha256
 from medfm_cli.inference.session import OnnxSession
@@ -107,8 +107,8 @@ def _images(
     rows = _rows(recipe, run, dataset)
     count = min(recipe.parity.samples, len(rows))
     chosen = rows[np.linspace(0, len(rows) - 1, count).round().astype(np.int64)]
-    fitted = Fitted.of(dataset, chosen, config.preprocessing)
-    return fitted.read(np.arange(count, dtype=np.int64))
+    images = ArrayCollator.of(dataset, chosen, config.preprocessing)
+    return images.read(np.arange(count, dtype=np.int64))
 
 
 def _rows(recipe: ExportRecipe, run: Run, dataset: Dataset) -> NDArray[np.int64]:

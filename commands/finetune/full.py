@@ -9,7 +9,8 @@ import torch
 
 from medfm_cli.commands.finetune.task import ClassifyTask
 from medfm_cli.commands.finetune.trained import TrainedClassifier
-from medfm_cli.data.loader import Loader
+from medfm_cli.data.collators import ArrayCollator
+from medfm_cli.data.loader import Loader, LoaderOptions
 from medfm_cli.models.classifier import Classifier
 from medfm_cli.models.heads import build_head
 from medfm_cli.models.spec import HeadSpec
@@ -56,12 +57,14 @@ def train(
     loader = Loader(
         dataset,
         rows,
-        preprocessing=initial.preprocessing,
-        global_batch=options.batch,
-        seed=derive(recipe.seed, "order"),
-        rank=run.rank,
-        world=run.world,
-        workers=recipe.workers,
+        ArrayCollator.of(dataset, rows, initial.preprocessing),
+        LoaderOptions(
+            global_batch=options.batch,
+            seed=derive(recipe.seed, "order"),
+            rank=run.rank,
+            world=run.world,
+            workers=recipe.workers,
+        ),
     )
     for choice in loader.choices:
         run.resolve(choice.key, choice.value, choice.why)

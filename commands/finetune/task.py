@@ -15,7 +15,7 @@ from medfm_cli.training.views import draw_view
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from medfm_cli.data.loader import Batch
+    from medfm_cli.data.batch import Batch
     from medfm_cli.data.preprocess import Preprocessing
     from medfm_cli.models.classifier import Classifier
     from medfm_cli.training.augmentations import ImageViews

@@ -22,7 +22,8 @@ from medfm_cli.commands.pretrain.sampling import Drawn, crowded, drawn, record, 
 from medfm_cli.commands.pretrain.study.engine import run_study
 from medfm_cli.commands.pretrain.texts import having_text
 from medfm_cli.commands.pretrain.trained import Trained
-from medfm_cli.data import Dataset, Loader
+from medfm_cli.data import Dataset, Loader, LoaderOptions
+from medfm_cli.data.collators import ArrayCollator
 from medfm_cli.models.card_facts import CardFacts, TrainingFacts, data_facts
 from medfm_cli.models.config import ModelConfig
 from medfm_cli.models.directory import save_model
@@ -126,13 +127,15 @@ def open_loader(
     loader = Loader(
         dataset,
         found.rows,
-        preprocessing=told.preprocessing,
-        global_batch=told.batch,
-        seed=recipe.seed,
-        rank=run.rank,
-        world=run.world,
-        workers=recipe.workers,
-        strata=strata,
+        ArrayCollator.of(dataset, found.rows, told.preprocessing),
+        LoaderOptions(
+            global_batch=told.batch,
+            seed=recipe.seed,
+            rank=run.rank,
+            world=run.world,
+            workers=recipe.workers,
+            strata=strata,
+        ),
     )
     mixture = drawn(strata, loader.plan)
     record(mixture, recipe.sampling, run)

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from medfm_cli.commands.pretrain.objectives.base import Examined
-from medfm_cli.data.loader import Batch, Loader
+from medfm_cli.data.batch import Batch
+from medfm_cli.data.collators import ArrayCollator
+from medfm_cli.data.loader import Loader, LoaderOptions
 from medfm_cli.metrics.means import mean_estimate
 from medfm_cli.models.inputs import normalise
 from medfm_cli.training.guards import Spread, feature_spread
@@ -168,16 +170,13 @@ class Probe:
         loader = Loader(
             self.dataset,
             rows,
-            preprocessing=task.preprocessing,
-            global_batch=_BATCH,
-            seed=0,
-            workers=0,
-            shuffle=False,
-            drop_last=False,
-            cache=False,
+            ArrayCollator.of(self.dataset, rows, task.preprocessing),
+            LoaderOptions(
+                global_batch=_BATCH, seed=0, workers=0, shuffle=False, drop_last=False, cache=False
+            ),
         )
         for batch in loader.batches(0):
-            yield Batch(*(tensor.to(device) for tensor in batch))
+            yield batch.to(device)
 
     def _random(self, step: int, count: int, device: torch.device) -> StepRandom:
         return StepRandom(seed=self.seed, step=-1 - step, batch=count, device=device)

@@ -9,21 +9,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from medfm_cli.data.batch import Batch, Ragged
     from medfm_cli.data.card import Cutting, DatasetCard, DatasetLineage, LabelSchema, read_card
+    from medfm_cli.data.concat import ConcatDataset
     from medfm_cli.data.dataset import Dataset
-    from medfm_cli.data.loader import Batch, Loader
+    from medfm_cli.data.loader import Loader, LoaderOptions
     from medfm_cli.data.manifest import Quarantined, Sample, source_digest
     from medfm_cli.data.shards import Location, Shard, ShardReader, ShardWriter
     from medfm_cli.data.write import write_manifest
 
 _HOMES = {
-    "Batch": "loader",
+    "Batch": "batch",
+    "ConcatDataset": "concat",
     "Cutting": "card",
     "Dataset": "dataset",
     "DatasetCard": "card",
     "DatasetLineage": "card",
     "LabelSchema": "card",
     "Loader": "loader",
+    "LoaderOptions": "loader",
+    "Ragged": "batch",
     "Location": "shards",
     "Quarantined": "manifest",
     "Sample": "manifest",
@@ -37,14 +42,17 @@ _HOMES = {
 
 __all__ = [
     "Batch",
+    "ConcatDataset",
     "Cutting",
     "Dataset",
     "DatasetCard",
     "DatasetLineage",
     "LabelSchema",
     "Loader",
+    "LoaderOptions",
     "Location",
     "Quarantined",
+    "Ragged",
     "Sample",
     "Shard",
     "ShardReader",

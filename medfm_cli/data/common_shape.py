@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.data.card import Unify
+from medfm_cli.data.letterbox import Letterbox, nearest
 from medfm_cli.data.preprocess import fit
 from medfm_cli.samples.content import Image2D, Volume
 from medfm_cli.samples.pixels import resize
@@ -55,7 +56,24 @@ def unified(content: Image2D | Volume, how: Unify, *, mask: NDArray[Any] | None 
 
 def in_shape(volume: Volume, how: Unify) -> NDArray[Any]:
     """A volume's own values in the common shape: uint8 `[D, H, W(, 3)]` or float32 `[D, H, W]`."""
-    return _shaped(volume.voxels, spacing_of(volume), how)[0]
+    return _shaped(volume.voxels, known_spacing(volume.spacing), how)[0]
+
+
+def mask_in_shape(
+    mask: NDArray[Any], spacing: tuple[float, float, float] | None, how: Unify
+) -> NDArray[Any]:
+    """A mask in the common shape, `[D, S, S]`, by its nearest pixels; 0 around it.
+
+    Args:
+        mask: of a picture `[H, W]` or a volume `[D, H, W]`.
+        spacing: the volume's, as `known_spacing` gives it.
+        how: edge and depths.
+    """
+    height, width = mask.shape[-2:]
+    letterbox = _letterbox(height, width, spacing, how)
+    if mask.ndim == 2:
+        return np.repeat(letterbox.mask(mask)[None], how.depths[0], axis=0)
+    return letterbox.mask(mask[nearest(len(mask), nearest_depth(len(mask), how.depths))])
 
 
 def nearest_depth(depth: int, depths: list[int]) -> int:
@@ -86,9 +104,10 @@ def greys_of(volume: Volume) -> tuple[NDArray[np.uint8], tuple[float, float] | N
     return scale(voxels, low=low, high=high), (low, high)
 
 
-def spacing_of(volume: Volume) -> tuple[float, float, float] | None:
+def known_spacing(
+    spacing: tuple[float, float, float] | None,
+) -> tuple[float, float, float] | None:
     """A volume's spacing, None where it is not known or makes no sense."""
-    spacing = volume.spacing
     sound = spacing is not None and all(0 < mm < float("inf") for mm in spacing)
     return spacing if sound else None
 
@@ -98,27 +117,22 @@ def _picture(pixels: NDArray[np.uint8], how: Unify, mask: NDArray[Any] | None) -
     channels = 1 if pixels.ndim == 2 else 3
     plane = fit(pixels, how.size, channels)
     plane = plane[0] if channels == 1 else plane.transpose(1, 2, 0)
-    shape, offset = _place(height, width, how.size)
-    depth = how.depths[0]
-    if mask is not None:
-        mask = np.repeat(_masked(mask[None], shape, offset, how.size), depth, axis=0)
+    letterbox, depth = Letterbox.of(height, width, how.size), how.depths[0]
     return Unified(
         volume=Volume(np.repeat(np.ascontiguousarray(plane)[None], depth, axis=0)),
         greys=None,
-        mask=mask,
-        scale=(shape[0] / height, shape[1] / width),
-        offset=offset,
+        mask=None if mask is None else mask_in_shape(mask, None, how),
+        scale=(letterbox.shape[0] / height, letterbox.shape[1] / width),
+        offset=letterbox.offset,
     )
 
 
 def _volume(volume: Volume, how: Unify, mask: NDArray[Any] | None) -> Unified:
     voxels, greys = greys_of(volume)
-    known = spacing_of(volume)
-    canvas, shape, offset = _shaped(voxels, known, how)
+    known = known_spacing(volume.spacing)
+    canvas, letterbox = _shaped(voxels, known, how)
     before, height, width = voxels.shape[:3]
-    depth = len(canvas)
-    if mask is not None:
-        mask = _masked(mask[_nearest(before, depth)], shape, offset, how.size)
+    depth, shape = len(canvas), letterbox.shape
     spacing = None
     if known:
         deep, down, across = known
@@ -128,33 +142,34 @@ def _volume(volume: Volume, how: Unify, mask: NDArray[Any] | None) -> Unified:
     return Unified(
         volume=Volume(canvas, spacing),
         greys=greys,
-        mask=mask,
+        mask=None if mask is None else mask_in_shape(mask, known, how),
         scale=(shape[0] / height, shape[1] / width),
-        offset=offset,
+        offset=letterbox.offset,
     )
 
 
 def _shaped(
     voxels: NDArray[Any], spacing: tuple[float, float, float] | None, how: Unify
-) -> tuple[NDArray[Any], tuple[int, int], tuple[int, int]]:
-    """Voxels in the common shape; the shape of the planes in the square, and where they begin."""
+) -> tuple[NDArray[Any], Letterbox]:
+    """Voxels in the common shape, and where their planes lie in the square."""
     height, width = voxels.shape[1:3]
-    _, down, across = spacing or (1.0, 1.0, 1.0)
-    shape, offset = _place(height * down, width * across, how.size)
+    letterbox = _letterbox(height, width, spacing, how)
+    shape = letterbox.shape
     depth = nearest_depth(len(voxels), how.depths)
     planes = _deepened(np.stack([resize(plane, shape) for plane in voxels]), depth)
     canvas = np.empty((depth, how.size, how.size, *planes.shape[3:]), dtype=planes.dtype)
     canvas[:] = np.median(voxels[:, [0, 0, -1, -1], [0, -1, 0, -1]], axis=(0, 1))
-    top, left = offset
+    top, left = letterbox.offset
     canvas[:, top : top + shape[0], left : left + shape[1]] = planes
-    return canvas, shape, offset
+    return canvas, letterbox
 
 
-def _place(height: float, width: float, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The shape of a plane that fits into the square, and where in it it begins (as `fit`)."""
-    factor = size / max(height, width)
-    shape = (max(1, round(height * factor)), max(1, round(width * factor)))
-    return shape, ((size - shape[0]) // 2, (size - shape[1]) // 2)
+def _letterbox(
+    height: int, width: int, spacing: tuple[float, float, float] | None, how: Unify
+) -> Letterbox:
+    """Where planes of these voxels lie in the square."""
+    _, down, across = spacing or (1.0, 1.0, 1.0)
+    return Letterbox.of(height * down, width * across, how.size)
 
 
 def _deepened(planes: NDArray[Any], depth: int) -> NDArray[Any]:
@@ -163,19 +178,3 @@ def _deepened(planes: NDArray[Any], depth: int) -> NDArray[Any]:
         return planes
     rows = [resize(planes[:, row], (depth, planes.shape[2])) for row in range(planes.shape[1])]
     return np.stack(rows, axis=1)
-
-
-def _masked(
-    mask: NDArray[Any], shape: tuple[int, int], offset: tuple[int, int], size: int
-) -> NDArray[Any]:
-    """A mask `[D, H, W]` in the square, by the nearest voxel; background around it."""
-    canvas = np.zeros((len(mask), size, size), dtype=mask.dtype)
-    rows, columns = (_nearest(old, new) for old, new in zip(mask.shape[1:], shape, strict=True))
-    top, left = offset
-    canvas[:, top : top + shape[0], left : left + shape[1]] = mask[:, rows][:, :, columns]
-    return canvas
-
-
-def _nearest(before: int, after: int) -> NDArray[np.int64]:
-    """Which of `before` places is nearest to each of `after`, both spread over the same length."""
-    return ((np.arange(after) + 0.5) * before / after).astype(np.int64)

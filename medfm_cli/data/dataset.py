@@ -28,7 +28,6 @@ from medfm_cli.data.manifest import (
 from medfm_cli.errors import DataError
 from medfm_cli.runs.artefacts import find
 from medfm_cli.samples.content import Content
-from medfm_cli.samples.payload import decode_mask
 
 SHARDS_FOLDER = "shards"
 _KIND_HINTS = {"image": "curate volumes and videos with whole=false to have their slices as images"}
@@ -130,13 +129,7 @@ class Dataset:
 
     def mask(self, row: int) -> NDArray[Any] | None:
         """The segmentation of a row's picture `[H, W]` or volume `[D, H, W]`, None without one."""
-        for name, data in self.members(row, ("mask.png", "mask.npy")).items():
-            try:
-                return decode_mask(name, data)
-            except Exception as error:  # a damaged file makes the decoder say almost anything
-                damaged = DataError(f"its mask is damaged ({error})")
-                raise self.contents.unreadable(row, damaged) from None
-        return None
+        return self.contents.mask(row)
 
     def members(self, row: int, names: Iterable[str] | None = None) -> dict[str, bytes]:
         """The members of a row's sample by extension: all, or those of `names` that it has."""
@@ -184,7 +177,8 @@ class Dataset:
     @cached_property
     def contents(self) -> ContentStore:
         """The samples of every kind by row, without the rest of the manifest."""
-        return ContentStore(self.images, self.samples.column("kind"), self.samples.column("meta"))
+        kinds, metas, members = (self.samples.column(name) for name in ("kind", "meta", "members"))
+        return ContentStore(self.images, kinds, metas, members)
 
     @cached_property
     def images(self) -> ImageStore:

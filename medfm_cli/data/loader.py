@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from medfm_cli.data.auto import choose_cache, choose_workers
-from medfm_cli.data.dataset import Dataset
-from medfm_cli.data.fitted import Cached, Fitted
-from medfm_cli.data.inputs import AnyInput
+from medfm_cli.data.batch import Batch
+from medfm_cli.data.collators import Collator
+from medfm_cli.data.collators.base import Shape, Tensors, in_own_memory
+from medfm_cli.data.concat import AnyDataset, ConcatDataset
 from medfm_cli.data.mixture import GroupsInOrder, MixturePlan, Strata
 from medfm_cli.data.samplers import BatchPlan, Plan, fitting_batch
 from medfm_cli.data.workers import StartMethod, WorkerPool
@@ -21,30 +23,55 @@ from medfm_cli.errors import DataError
 from medfm_cli.recipe import Auto
 from medfm_cli.runs.machine import usable_cpus
 
+if TYPE_CHECKING:
+    from medfm_cli.data.auto import Choice
 
-class Batch(NamedTuple):
-    """One process's part of a global batch.
 
-    `values` `[b, C, *space]` as the preprocessing fits them (images: uint8 `[b, C, S, S]`; see
-    `data.inputs`), `labels` int64 `[b]` (−1: none), `rows` int64 `[b]`: the rows of the manifest,
-    by which `Dataset.sample_id` names the samples.
+@dataclass(frozen=True, kw_only=True)
+class LoaderOptions:
+    """In which order samples come, and which processes decode them.
+
+    Attributes:
+        global_batch: samples of a step, over all processes; shrunk where there are fewer
+            (`samplers.fitting_batch`).
+        seed: of the order, which depends on it and on the epoch alone.
+        rank, world: the process, and how many there are.
+        shuffle: or in the order of the rows, group after group.
+        drop_last: leave out what does not fill a batch at the end of an epoch.
+        strata: what is mixed by temperature (see `mixture`).
+        workers: processes that decode; 0 decodes in this one.
+        cache: keep samples in memory once they are decoded, so that no worker is needed; `auto`
+            does so when they fit in a tenth of the available memory.
+        start_method: of the workers; torch's default without.
     """
 
-    values: torch.Tensor
-    labels: torch.Tensor
-    rows: torch.Tensor
+    global_batch: int
+    seed: int
+    rank: int = 0
+    world: int = 1
+    shuffle: bool = True
+    drop_last: bool = True
+    strata: Strata | None = None
+    workers: int | Auto = "auto"
+    cache: bool | Auto = "auto"
+    start_method: StartMethod | None = None
 
 
 class Loader:
-    """Load the given rows of a dataset, each fitted to the input of a network.
+    """Load the given rows of a dataset, or of several, as a collator gives them.
 
-    The order depends only on (seed, epoch). With `strata` they are mixed by temperature (see
-    `mixture`); inputs of several shapes never share a batch. A global batch larger than the number
-    of rows is shrunk (`samplers.fitting_batch`; see `global_batch`). With `cache` the fitted
-    samples are kept in memory once decoded, and no worker is needed; `auto` does so when they fit
-    in a tenth of the available memory. `choices` tells what each `auto` became. `wait_seconds`
-    adds up the time that the consumer waited for batches.
-    `shapes` are those of the inputs, and `groups` tells for every row which it has.
+    Samples of several groups (shapes, length buckets) never share a batch. Beside the collator's
+    tensors a batch has `labels` and `rows`, and of several datasets `source`, the number of the
+    dataset that a row is of.
+
+    Attributes:
+        rows: of the dataset, by position.
+        labels: of the rows.
+        shapes, groups: of the collator.
+        plan: the positions of every batch.
+        cached, workers: how samples are decoded.
+        choices: what each `auto` became, and why.
+        wait_seconds: the time that the consumer has waited for batches.
 
     Raises:
         DataError: there are no rows, or fewer than processes.
@@ -52,22 +79,12 @@ class Loader:
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: AnyDataset,
         rows: NDArray[np.int64],
-        *,
-        preprocessing: AnyInput,
-        global_batch: int,
-        seed: int,
-        rank: int = 0,
-        world: int = 1,
-        workers: int | Auto = "auto",
-        shuffle: bool = True,
-        drop_last: bool = True,
-        cache: bool | Auto = "auto",
-        strata: Strata | None = None,
-        start_method: StartMethod | None = None,
+        collator: Collator,
+        options: LoaderOptions,
     ) -> None:
-        world = max(1, world)
+        world = max(1, options.world)
         if len(rows) < world:
             raise DataError(
                 f"there are {len(rows)} samples to load for {world} processes",
@@ -75,43 +92,33 @@ class Loader:
             )
         self.rows = np.ascontiguousarray(rows, dtype=np.int64)
         self.labels = dataset.labels()[self.rows]
+        self._columns = {"labels": self.labels}
+        if isinstance(dataset, ConcatDataset):
+            self._columns["source"] = dataset.source(self.rows)
+        self.shapes: tuple[Shape, ...] = collator.shapes
+        self.groups = collator.groups
+        self.plan = plan_batches(self.groups, options)
         self.wait_seconds = 0.0
-        samples = Fitted.of(dataset, self.rows, preprocessing)
-        self.shapes, self.groups = samples.shapes, samples.groups
-        batch = fitting_batch(global_batch, len(rows))
-        self.plan: Plan
-        if len(samples.shapes) == 1 and (not shuffle or _natural(strata)):
-            self.plan = BatchPlan(
-                count=len(rows),
-                global_batch=batch,
-                seed=seed,
-                rank=rank,
-                world=world,
-                shuffle=shuffle,
-                drop_last=drop_last,
-            )
-        elif shuffle:
-            self.plan = MixturePlan(
-                groups=samples.groups,
-                strata=strata or _one_stratum(len(rows)),
-                global_batch=batch,
-                seed=seed,
-                rank=rank,
-                world=world,
-            )
-        else:
-            self.plan = GroupsInOrder(
-                groups=samples.groups, global_batch=batch, rank=rank, world=world
-            )
-        cached = choose_cache(cache, nbytes=samples.nbytes, world=world)
-        self.cached = bool(cached.value)
-        batch_bytes = samples.largest * batch // world
-        count = choose_workers(workers, cached=self.cached, batch_bytes=batch_bytes, world=world)
-        self.workers = int(count.value)
-        asked = {"cache": cache, "workers": workers}
-        self.choices = [choice for choice in (cached, count) if asked[choice.key] == "auto"]
-        self._samples = Cached(samples, threads=usable_cpus()) if self.cached else samples
-        self._pool = WorkerPool(samples, self.workers, start_method) if self.workers else None
+        self._start(collator, options)
+
+    def _start(self, collator: Collator, options: LoaderOptions) -> None:
+        """Choose between memory, workers and this process, and start the workers."""
+        world = max(1, options.world)
+        cache = choose_cache(options.cache, nbytes=collator.nbytes, world=world)
+        batch_bytes = collator.largest * self.global_batch // world
+        workers = choose_workers(
+            options.workers, cached=bool(cache.value), batch_bytes=batch_bytes, world=world
+        )
+        self.cached, self.workers = bool(cache.value), int(workers.value)
+        self.choices: list[Choice] = []
+        if options.cache == "auto":
+            self.choices.append(cache)
+        if options.workers == "auto":
+            self.choices.append(workers)
+        self._collator = collator.cached(threads=usable_cpus()) if self.cached else collator
+        self._pool = None
+        if self.workers:
+            self._pool = WorkerPool(collator, self.workers, options.start_method)
 
     @property
     def global_batch(self) -> int:
@@ -136,20 +143,22 @@ class Loader:
         Raises:
             DataError: a sample cannot be read; it is named.
         """
-        values = self._read(start, stop)
+        collated = self._read(start, stop)
         for positions in self.plan.steps(start, stop):
             began = time.perf_counter()
-            tensor = next(values)
+            tensors = next(collated)
             self.wait_seconds += time.perf_counter() - began
-            labels, rows = self.labels[positions], self.rows[positions]
-            yield Batch(tensor, torch.from_numpy(labels), torch.from_numpy(rows))
+            columns = {
+                name: torch.from_numpy(column[positions]) for name, column in self._columns.items()
+            }
+            yield Batch(**tensors, **columns, rows=torch.from_numpy(self.rows[positions]))
 
-    def _read(self, start: int, stop: int) -> Iterator[torch.Tensor]:
+    def _read(self, start: int, stop: int) -> Iterator[Tensors]:
         if self._pool is not None:
             yield from self._pool.read(self.plan, start, stop)
             return
         for positions in self.plan.steps(start, stop):
-            yield torch.from_numpy(self._samples.read(positions))
+            yield self._collator.collate(positions, in_own_memory)
 
     def close(self) -> None:
         """End the workers now instead of when the loader is forgotten."""
@@ -157,10 +166,29 @@ class Loader:
             self._pool.close()
 
 
-def _natural(strata: Strata | None) -> bool:
-    """Whether the samples come as often as they are there."""
-    return strata is None or strata.temperature == 1
-
-
-def _one_stratum(count: int) -> Strata:
-    return Strata(np.zeros(count, dtype=np.int64), ("all",))
+def plan_batches(groups: NDArray[np.int64], options: LoaderOptions) -> Plan:
+    """The positions of every batch, for samples of these groups, at least one."""
+    count = len(groups)
+    batch = fitting_batch(options.global_batch, count)
+    rank, world = options.rank, max(1, options.world)
+    natural = options.strata is None or options.strata.temperature == 1
+    if not groups.any() and (natural or not options.shuffle):
+        return BatchPlan(
+            count=count,
+            global_batch=batch,
+            seed=options.seed,
+            rank=rank,
+            world=world,
+            shuffle=options.shuffle,
+            drop_last=options.drop_last,
+        )
+    if not options.shuffle:
+        return GroupsInOrder(groups=groups, global_batch=batch, rank=rank, world=world)
+    return MixturePlan(
+        groups=groups,
+        strata=options.strata or Strata(np.zeros(count, dtype=np.int64), ("all",)),
+        global_batch=batch,
+        seed=options.seed,
+        rank=rank,
+        world=world,
+    )

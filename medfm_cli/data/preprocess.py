@@ -6,7 +6,7 @@ numpy and Pillow only, so that a bundle can be used where no torch is installed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from PIL import Image
 from pydantic import Field, model_validator
 
 from medfm_cli.data.card import Cutting
+from medfm_cli.data.letterbox import Letterbox
 from medfm_cli.errors import DataError
 from medfm_cli.samples.content import Content, Image2D
 from medfm_cli.samples.pixels import resize
@@ -84,6 +85,11 @@ class Preprocessing(Cutting):
             raise DataError(f"it is of kind {content.kind}, and the network takes images")
         return fit(content.pixels, self.size, self.channels)
 
+    def fit_mask(self, mask: NDArray[Any]) -> NDArray[Any]:
+        """The mask `[H, W]` of a picture as `fit` places it: `[size, size]`, 0 around it."""
+        height, width = mask.shape
+        return Letterbox.of(height, width, self.size).mask(mask)
+
     def inputs(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """All inputs of one image, uint8 `[n, channels, size, size]`: its tiles, or the whole."""
         return np.stack([fit(part, self.size, self.channels) for _, _, part in cut(image, self)])
@@ -115,9 +121,9 @@ def fit(image: NDArray[np.uint8], size: int, channels: int) -> NDArray[np.uint8]
     pixels = _with_channels(image, channels)
     height, width = pixels.shape[:2]
     if (height, width) != (size, size):
-        scale = size / max(height, width)
-        shape = (max(1, round(height * scale)), max(1, round(width * scale)))
-        pixels = _padded(resize(pixels, shape), size, background=corner_median(pixels))
+        letterbox = Letterbox.of(height, width, size)
+        resized = resize(pixels, letterbox.shape)
+        pixels = _padded(resized, letterbox, background=corner_median(pixels))
     return np.ascontiguousarray(pixels[None] if channels == 1 else pixels.transpose(2, 0, 1))
 
 
@@ -182,14 +188,13 @@ def _with_channels(image: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]
 
 
 def _padded(
-    image: NDArray[np.uint8], size: int, *, background: NDArray[np.uint8]
+    image: NDArray[np.uint8], letterbox: Letterbox, *, background: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    height, width = image.shape[:2]
+    (height, width), (top, left), size = letterbox.shape, letterbox.offset, letterbox.size
     if (height, width) == (size, size):
         return image
     canvas = np.empty((size, size, *image.shape[2:]), dtype=np.uint8)
     canvas[:] = background
-    top, left = (size - height) // 2, (size - width) // 2
     canvas[top : top + height, left : left + width] = image
     return canvas
 

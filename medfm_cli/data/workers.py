@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from medfm_cli.data.fitted import Fitted
+from medfm_cli.data.collators.base import Collator, Tensors
 from medfm_cli.data.samplers import Plan
 from medfm_cli.errors import DataError, EnvironmentProblem
 from medfm_cli.torch_private import end_workers, shared_storage
@@ -35,11 +35,11 @@ StartMethod = Literal["fork", "spawn", "forkserver"]
 class WorkerPool:
     """Worker processes that decode whole batches, kept from one pass to the next."""
 
-    def __init__(self, samples: Fitted, workers: int, start_method: StartMethod | None) -> None:
+    def __init__(self, collator: Collator, workers: int, start_method: StartMethod | None) -> None:
         self._steps = _Steps()
         self._pass: Any = None
-        self._loader: DataLoader[torch.Tensor | DataError] | None = DataLoader(
-            _WorkerSamples(samples),
+        self._loader: DataLoader[Tensors | DataError] | None = DataLoader(
+            _WorkerBatches(collator),
             batch_size=None,
             sampler=self._steps,
             num_workers=workers,
@@ -52,8 +52,8 @@ class WorkerPool:
         )
         _open_pools.add(self)
 
-    def read(self, plan: Plan, start: int, stop: int) -> Iterator[torch.Tensor]:
-        """The fitted samples of this rank's batches, `[b, C, …]`, in order.
+    def read(self, plan: Plan, start: int, stop: int) -> Iterator[Tensors]:
+        """The collated tensors of this rank's batches, in order.
 
         Raises:
             DataError: a sample cannot be read.
@@ -64,10 +64,10 @@ class WorkerPool:
         self._steps.now = (plan, start, stop)
         with _worker_deaths_explained():
             self._pass = _start(self._loader)
-            for values in self._pass:
-                if isinstance(values, DataError):
-                    raise values
-                yield values
+            for tensors in self._pass:
+                if isinstance(tensors, DataError):
+                    raise tensors
+                yield tensors
 
     def close(self) -> None:
         """End the workers, even while someone still holds on to a pass."""
@@ -96,19 +96,17 @@ class _Steps:
         return plan.steps(start, stop)
 
 
-class _WorkerSamples(TorchDataset[Any]):
+class _WorkerBatches(TorchDataset[Any]):
     """A batch as one item. Errors travel as values: torch would bury them in a traceback."""
 
-    def __init__(self, samples: Fitted) -> None:
-        self._samples = samples
+    def __init__(self, collator: Collator) -> None:
+        self._collator = collator
 
-    def __getitem__(self, positions: NDArray[np.int64]) -> torch.Tensor | DataError:
-        values = _shared(self._samples.shape(positions), self._samples.dtype)
+    def __getitem__(self, positions: NDArray[np.int64]) -> Tensors | DataError:
         try:
-            self._samples.read_into(values.numpy(), positions)
+            return self._collator.collate(positions, _shared)
         except DataError as error:
             return error
-        return values
 
 
 def _shared(shape: tuple[int, ...], dtype: np.dtype[Any]) -> torch.Tensor:

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from medfm_cli.data.loader import Loader
+from medfm_cli.data.collators import ArrayCollator
+from medfm_cli.data.loader import Loader, LoaderOptions
 from medfm_cli.models.inputs import normalise
 from medfm_cli.runs.atomic import write_bytes
 
@@ -95,10 +96,7 @@ def in_order(
     cache: bool | Auto = False,
 ) -> Loader:
     """A loader that gives every row once, in order; with `cache` they stay in memory."""
-    return Loader(
-        dataset,
-        rows,
-        preprocessing=preprocessing,
+    options = LoaderOptions(
         global_batch=BATCH,
         seed=0,
         workers="auto" if len(rows) >= _WORTH_WORKERS else 0,
@@ -106,6 +104,7 @@ def in_order(
         drop_last=False,
         cache=cache,
     )
+    return Loader(dataset, rows, ArrayCollator.of(dataset, rows, preprocessing), options)
 
 
 def forward(

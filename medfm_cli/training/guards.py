@@ -14,7 +14,7 @@ from medfm_cli.errors import RunFailed
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from medfm_cli.data.loader import Batch
+    from medfm_cli.data.batch import Batch
     from medfm_cli.training.session import Session
 
 _SKIPS_ALLOWED = 40  # fp16 starts with a scale of 2^16 and halves it at every overflow

@@ -25,7 +25,8 @@ from medfm_cli.training.sharding import full, shard, show
 from medfm_cli.training.state import TrainingState
 
 if TYPE_CHECKING:
-    from medfm_cli.data.loader import Batch, Loader
+    from medfm_cli.data.batch import Batch
+    from medfm_cli.data.loader import Loader
     from medfm_cli.runs import Run
     from medfm_cli.training.options import FitOptions
     from medfm_cli.training.task import Task
@@ -194,14 +195,14 @@ def _gradients(
     step: int,
 ) -> list[dict[str, Tensor]]:
     """Add up the gradients of the parts of this process's share of the batch."""
-    batch = type(batch)(*(t.to(session.device, non_blocking=True) for t in batch))
+    batch = batch.to(session.device, non_blocking=True)
     share = options.batch // session.world
     size = share // options.accumulate
     random = StepRandom(seed=options.seed, step=step, batch=options.batch, device=session.device)
     outputs = []
     for start in range(0, share, size):
         first = session.rank * share + start
-        part = type(batch)(*(tensor[start : start + size] for tensor in batch))
+        part = batch.part(start, start + size)
         with torch.no_grad():
             inputs = lay_out(task.inputs(part, random.part(first, first + size)), options)
         quiet = session.without_sync(model, when=start + size < share)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from medfm_cli.console import Meter as Progress
-    from medfm_cli.data.loader import Batch
+    from medfm_cli.data.batch import Batch
     from medfm_cli.runs import Run
     from medfm_cli.training.options import FitOptions
     from medfm_cli.training.state import TrainingState

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from medfm_cli.data.loader import Batch
+    from medfm_cli.data.batch import Batch
     from medfm_cli.training.randomness import StepRandom
 
 

@@ -24,7 +24,8 @@ from medfm_cli.commands.pretrain.inputs.options import (
     VolumeChoice,
 )
 from medfm_cli.commands.pretrain.inputs.resolve import kinds_of, settle_input
-from medfm_cli.data import Dataset, Loader
+from medfm_cli.data import Dataset, Loader, LoaderOptions
+from medfm_cli.data.collators import ArrayCollator
 from medfm_cli.data.inputs.signal import STANDARD
 
 with warnings.catch_warnings():
@@ -69,13 +70,15 @@ def loaded(dataset: Dataset, wanted: Any, *, kind: Any, workers: int = 2) -> dic
         loader = Loader(
             dataset,
             rows,
-            preprocessing=wanted,
-            global_batch=4,
-            seed=0,
-            workers=count,
-            shuffle=False,
-            drop_last=False,
-            cache=False,
+            ArrayCollator.of(dataset, rows, wanted),
+            LoaderOptions(
+                global_batch=4,
+                seed=0,
+                workers=count,
+                shuffle=False,
+                drop_last=False,
+                cache=False,
+            ),
         )
         here = {
             dataset.column("source")[row]: values

@@ -12,7 +12,8 @@ import torch
 from content_dataset import content_dataset
 from torch import Tensor, nn
 
-from medfm_cli.data import Batch, Dataset, Loader
+from medfm_cli.data import Batch, Dataset, Loader, LoaderOptions
+from medfm_cli.data.collators import ArrayCollator
 from medfm_cli.data.inputs import AudioInput, Preprocessing, SeriesInput, SignalInput, VolumeInput
 from medfm_cli.data.mixture import Strata
 from medfm_cli.errors import DataError
@@ -74,15 +75,15 @@ def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def load(dataset: Dataset, wanted: Any, **values: Any) -> Loader:
-    defaults = {"preprocessing": wanted, "global_batch": 3, "seed": 5, "workers": 0}
-    return Loader(dataset, dataset.rows(kind=None), **{**defaults, **values})
+    rows = dataset.rows(kind=None)
+    options = LoaderOptions(**{"global_batch": 3, "seed": 5, "workers": 0, **values})
+    return Loader(dataset, rows, ArrayCollator.of(dataset, rows, wanted), options)
 
 
 def alike(left: list[Batch], right: list[Batch]) -> bool:
     return all(
-        torch.equal(a, b)
+        one.names == two.names and all(torch.equal(one[name], two[name]) for name in one.names)
         for one, two in zip(left, right, strict=True)
-        for a, b in zip(one, two, strict=True)
     )
 
 
@@ -111,9 +112,7 @@ def test_ranks_share_out_the_batches(kind: Any) -> None:
     wanted, dataset = kind
     whole = list(load(dataset, wanted).batches(0))
     ranks = [list(load(dataset, wanted, rank=rank, world=2).batches(0)) for rank in (0, 1)]
-    joined = [
-        Batch(*map(torch.cat, zip(*parts, strict=True))) for parts in zip(*ranks, strict=True)
-    ]
+    joined = [Batch.join(parts) for parts in zip(*ranks, strict=True)]
     assert alike(joined, whole)
 
 

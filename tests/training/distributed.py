@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from training_tools import Comparer, MemoryLoader, Painter, images, new_run, options
 
-from medfm_cli.data.loader import Batch
+from medfm_cli.data.batch import Batch
 from medfm_cli.errors import RunFailed, Stopped
 from medfm_cli.processes.launch import follow_parent
 from medfm_cli.runs import stopping

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from training_tools import MemoryLoader, Painter, images, new_run, options
 
-from medfm_cli.data.loader import Batch
+from medfm_cli.data.batch import Batch
 from medfm_cli.errors import EnvironmentProblem, RunFailed, Stopped, UsageError
 from medfm_cli.runs import Run, stopping
 from medfm_cli.runs.run import read_jsonl

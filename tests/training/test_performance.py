@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from training_tools import MemoryLoader, Painter, images, new_run, options
 
-from medfm_cli.data.loader import Batch
+from medfm_cli.data.batch import Batch
 from medfm_cli.errors import EnvironmentProblem, UsageError
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.spec import BackboneSpec

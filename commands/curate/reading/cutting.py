@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.data.card import Cutting
-from medfm_cli.data.common_shape import greys_of, spacing_of, unified
+from medfm_cli.data.common_shape import greys_of, known_spacing, unified
 from medfm_cli.data.preprocess import shrunk, tiles
 from medfm_cli.readers.item import Box, evenly
 from medfm_cli.samples.content import Audio, Content, Image2D, Signal, Video, Volume
@@ -98,7 +98,7 @@ def _tiles(picture: Image2D, cutting: Cutting, whole: PartOf) -> list[PartOf]:
 def _slices(volume: Volume, cutting: Cutting, mask: NDArray[Any] | None) -> list[PartOf]:
     """Up to `slices` a plane, spread over the central half, head or front up, pixels square."""
     voxels, _ = greys_of(volume)
-    spacing = spacing_of(volume) or (1.0, 1.0, 1.0)
+    spacing = known_spacing(volume.spacing) or (1.0, 1.0, 1.0)
     parts: list[PartOf] = []
     for plane in cutting.planes:
         axis = ("axial", "coronal", "sagittal").index(plane)

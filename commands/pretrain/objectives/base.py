@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from medfm_cli.commands.pretrain.objectives.options.base import ObjectiveOptions
+    from medfm_cli.data.batch import Batch
     from medfm_cli.data.inputs import AnyInput
-    from medfm_cli.data.loader import Batch
     from medfm_cli.models.backbones import Backbone
     from medfm_cli.runs import Run
     from medfm_cli.runs.blocks import Block

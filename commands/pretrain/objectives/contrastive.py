@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from medfm_cli.commands.pretrain.objectives.options.base import ObjectiveOptions
     from medfm_cli.commands.pretrain.objectives.options.contrastive import ContrastiveOptions
     from medfm_cli.commands.pretrain.objectives.similarity import Contrast
-    from medfm_cli.data.loader import Batch
+    from medfm_cli.data.batch import Batch
     from medfm_cli.models.backbones import Backbone
     from medfm_cli.training.randomness import StepRandom
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medfm_cli.commands.pretrain.objectives.options.dinov2 import Dinov2Options
-    from medfm_cli.data.loader import Batch
+    from medfm_cli.data.batch import Batch
     from medfm_cli.models.backbones import Backbone
     from medfm_cli.training.randomness import StepRandom
 

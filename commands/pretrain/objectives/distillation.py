@@ -16,7 +16,7 @@ from medfm_cli.training.teacher import Teacher, momentum_at
 
 if TYPE_CHECKING:
     from medfm_cli.commands.pretrain.objectives.options.distillation import Distillation
-    from medfm_cli.data.loader import Batch
+    from medfm_cli.data.batch import Batch
     from medfm_cli.models.backbones import Backbone
     from medfm_cli.training.randomness import StepRandom
 

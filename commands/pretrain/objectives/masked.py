@@ -23,8 +23,8 @@ from medfm_cli.models.inputs import normalise
 from medfm_cli.training.views import draw_view
 
 if TYPE_CHECKING:
+    from medfm_cli.data.batch import Batch
     from medfm_cli.data.inputs import AnyInput
-    from medfm_cli.data.loader import Batch
     from medfm_cli.models.backbones import Backbone
     from medfm_cli.runs import Run
     from medfm_cli.runs.blocks import Block

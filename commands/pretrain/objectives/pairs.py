@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from medfm_cli.commands.pretrain.objectives.base import Examined
     from medfm_cli.commands.pretrain.objectives.options.pairs import PairOptions, TextOptions
-    from medfm_cli.data.loader import Batch
+    from medfm_cli.data.batch import Batch
     from medfm_cli.models.backbones import Backbone
     from medfm_cli.recipe import Part
     from medfm_cli.training.randomness import StepRandom

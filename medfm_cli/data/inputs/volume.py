@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from medfm_cli.data.card import Unify
-from medfm_cli.data.common_shape import in_shape, nearest_depth, unified
+from medfm_cli.data.common_shape import (
+    in_shape,
+    known_spacing,
+    mask_in_shape,
+    nearest_depth,
+    unified,
+)
 from medfm_cli.data.inputs.base import NetworkInput, Shape, refuse
 from medfm_cli.samples.content import Content, Image2D, Volume
 
@@ -89,6 +95,13 @@ class VolumeInput(NetworkInput):
                 low, high = self.window
                 planes = np.rint(low + planes * np.float32((high - low) / 255)).astype(np.int16)
         return _channel_first(planes, self.channels)
+
+    def fit_mask(
+        self, mask: NDArray[Any], spacing: tuple[float, float, float] | None
+    ) -> NDArray[Any]:
+        """The mask of a picture or a volume as `fit` places it: `[D, size, size]`, 0 around it."""
+        how = Unify(size=self.size, depths=self.depths)
+        return mask_in_shape(mask, known_spacing(spacing), how)
 
 
 def _channel_first(planes: NDArray[Any], channels: int) -> NDArray[Any]:

@@ -8,9 +8,9 @@ import torch
 from medfm_cli.commands.pretrain.objectives import SimclrOptions
 from medfm_cli.commands.pretrain.objectives.base import Setting
 from medfm_cli.commands.pretrain.objectives.simclr import Simclr
+from medfm_cli.data.batch import Batch
 from medfm_cli.data.inputs import AudioInput, SeriesInput, SignalInput, VolumeInput
 from medfm_cli.data.inputs import PatchInput as Input
-from medfm_cli.data.loader import Batch
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.spec import PatchSpec
 from medfm_cli.training.augmentations import (
@@ -39,7 +39,7 @@ def test_two_views_of_every_kind_are_compared(
     setting = Setting(preprocessing=fitted, views=views, batch=6)
     task = Simclr(build_backbone(spec, seed=0), SimclrOptions(), setting)
     values = torch.rand(6, *fitted.shape, generator=torch.Generator().manual_seed(0))
-    batch = Batch(values, torch.zeros(6), torch.arange(6))
+    batch = Batch(values=values, labels=torch.zeros(6), rows=torch.arange(6))
     random = StepRandom(seed=0, step=0, batch=6, device=torch.device("cpu"))
     inputs = task.inputs(batch, random)
     assert inputs["first"].shape == inputs["second"].shape == values.shape

@@ -18,8 +18,9 @@ from medfm_cli.commands.pretrain.plan import plan
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
 from medfm_cli.commands.pretrain.resolve import settle, survey
 from medfm_cli.commands.pretrain.sampling import UNKNOWN, Sampling, crowded, drawn, strata_of
+from medfm_cli.data.collators import ArrayCollator
 from medfm_cli.data.inputs import AudioInput, SeriesInput, SignalInput, VolumeInput
-from medfm_cli.data.loader import Loader
+from medfm_cli.data.loader import Loader, LoaderOptions
 from medfm_cli.data.mixture import MixturePlan
 from medfm_cli.errors import DataError
 from medfm_cli.samples.content import Audio, Content, Image2D, Series, Signal, Volume
@@ -210,17 +211,12 @@ def test_a_rare_depth_that_fills_batches_with_copies_is_told(tmp_path: Path) -> 
         return Volume(np.full((depth, 16, 16), number, dtype=np.uint8), None, None)
 
     dataset = content_dataset(tmp_path, [*(volume(8, n) for n in range(15)), volume(32, 15)])
-    loaders = [
-        Loader(
-            dataset,
-            dataset.rows(kind="volume"),
-            preprocessing=VolumeInput(size=16, depths=depths),
-            global_batch=4,
-            seed=0,
-            workers=0,
-        )
+    rows, options = dataset.rows(kind="volume"), LoaderOptions(global_batch=4, seed=0, workers=0)
+    collators = [
+        ArrayCollator.of(dataset, rows, VolumeInput(size=16, depths=depths))
         for depths in ([8, 32], [8])
     ]
+    loaders = [Loader(dataset, rows, collator, options) for collator in collators]
     (told,) = crowded(loaders[0])
     assert "depth 32, of which there are 1, fill a batch of 4" in told
     assert "4.0 times as often" in told and crowded(loaders[1]) == []

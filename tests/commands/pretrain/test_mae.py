@@ -22,7 +22,7 @@ from medfm_cli.commands.pretrain.objectives.patches import (
     take,
     unpatchify,
 )
-from medfm_cli.data.loader import Batch
+from medfm_cli.data.batch import Batch
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.errors import UsageError
 from medfm_cli.models.backbones import build_backbone
@@ -50,7 +50,7 @@ def batch_of(count: int, channels: int = 1) -> Batch:
     generator = torch.Generator().manual_seed(1)
     shape = (count, channels, 32, 32)
     images = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
-    return Batch(images, torch.zeros(count), torch.arange(count))
+    return Batch(values=images, labels=torch.zeros(count), rows=torch.arange(count))
 
 
 def random_of(count: int, step: int = 0) -> StepRandom:
@@ -224,7 +224,7 @@ def test_it_learns() -> None:
     angles = torch.rand(16) * 6.28
     ramps = angles.cos()[:, None, None] * x + angles.sin()[:, None, None] * y
     images = (128 + 2.5 * ramps).clamp(0, 255).to(torch.uint8)[:, None]
-    batch = Batch(images, torch.zeros(16), torch.arange(16))
+    batch = Batch(values=images, labels=torch.zeros(16), rows=torch.arange(16))
     optimiser = torch.optim.AdamW(task.parameters(), lr=3e-3)
     losses = []
     for step in range(60):

@@ -16,8 +16,8 @@ from medfm_cli.commands.pretrain.objectives.mae import Mae
 from medfm_cli.commands.pretrain.objectives.masked import Masked
 from medfm_cli.commands.pretrain.objectives.patches import choose_hidden, patchify
 from medfm_cli.commands.pretrain.objectives.simmim import SimMim
+from medfm_cli.data.batch import Batch
 from medfm_cli.data.inputs import AudioInput, SeriesInput, SignalInput, VolumeInput
-from medfm_cli.data.loader import Batch
 from medfm_cli.errors import UsageError
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.spec import PatchSpec
@@ -63,7 +63,7 @@ def batch_of(kind: str, count: int = 2, depth: int | None = None) -> Batch:
     if kind == "series":
         known = torch.rand(count, 2, 12, generator=generator) < 1 / 3
         values = torch.cat([values[:, :2] * known, known.float()], dim=1)
-    return Batch(values, torch.zeros(count), torch.arange(count))
+    return Batch(values=values, labels=torch.zeros(count), rows=torch.arange(count))
 
 
 def inputs_of(task: Masked, batch: Batch) -> dict[str, torch.Tensor]:
@@ -158,7 +158,7 @@ def test_of_a_series_only_what_was_observed_counts(objective: str) -> None:
 def test_a_series_with_nothing_observed_has_no_loss_and_no_gradient(objective: str) -> None:
     task = task_of("series", objective)
     batch = batch_of("series")
-    inputs = inputs_of(task, batch._replace(values=torch.zeros_like(batch.values)))
+    inputs = inputs_of(task, batch.replace(values=torch.zeros_like(batch.values)))
     losses = task.losses(**inputs)
     assert losses.tolist() == [0.0, 0.0]
     losses.sum().backward()

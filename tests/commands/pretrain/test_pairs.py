@@ -18,7 +18,7 @@ from medfm_cli.commands.pretrain.objectives.clip import Clip, clip_losses
 from medfm_cli.commands.pretrain.objectives.options.pairs import TextOptions
 from medfm_cli.commands.pretrain.objectives.pairs import Pairs, negatives
 from medfm_cli.commands.pretrain.objectives.siglip import Siglip, siglip_losses
-from medfm_cli.data.loader import Batch
+from medfm_cli.data.batch import Batch
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.errors import UsageError
 from medfm_cli.models.backbones import build_backbone
@@ -67,7 +67,9 @@ def batch_of(rows: Sequence[int] = range(6)) -> Batch:
     generator = torch.Generator().manual_seed(1)
     images = torch.randint(0, 256, (6, 1, 16, 16), generator=generator, dtype=torch.uint8)
     index = torch.tensor(list(rows))
-    return Batch(images[index], torch.zeros(len(index), dtype=torch.int64), index)
+    return Batch(
+        values=images[index], labels=torch.zeros(len(index), dtype=torch.int64), rows=index
+    )
 
 
 def random_of(count: int = 6, step: int = 0) -> StepRandom:

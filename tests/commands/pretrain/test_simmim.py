@@ -13,7 +13,7 @@ from medfm_cli.commands.pretrain.objectives import SimMimOptions
 from medfm_cli.commands.pretrain.objectives.base import Setting
 from medfm_cli.commands.pretrain.objectives.patches import patchify
 from medfm_cli.commands.pretrain.objectives.simmim import SimMim, block_of
-from medfm_cli.data.loader import Batch
+from medfm_cli.data.batch import Batch
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.errors import UsageError
 from medfm_cli.models.backbones import build_backbone
@@ -35,7 +35,8 @@ def inputs_of(task: SimMim, count: int) -> dict[str, torch.Tensor]:
     shape = (count, task.preprocessing.channels, task.preprocessing.size, task.preprocessing.size)
     images = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
     random = StepRandom(seed=0, step=0, batch=count, device=torch.device("cpu"))
-    return task.plain_inputs(Batch(images, torch.zeros(count), torch.arange(count)), random)
+    batch = Batch(values=images, labels=torch.zeros(count), rows=torch.arange(count))
+    return task.plain_inputs(batch, random)
 
 
 def test_blocks_of_two_patches_are_hidden_together() -> None:
@@ -168,7 +169,11 @@ def test_every_weight_gets_a_gradient() -> None:
 
 def test_pictures_go_into_the_report(tmp_path: Path) -> None:
     task = simmim()
-    batch = Batch(torch.zeros(2, 1, 32, 32, dtype=torch.uint8), torch.zeros(2), torch.arange(2))
+    batch = Batch(
+        values=torch.zeros(2, 1, 32, 32, dtype=torch.uint8),
+        labels=torch.zeros(2),
+        rows=torch.arange(2),
+    )
     random = StepRandom(seed=0, step=0, batch=2, device=torch.device("cpu"))
     (figure,) = task.pictures(batch, ["a", "b"], random, toy_run(tmp_path))
     assert (tmp_path / figure.path).stat().st_size > 1000  # type: ignore[union-attr]
