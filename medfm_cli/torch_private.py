@@ -32,7 +32,8 @@ def shared_storage(nbytes: int) -> torch.UntypedStorage:
     """
     import torch
 
-    return torch.UntypedStorage._new_shared(nbytes)  # type: ignore[no-untyped-call]
+    storage: torch.UntypedStorage = torch.UntypedStorage._new_shared(nbytes)  # type: ignore[no-untyped-call]
+    return storage
 
 
 def end_workers(iterator: Any) -> None:
