@@ -214,7 +214,7 @@ def _blocks(
             modality=source.modality,
             classes=source.classes,
             licences=source.licences,
-            oldest=recipe.deidentify.oldest if recipe.deidentify.on else None,
+            deidentify=recipe.deidentify,
         )
         for number, (name, plan, source) in enumerate(zip(names, planned, sources, strict=True))
     ]

@@ -24,6 +24,7 @@ from medfm_cli.data.manifest import (
     SAMPLES_SCHEMA,
     SPLITS,
     content_version,
+    with_all_columns,
 )
 from medfm_cli.errors import DataError
 from medfm_cli.runs.artefacts import find
@@ -211,7 +212,7 @@ def _read_manifest(root: Path, card: DatasetCard) -> pa.Table:
             f"{path} is damaged or was changed: it is not the manifest that the card describes",
             hint=DAMAGED_HINT,
         )
-    table = _read_parquet(path)
+    table = with_all_columns(_read_parquet(path))
     if not table.schema.equals(SAMPLES_SCHEMA):
         raise DataError(
             f"{path} does not have the columns of this version of medfm",

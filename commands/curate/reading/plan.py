@@ -30,6 +30,7 @@ from medfm_cli.data.card import Cutting
 from medfm_cli.readers import ReadOptions, Unreadable, candidate_readers, sniff
 from medfm_cli.runs import Run
 from medfm_cli.runs.machine import usable_cpus
+from medfm_cli.samples.attributes import table_attributes
 from medfm_cli.version import __version__
 
 UNITS = ("checkpoints", "units")
@@ -247,6 +248,7 @@ def _format(block: Planned) -> dict[str, Any]:
     if block.notes.table is not None:
         return keys.format
     words = ("subject", "study", "site", "time", "age", "sex", "text")
+    words += tuple(item.name for item in table_attributes() if item.name in type(keys).model_fields)
     said = {word: getattr(keys, word) for word in words} | {"label": keys.label_spec().column}
     named = {word: name for word, name in said.items() if name not in ("auto", "none", "folders")}
     return named | keys.format

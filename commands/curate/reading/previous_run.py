@@ -27,8 +27,8 @@ from medfm_cli.commands.curate.reading.staging import (
     PASSING,
     WITHDRAWN,
     Entry,
-    Found,
-    Refused,
+    ItemRecord,
+    RejectedRecord,
     Spool,
     Stored,
     Unit,
@@ -88,7 +88,7 @@ class Earlier:
         self._sound: dict[str, bool] = {}
         self._spool = spool
         self._scratch = scratch
-        self._unit: tuple[int, list[Found | Refused]] = (-1, [])
+        self._unit: tuple[int, list[ItemRecord | RejectedRecord]] = (-1, [])
         scratch.unlink(missing_ok=True)
         self._db = sqlite3.connect(scratch, isolation_level=None)
         scratch.chmod(0o600)
@@ -163,19 +163,19 @@ class Earlier:
         self._db.executemany("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", _samples(manifest))
         self._db.execute("CREATE INDEX samples_content ON samples (content, suffix)")
 
-    def _rows(self, unit: int, entry: int) -> list[Found | Refused]:
+    def _rows(self, unit: int, entry: int) -> list[ItemRecord | RejectedRecord]:
         """The rows of an entry; neighbours are asked for one after the other."""
         if self._unit[0] != unit:
             self._unit = unit, list(self._spool.load(unit))
         return [row for row in self._unit[1] if row.entry == entry]
 
-    def _can_give(self, row: Found | Refused, sources: tuple[str, str]) -> bool:
-        if isinstance(row, Refused):
+    def _can_give(self, row: ItemRecord | RejectedRecord, sources: tuple[str, str]) -> bool:
+        if isinstance(row, RejectedRecord):
             return row.step != WITHDRAWN and not row.reason.startswith(PASSING)
         return all(self._member_places(row, part, sources) for part in row.parts)
 
     def _member_places(
-        self, row: Found, part: Stored, sources: tuple[str, str]
+        self, row: ItemRecord, part: Stored, sources: tuple[str, str]
     ) -> tuple[str, list[tuple[int, int]]] | None:
         """Shard, offsets and lengths of a part's members, where the shards hold just these.
 
@@ -197,15 +197,19 @@ class Earlier:
         return None
 
     def _taken(
-        self, row: Found | Refused, index: int, sources: tuple[str, str], writer: UnitWriter
-    ) -> Found | Refused:
-        if isinstance(row, Refused):
+        self,
+        row: ItemRecord | RejectedRecord,
+        index: int,
+        sources: tuple[str, str],
+        writer: UnitWriter,
+    ) -> ItemRecord | RejectedRecord:
+        if isinstance(row, RejectedRecord):
             return replace(row, entry=index)
         parts = [self._copied(row, part, sources, writer) for part in row.parts]
         return replace(row, entry=index, parts=parts)
 
     def _copied(
-        self, row: Found, part: Stored, sources: tuple[str, str], writer: UnitWriter
+        self, row: ItemRecord, part: Stored, sources: tuple[str, str], writer: UnitWriter
     ) -> Stored:
         found = self._member_places(row, part, sources)
         if found is None or not self._is_sound(found[0]):

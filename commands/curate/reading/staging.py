@@ -11,14 +11,14 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
 from medfm_cli.commands.curate.annotations import Ref
 from medfm_cli.runs.atomic import sync_folder, write_text
+from medfm_cli.samples.attributes import Attributes
 
-FORMAT = 3
 WITHDRAWN = "withdrawn"
 """The step of what is left out because its subject wants it so; nothing but its number is kept."""
 PASSING = ("reading it crashed", "reading it took", "reading took", "it needs more memory")
@@ -97,10 +97,14 @@ class Stored:
     offset: int
     lengths: dict[str, int]
 
+    def values(self) -> list[Any]:
+        """The fields in their order."""
+        return [getattr(self, name) for name in self.__slots__]
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An item that was read and is good, with what its own file says of it.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemRecord(Attributes):
+    """An item that was read and is good, with what its own file says of it (`Attributes`).
 
     `subject`, `study` and `site` are pseudonyms, `marks` keyed marks of the identifiers that were
     seen; `facts`, `meta` and `turns` are JSON.
@@ -124,13 +128,7 @@ class Found:
     subject: str | None
     study: str | None
     site: str | None
-    modality: str
-    anatomy: str
     time: str
-    age: float | None
-    sex: str
-    label: str | None
-    labels: list[str] | None
     split: str | None
     text: str
     turns: str
@@ -144,9 +142,24 @@ class Found:
             return f"#{self.part}"
         return f"#{self.frame}" if '"frame"' in self.facts else ""
 
+    @classmethod
+    def from_values(cls, values: list[Any]) -> Self:
+        """The record whose fields, in their order, are these."""
+        fields = dict(zip(ITEM_FIELDS, values, strict=True))
+        return cls(**fields | {"parts": [Stored(*part) for part in fields["parts"]]})
+
+    def values(self) -> list[Any]:
+        """The fields in their order (`dataclasses.astuple` copies all that is in them)."""
+        values = {name: getattr(self, name) for name in ITEM_FIELDS}
+        return list((values | {"parts": [part.values() for part in self.parts]}).values())
+
+
+ITEM_FIELDS = tuple(item.name for item in fields(ItemRecord))
+"""What stands in a staged row, in this order."""
+
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RejectedRecord:
     """A file, or the rest of one from `frame` on, that gives no sample."""
 
     entry: int
@@ -181,29 +194,31 @@ class Spool:
         try:
             with self.rows_path(unit.number).open(encoding="utf-8") as file:
                 head = json.loads(file.readline())
-            if head["format"] != FORMAT or head["mark"] != self.mark:
-                return False
-            if head["entries"] != _entries(unit):
+            if not self._is_current(head) or head["entries"] != _entries(unit):
                 return False
             return packed or self.payload_path(unit.number).stat().st_size == head["bytes"]
         except (OSError, ValueError, KeyError):
             return False
 
-    def load(self, number: int) -> Iterator[Found | Refused]:
+    def load(self, number: int) -> Iterator[ItemRecord | RejectedRecord]:
         """The rows of a finished unit."""
         with self.rows_path(number).open(encoding="utf-8") as file:
             next(file)
             for line in file:
                 kind, values = json.loads(line)
-                yield _found(values) if kind == "found" else Refused(*values)
+                yield ItemRecord.from_values(values) if kind == "item" else RejectedRecord(*values)
 
     def heads(self) -> Iterator[tuple[int, int, list[str]]]:
         """Number, first entry and the entries' keys of every unit that was made under the mark."""
         for path in sorted(self.folder.glob("*.jsonl")):
             with suppress(OSError, ValueError, KeyError), path.open(encoding="utf-8") as file:
                 head = json.loads(file.readline())
-                if (head["format"], head["mark"]) == (FORMAT, self.mark):
+                if self._is_current(head):
                     yield int(path.stem), head["entries"][0], head["keys"]
+
+    def _is_current(self, head: dict[str, Any]) -> bool:
+        """Whether a unit was made under these settings, and its rows have the fields of today."""
+        return bool(head["fields"] == list(ITEM_FIELDS) and head["mark"] == self.mark)
 
     def withdraw(self, number: int, items: set[tuple[Any, ...]], reason: str) -> None:
         """Put bare refusals in the place of items (entry, frame and part) in a finished unit."""
@@ -211,9 +226,9 @@ class Spool:
         with path.open(encoding="utf-8") as file:
             lines = [next(file)]
         for row in self.load(number):
-            kept: Found | Refused = row
-            if isinstance(row, Found) and (row.entry, row.frame, row.part) in items:
-                kept = Refused(row.entry, row.frame, "", WITHDRAWN, reason)
+            kept: ItemRecord | RejectedRecord = row
+            if isinstance(row, ItemRecord) and (row.entry, row.frame, row.part) in items:
+                kept = RejectedRecord(row.entry, row.frame, "", WITHDRAWN, reason)
             lines.append(_line(kept) + "\n")
         write_text(path, "".join(lines))
 
@@ -245,10 +260,10 @@ class UnitWriter:
             self._file.write(data)
         return offset
 
-    def add(self, row: Found | Refused) -> None:
+    def add(self, row: ItemRecord | RejectedRecord) -> None:
         """Add a row."""
-        self.found += isinstance(row, Found)
-        self.refused += isinstance(row, Refused)
+        self.found += isinstance(row, ItemRecord)
+        self.refused += isinstance(row, RejectedRecord)
         self._rows.append(_line(row))
 
     def __enter__(self) -> Self:
@@ -267,7 +282,7 @@ class UnitWriter:
         self._file.flush()
         os.fsync(self._file.fileno())
         head: dict[str, Any] = {
-            "format": FORMAT,
+            "fields": ITEM_FIELDS,
             "mark": self.spool.mark,
             "entries": _entries(self.unit),
             "keys": [entry.key for entry in self.unit.entries],
@@ -304,26 +319,12 @@ class Now:
             self._path.unlink(missing_ok=True)
 
 
-def _values(row: Found | Refused) -> list[Any]:
-    """The fields of a row in their order (`dataclasses.astuple` copies all that is in them)."""
-    values = [getattr(row, name) for name in row.__slots__]
-    if isinstance(row, Found):
-        place = row.__slots__.index("parts")
-        values[place] = [[getattr(p, name) for name in p.__slots__] for p in row.parts]
-    return values
-
-
-def _line(row: Found | Refused) -> str:
-    kind = "found" if isinstance(row, Found) else "refused"
-    return json.dumps([kind, _values(row)], separators=(",", ":"))
+def _line(row: ItemRecord | RejectedRecord) -> str:
+    if isinstance(row, ItemRecord):
+        return json.dumps(["item", row.values()], separators=(",", ":"))
+    return json.dumps(["refused", astuple(row)], separators=(",", ":"))
 
 
 def _entries(unit: Unit) -> list[int]:
     """The range of entries that a unit covers; it says whether a unit was cut the same way."""
     return [unit.entries[0].index, unit.entries[-1].index]
-
-
-def _found(values: list[Any]) -> Found:
-    place = Found.__slots__.index("parts")
-    values[place] = [Stored(*stored) for stored in values[place]]
-    return Found(*values)

@@ -34,9 +34,9 @@ from medfm_cli.commands.curate.quality.check import mend, refusal
 from medfm_cli.commands.curate.reading.cutting import PartOf, cut_content
 from medfm_cli.commands.curate.reading.staging import (
     Entry,
-    Found,
+    ItemRecord,
     Now,
-    Refused,
+    RejectedRecord,
     Spool,
     Stored,
     Unit,
@@ -47,6 +47,7 @@ from medfm_cli.commands.curate.tables.columns import age_of, sex_name
 from medfm_cli.data.card import Cutting
 from medfm_cli.readers import Item, ReadOptions, Unreadable, sniff
 from medfm_cli.readers.item import Turn
+from medfm_cli.samples.attributes import attributes_of
 from medfm_cli.samples.content import Content, Image2D, Video, Volume, content_sha
 from medfm_cli.samples.payload import encode
 
@@ -107,7 +108,7 @@ def read_unit(unit: Unit, settings: Settings) -> tuple[int, int]:
         for entry in unit.entries:
             now.at(entry.index)
             if entry.index in unit.skip:
-                writer.add(Refused(entry.index, 0, "", "read", unit.skip[entry.index]))
+                writer.add(RejectedRecord(entry.index, 0, "", "read", unit.skip[entry.index]))
             else:
                 _read_entry(entry, settings, writer)
     return writer.found, writer.refused
@@ -130,7 +131,7 @@ def _read_entry(entry: Entry, settings: Settings, writer: UnitWriter) -> None:
                 if item is None:
                     return
                 if isinstance(item, Unreadable):  # one of many
-                    writer.add(Refused(entry.index, frame, sha, item.step, item.reason))
+                    writer.add(RejectedRecord(entry.index, frame, sha, item.step, item.reason))
                 else:
                     frame = item.frame
                     _keep(item, entry, sha, settings, writer)
@@ -147,7 +148,7 @@ def _read_entry(entry: Entry, settings: Settings, writer: UnitWriter) -> None:
         raise
     except Exception as error:  # nor may what a step makes of odd content lose the other files
         step, reason = "read", f"it could not be taken in ({type(error).__name__})"
-    writer.add(Refused(entry.index, frame, sha, step, reason))
+    writer.add(RejectedRecord(entry.index, frame, sha, step, reason))
 
 
 def _items(entry: Entry, settings: Settings) -> Iterator[Item | Unreadable]:
@@ -176,13 +177,13 @@ def _keep(item: Item, entry: Entry, sha: str, settings: Settings, writer: UnitWr
     block, names = settings.blocks[entry.block], settings.pseudonyms
     item = apply_annotations(told(item, entry.said), entry.refs, block.label_kind)
     if reason := refusal(item.content, settings.quality):
-        writer.add(Refused(entry.index, item.frame, sha, "quality", reason))
+        writer.add(RejectedRecord(entry.index, item.frame, sha, "quality", reason))
         return
     content, remarks = mend(item.content, settings.quality)
     item = replace(item, content=content, notes=(*item.notes, *remarks))
     scrubbed = scrub(item, settings.deidentify, names)
     if scrubbed.reason:
-        writer.add(Refused(entry.index, item.frame, sha, "deidentify", scrubbed.reason))
+        writer.add(RejectedRecord(entry.index, item.frame, sha, "deidentify", scrubbed.reason))
         return
     item = scrubbed.item
     facts = dict(item.facts)
@@ -201,7 +202,7 @@ def _keep(item: Item, entry: Entry, sha: str, settings: Settings, writer: UnitWr
         facts["reduced_from"] = [height, width]
     seen = fingerprint(item.content)
     writer.add(
-        Found(
+        ItemRecord(
             entry=entry.index,
             frame=item.frame,
             part=item.part,
@@ -220,18 +221,13 @@ def _keep(item: Item, entry: Entry, sha: str, settings: Settings, writer: UnitWr
             subject=names.of_person(item.subject),
             study=names.of("study", item.study) if item.study else None,
             site=names.of("site", item.site) if item.site else None,
-            modality=item.modality,
-            anatomy=item.anatomy,
             time=item.time or "",
-            age=item.age,
-            sex=item.sex,
-            label=item.label,
-            labels=item.labels,
             split=item.split,
             text=item.text,
             turns=to_json([[t.question, t.answer, t.facts] for t in item.turns]),
             notes=[*item.notes, *scrubbed.notes],
             marks=sorted(scrubbed.marks),
+            **attributes_of(item),
         )
     )
 

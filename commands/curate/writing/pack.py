@@ -17,16 +17,19 @@ from typing import Any, Self
 
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.reading.staging import Spool, Stored
-from medfm_cli.data.manifest import SPLITS, Sample
+from medfm_cli.data.manifest import SAMPLE_COLUMNS, SPLITS, Sample
 from medfm_cli.data.shards import Location, Shard, ShardWriter, member_places
 from medfm_cli.errors import RunFailed
 from medfm_cli.runs.atomic import write_text
+from medfm_cli.samples.fields import RecordField
 
 _RANK = " ".join(f"WHEN '{split}' THEN {rank}" for rank, split in enumerate(SPLITS))
 _ORDER = (
     f"SELECT * FROM items WHERE fate = 'kept' "  # noqa: S608
     f"ORDER BY CASE split {_RANK} END, content_sha, id"
 )
+_OF_ITEM = [column for column in SAMPLE_COLUMNS if column.column.source == "item"]
+_OF_PART = [column for column in SAMPLE_COLUMNS if column.column.source == "part"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,41 +80,33 @@ class Piece:
 
     def sample(self, place: Location, lengths: dict[str, int]) -> Sample:
         """The row of the manifest."""
-        row, part = self.row, self.part
+        row = self.row
+        copied: dict[str, Any] = {c.name: _value(row[c.name], c) for c in _OF_ITEM}
+        copied |= {c.name: _value(getattr(self.part, c.name), c) for c in _OF_PART}
         return Sample(
             sample_id=self.sample_id,
             image_id=self.image_id,
             subject_id=row["subject"],
             study_id=row["study"],
-            site=row["site"],
-            split=row["split"],
-            client=row["client"],
             origin=self.origin,
-            kind=part.kind,
-            modality=row["modality"],
-            anatomy=row["anatomy"],
-            label=row["label"],
-            labels=None if row["labels"] is None else json.loads(row["labels"]),
-            text=row["text"] or None,
-            turns=_filled(row["turns"]),
-            boxes=_filled(part.boxes),
-            time=row["time"] or None,
-            age=row["age"],
-            sex=row["sex"],
             cluster="" if row["cluster"] is None else f"cluster-{row['cluster']}",
-            shape=part.shape,
-            height=part.height,
-            width=part.width,
-            channels=part.channels,
-            meta=part.meta,
             facts=self.facts(),
-            source=row["source"],
             source_sha256=row["file_sha"],
             shard=place.shard,
             offset=place.offset,
             length=place.length,
             members=_json(member_places(place, lengths)),
+            **copied,
         )
+
+
+def _value(value: Any, column: RecordField) -> Any:
+    """A value of the catalog as the manifest has it: nothing is None, lists are no JSON."""
+    if column.nullable and (value == "" or (value == "[]" and column.name in ("turns", "boxes"))):
+        return None
+    if column.type is list and isinstance(value, str):
+        return json.loads(value)
+    return bool(value) if column.type is bool and value is not None else value
 
 
 def pieces(ledger: Ledger, origins: Sequence[str]) -> Iterator[Piece]:
@@ -338,10 +333,6 @@ class _PayloadReader:
                     hint="run again with --force",
                 ) from None
         return self._open[unit]
-
-
-def _filled(text: str) -> str | None:
-    return None if text in ("", "[]") else text
 
 
 def _json(value: Any) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from medfm_cli.commands.curate.reading.engines.task_payload import Answer, Parcel, Trouble
 from medfm_cli.commands.curate.reading.pool import Pool
-from medfm_cli.commands.curate.reading.staging import Found, Spool, Unit
+from medfm_cli.commands.curate.reading.staging import ItemRecord, Spool, Unit
 from medfm_cli.errors import EnvironmentProblem, RunFailed, Stopped
 
 
@@ -41,7 +41,7 @@ def do(parcel: Parcel) -> Answer:
     spool = Spool(Path(parcel.settings.folder), parcel.settings.mark)
     for unit in parcel.units:  # another machine may have done some before it was lost
         if spool.is_done(unit, packed=False):
-            rows = [isinstance(row, Found) for row in spool.load(unit.number)]
+            rows = [isinstance(row, ItemRecord) for row in spool.load(unit.number)]
             done.append((unit.number, sum(rows), len(rows) - sum(rows)))
         else:
             todo.append(unit)

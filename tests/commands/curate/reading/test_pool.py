@@ -14,7 +14,7 @@ from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.commands.curate.options.quality import Quality
 from medfm_cli.commands.curate.reading import pool as pool_module
 from medfm_cli.commands.curate.reading.pool import Pool, Work
-from medfm_cli.commands.curate.reading.staging import Entry, Refused, Spool, Unit
+from medfm_cli.commands.curate.reading.staging import Entry, RejectedRecord, Spool, Unit
 from medfm_cli.commands.curate.reading.worker import BlockSettings, Settings, read_unit
 from medfm_cli.data import Cutting
 from medfm_cli.errors import Stopped
@@ -47,7 +47,7 @@ def refusals(folder: Path, work: list[Unit]) -> dict[str, str]:
     spool = Spool(folder, "m")
     names = {entry.index: entry.name for unit in work for entry in unit.entries}
     rows = [row for unit in work for row in spool.load(unit.number)]
-    refused = [row for row in rows if isinstance(row, Refused)]
+    refused = [row for row in rows if isinstance(row, RejectedRecord)]
     assert len(rows) == len(names)
     return {names[row.entry]: row.reason for row in refused}
 
