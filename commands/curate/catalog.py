@@ -1,7 +1,7 @@
 """The books of a run on disk: every file, every sample, every decision, one row each (SQLite).
 
 Steps read with streaming queries and write with updates, so that memory does not grow with the
-number of samples. The ledger is scratch: it is rebuilt from the spool by every try of a run and
+number of samples. The ledger is scratch: it is rebuilt from the staging by every try of a run and
 trusted by none, so nothing in it needs to survive a crash.
 """
 
@@ -25,10 +25,10 @@ CHUNK = 2000
 CACHE_KB = 16384
 NOTED = (
     *("subject", "study", "site", "split", "time", "text", "turns"),
-    *(item.name for item in record_fields(Attributes) if item.type is not list),
+    *(item.name for item in record_fields(Attributes) if item.kind is not list),
 )
-"""What a note can say; empty text where nothing is said."""
-_SAID = ", ".join(
+"""What a note can say; empty text where nothing is stated."""
+_NOTED_COLUMNS = ", ".join(
     [f"{name} TEXT NOT NULL DEFAULT ''" for name in NOTED]
     + ["row INTEGER NOT NULL DEFAULT -1", "shared INTEGER NOT NULL DEFAULT 0"]
     + ["torn INTEGER NOT NULL DEFAULT 0"]
@@ -51,10 +51,10 @@ CREATE TABLE absent (           -- what tables and annotations say that nothing 
   block INTEGER NOT NULL, name TEXT NOT NULL, reason TEXT NOT NULL
 );
 CREATE TABLE notes (            -- what tables and folders say of a file
-  file INTEGER PRIMARY KEY, {said}
+  file INTEGER PRIMARY KEY, {noted}
 );
 CREATE TABLE patients (         -- what a table says of everything of one patient
-  block INTEGER NOT NULL, patient TEXT NOT NULL, {said},  -- patient: a pseudonym
+  block INTEGER NOT NULL, patient TEXT NOT NULL, {noted},  -- patient: a pseudonym
   PRIMARY KEY (block, patient)
 );
 CREATE TABLE entries (          -- what is read in one go: a file with companions, or a range of it
@@ -139,7 +139,7 @@ _SQL_TYPES = {
 }
 
 
-def create_table(name: str, record: type[Any]) -> str:
+def create_table(name: str, record: type[CatalogItem]) -> str:
     """The SQL that makes the table of a record; its field `id` is the key."""
     return f"CREATE TABLE {name} ({', '.join(map(_column, record_fields(record)))});"
 
@@ -147,12 +147,12 @@ def create_table(name: str, record: type[Any]) -> str:
 def _column(item: RecordField) -> str:
     if item.name == "id":
         return "id INTEGER PRIMARY KEY"
-    column = f"{item.name} {_SQL_TYPES[item.type]}"
+    column = f"{item.name} {_SQL_TYPES[item.kind]}"
     if not item.nullable:
         column += " NOT NULL"
     if item.default is REQUIRED or item.default is None:
         return column
-    default = repr(item.default) if item.type is str else str(+item.default)
+    default = repr(item.default) if item.kind is str else str(+item.default)
     return f"{column} DEFAULT {default}"
 
 
@@ -164,7 +164,9 @@ _INSERT_ITEM = (
 
 
 def _schema() -> str:
-    return _SCHEMA.replace("{said}", _SAID).replace("{items}", create_table("items", CatalogItem))
+    return _SCHEMA.replace("{noted}", _NOTED_COLUMNS).replace(
+        "{items}", create_table("items", CatalogItem)
+    )
 
 
 def _json(value: list[str]) -> str:

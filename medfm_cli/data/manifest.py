@@ -158,7 +158,7 @@ def _schema(columns: Iterable[RecordField]) -> pa.Schema:
         [
             pa.field(
                 item.name,
-                pa.list_(_type(item)) if item.type is list else _type(item),
+                pa.list_(_type(item)) if item.kind is list else _type(item),
                 nullable=item.nullable,
             )
             for item in columns
@@ -167,9 +167,9 @@ def _schema(columns: Iterable[RecordField]) -> pa.Schema:
 
 
 def _type(item: RecordField) -> pa.DataType:
-    if item.item is int:
+    if item.item_kind is int:
         return pa.int32() if item.column.bits == 32 else pa.int64()
-    return {str: pa.string(), float: pa.float64(), bool: pa.bool_()}[item.item]
+    return {str: pa.string(), float: pa.float64(), bool: pa.bool_()}[item.item_kind]
 
 
 SAMPLE_COLUMNS = _in_order(record_fields(Sample))
@@ -216,7 +216,7 @@ class ParquetRows:
     ) -> None:
         """Write all rows (with their columns as attributes).
 
-        `seen` is told every batch of them; `check` may raise before the file gets its name.
+        `seen` is called with every batch of them; `check` may raise before the file gets its name.
         """
         with aside(self.path) as temporary:
             temporary.touch(self.mode)
@@ -233,9 +233,9 @@ class ParquetRows:
 
 
 class ContentVersion:
-    """The sha256 that names a dataset's content, taken while its rows go by.
+    """The sha256 that names a dataset's content, computed while its rows go by.
 
-    It is taken over canonical JSON lines: a head with the label schema and the `FIRST_COLUMNS`,
+    It is computed over canonical JSON lines: a head with the label schema and the `FIRST_COLUMNS`,
     then every row in order without its `LAYOUT`; attributes added later follow by name where they
     are not at their default. It depends neither on pyarrow nor on how payloads are packed.
     """

@@ -47,16 +47,16 @@ class RecordField:
 
     Attributes:
         name: of the field.
-        type: `str`, `int`, `float`, `bool`, `bytes` or `list`.
-        item: the type of a list's items, else the same as `type`.
+        kind: `str`, `int`, `float`, `bool`, `bytes` or `list`.
+        item_kind: the type of a list's items, else the same as `kind`.
         nullable: whether it may be None.
         default: its value where none is given, or `REQUIRED`.
         column: what else is known of it.
     """
 
     name: str
-    type: type
-    item: type
+    kind: type
+    item_kind: type
     nullable: bool
     default: Any
     column: Column

@@ -79,15 +79,15 @@ def test_every_attribute_is_documented_and_may_be_absent() -> None:
 
 
 def test_fields_are_as_their_class_defines_them() -> None:
-    @dataclass(kw_only=True)
+    @dataclass(frozen=True, kw_only=True)
     class Toy(Attributes):
         name: Annotated[str, Column(doc="A name.")]
         sizes: list[int] | None = None
 
     name, sizes = record_fields(Toy)[-2:]
-    assert (name.type, name.nullable, name.default) == (str, False, REQUIRED)
+    assert (name.kind, name.nullable, name.default) == (str, False, REQUIRED)
     assert name.column.doc == "A name."
-    assert (sizes.type, sizes.item, sizes.nullable, sizes.default) == (list, int, True, None)
+    assert (sizes.kind, sizes.item_kind, sizes.nullable, sizes.default) == (list, int, True, None)
 
 
 def test_a_field_that_no_table_can_hold_is_a_bug() -> None:

@@ -41,7 +41,7 @@ _CHUNK = 2048
 _PLACE = ("kind", "meta", "shard", "offset", "length")
 _WORDS = (
     *("label", "modality", "anatomy", "source"),
-    *(item.name for item in table_attributes() if item.type is str),
+    *(item.name for item in table_attributes() if item.kind is str),
 )
 """Columns that are searched for known identifiers only."""
 

@@ -1,6 +1,6 @@
 """Every item with all that is known of it: its own file, the table's row, the recipe.
 
-The rows of the spool go by one at a time and become rows of the ledger.
+Staged records go by one at a time and become rows of the catalog.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from medfm_cli.commands.curate.deidentify.technical_attributes import harmless
 from medfm_cli.commands.curate.metadata.file_metadata import SourceMetadata
 from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.commands.curate.options.source import SourceKeys
-from medfm_cli.commands.curate.reading.staging import WITHDRAWN, ItemRecord, RejectedRecord, Spool
+from medfm_cli.commands.curate.reading.staging import WITHDRAWN, ItemRecord, RejectedRecord, Staging
 from medfm_cli.commands.curate.tables.columns import age_of, sex_name
 from medfm_cli.errors import DataError
 from medfm_cli.samples.attributes import (
@@ -38,14 +38,14 @@ _PATIENT = "SELECT * FROM patients WHERE block = ? AND patient = ?"
 
 
 @dataclass(frozen=True)
-class Block:
-    """One source as the joiner needs to know it.
+class SourceInfo:
+    """One source, as the join needs to know it.
 
     Attributes:
         number: of the block.
         name: in a mixture, else empty.
         keys: what the recipe says of it.
-        notes: what tables and folders say.
+        metadata: what tables and folders say.
         official: whether splits of the source are looked at.
         keep_paths: whether file names stay readable.
         modality, classes, licences: what is known of the source beforehand.
@@ -55,7 +55,7 @@ class Block:
     number: int
     name: str
     keys: SourceKeys
-    notes: SourceMetadata
+    metadata: SourceMetadata
     official: bool
     keep_paths: bool
     modality: str
@@ -65,7 +65,7 @@ class Block:
 
 
 @dataclass
-class Joined:
+class JoinSummary:
     """What happened to the labels.
 
     Attributes:
@@ -80,18 +80,18 @@ class Joined:
 
 
 def join(
-    ledger: Ledger, spool: Spool, units: int, blocks: Sequence[Block], names: Pseudonyms
-) -> Joined:
-    """Bring all rows of the spool into the ledger.
+    ledger: Ledger, staging: Staging, units: int, blocks: Sequence[SourceInfo], names: Pseudonyms
+) -> JoinSummary:
+    """Bring all staged records into the catalog.
 
     Raises:
-        DataError: labels are asked from a field that no item has, or from a table that names none.
+        DataError: labels are configured from a field that no item has, or a table names no item.
     """
-    joined = Joined()
+    joined = JoinSummary()
     joiners = [_Joiner(ledger, block, names, joined) for block in blocks]
     ledger.execute("SAVEPOINT joining")
     number = 0
-    for unit, row, entry in _rows(ledger, spool, units):
+    for unit, row, entry in _rows(ledger, staging, units):
         joiner = joiners[entry["block"]]
         if isinstance(row, RejectedRecord):
             ledger.execute(_REJECT, joiner.rejection(row, entry))
@@ -109,7 +109,7 @@ def join(
 
 
 def _rows(
-    ledger: Ledger, spool: Spool, units: int
+    ledger: Ledger, staging: Staging, units: int
 ) -> Iterator[tuple[int, ItemRecord | RejectedRecord, sqlite3.Row]]:
     """The rows of all units, each with its entry's file, block and name."""
     sql = (
@@ -118,11 +118,11 @@ def _rows(
     )
     entry: sqlite3.Row | None = None
     for unit in range(units):
-        for row in spool.load(unit):
+        for row in staging.load(unit):
             if entry is None or entry["number"] != row.entry:
                 entry = ledger.db.execute(sql, (row.entry,)).fetchone()
             if entry is None:
-                raise RuntimeError("the spool holds a file that the ledger does not list")
+                raise RuntimeError("a staged file is not in the catalog")
             yield unit, row, entry
 
 
@@ -162,18 +162,20 @@ class _Labels:
 class _Joiner:
     """Joins what is known of the items of one block."""
 
-    def __init__(self, ledger: Ledger, block: Block, names: Pseudonyms, joined: Joined) -> None:
+    def __init__(
+        self, ledger: Ledger, block: SourceInfo, names: Pseudonyms, joined: JoinSummary
+    ) -> None:
         self.ledger = ledger
         self.block = block
         self.keys = block.keys
-        self.notes = block.notes
+        self.metadata = block.metadata
         self.names = names
         self.joined = joined
         spec = block.keys.label_spec()
         self.field = spec.field
         self.classes = {str(raw): name for raw, name in spec.classes.items()}
         self.drop = {str(raw) for raw in spec.drop}
-        self.items = self.asked = self.matched = 0
+        self.items = self.labelled = self.matched = 0
 
     def rejection(self, row: RejectedRecord, entry: sqlite3.Row) -> dict[str, Any]:
         """A row of `refused`."""
@@ -233,28 +235,28 @@ class _Joiner:
         )
 
     def check(self) -> None:
-        """See that labels were found where they were said to be.
+        """Check that labels were found where the recipe says they are.
 
         Raises:
             DataError: they were not.
         """
-        if self.field and self.items and not self.asked:
+        if self.field and self.items and not self.labelled:
             raise self._no_field()
-        if self.notes.patients and self.items and not self.matched:
+        if self.metadata.patients and self.items and not self.matched:
             raise DataError(
-                f"'{self.notes.table}' names neither a file of the source nor a patient in the "
+                f"'{self.metadata.table}' names neither a file of the source nor a patient in the "
                 "headers of its files",
                 hint="name the column with the files with labels.files, or use another table",
             )
 
     def _note(self, row: ItemRecord, file: int) -> dict[str, Any]:
         """What tables and folders say of an item's file, else of its patient."""
-        found = self.ledger.db.execute(_NOTE, (file,)).fetchone()
-        if found is None and row.subject is not None and self.notes.patients:
+        row_of_table = self.ledger.db.execute(_NOTE, (file,)).fetchone()
+        if row_of_table is None and row.subject is not None and self.metadata.patients:
             key = (self.block.number, row.subject)
-            found = self.ledger.db.execute(_PATIENT, key).fetchone()
-            self.matched += found is not None
-        return dict(found) if found else {}
+            row_of_table = self.ledger.db.execute(_PATIENT, key).fetchone()
+            self.matched += row_of_table is not None
+        return dict(row_of_table) if row_of_table else {}
 
     def _source(self, name: str) -> str:
         """How the manifest calls a file."""
@@ -262,7 +264,7 @@ class _Joiner:
 
     def _raw_labels(self, row: ItemRecord, note: dict[str, Any]) -> list[str]:
         """The labels as the source writes them."""
-        origin = self.notes.origin
+        origin = self.metadata.origin
         if origin in ("table", "folders"):
             return [note["label"]] if note.get("label") else []
         if origin == "own":
@@ -281,7 +283,7 @@ class _Joiner:
         if note.get("torn") and note.get("label"):
             raws, self.joined.torn = [], self.joined.torn + 1
         self.items += 1
-        self.asked += bool(raws)
+        self.labelled += bool(raws)
         for raw in raws:
             if raw in self.drop:
                 return _Labels(dropped=f"label '{raw}' is in labels.drop")
@@ -289,13 +291,13 @@ class _Joiner:
 
     def _labels(self, raws: Sequence[str], row: ItemRecord) -> tuple[str | None, list[str] | None]:
         """The one label, or the several ones."""
-        several = self.notes.origin == "own" and row.labels is not None
-        found = [(raw, self._class(raw, row)) for raw in raws]
-        self.joined.unlisted.update(raw for raw, name in found if name is None)
-        named = [name for _, name in found if name is not None]
+        several = self.metadata.origin == "own" and row.labels is not None
+        classes = [(raw, self._class(raw, row)) for raw in raws]
+        self.joined.unlisted.update(raw for raw, name in classes if name is None)
+        known = [name for _, name in classes if name is not None]
         if several:
-            return None, named
-        return (named[0] if named else None), None
+            return None, known
+        return (known[0] if known else None), None
 
     def _class(self, raw: str, row: ItemRecord) -> str | None:
         """The class of a raw label; None when the recipe lists classes and this is none of them."""
@@ -308,9 +310,9 @@ class _Joiner:
     def _subject(self, row: ItemRecord, note: dict[str, Any]) -> tuple[str, bool]:
         """The patient's pseudonym; else the study's, the file's or, in a file of many, its own."""
         if self.keys.subject != "none":
-            told = note.get("subject")
-            if told and not is_placeholder(told):
-                return self.names.of("subject", told), True
+            subject = note.get("subject")
+            if subject and not is_placeholder(subject):
+                return self.names.of("subject", subject), True
             if row.subject:
                 return row.subject, True
             study = note.get("study")
@@ -329,7 +331,7 @@ class _Joiner:
         """
         noted = parsed_attributes(lambda name: str(note.get(name, "")))
         noted = harmless(noted, self.block.deidentify) if self.block.deidentify.on else noted
-        if not self.notes.patients:
+        if not self.metadata.patients:
             return noted
         age = age_of(note.get("age", ""))
         if age is not None and self.block.deidentify.on:
@@ -338,18 +340,18 @@ class _Joiner:
         return {n: value for n, value in noted.items() if getattr(row, n) in (None, "")}
 
     def _modality(self, row: ItemRecord, note: dict[str, Any]) -> str:
-        asked = self.keys.modality
-        if asked != "auto" and asked not in self.notes.columns:
-            return modality_name(asked) or asked
-        told = note.get("modality")
-        if told:
-            return modality_name(told) or str(told)
+        configured = self.keys.modality
+        if configured != "auto" and configured not in self.metadata.columns:
+            return modality_name(configured) or configured
+        noted = note.get("modality")
+        if noted:
+            return modality_name(noted) or str(noted)
         return row.modality or self.block.modality
 
     def _anatomy(self, row: ItemRecord, note: dict[str, Any]) -> str:
-        asked = self.keys.anatomy
-        if asked != "auto" and asked not in self.notes.columns:
-            return asked.lower()
+        configured = self.keys.anatomy
+        if configured != "auto" and configured not in self.metadata.columns:
+            return configured.lower()
         return str(note.get("anatomy") or "").lower() or row.anatomy
 
     def _no_field(self) -> DataError:

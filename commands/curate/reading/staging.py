@@ -1,4 +1,4 @@
-"""What reading leaves on disk: for every unit of files its rows and the payloads of its samples.
+"""The staging folder: for every work unit its records, and the payloads of its samples.
 
 A unit is written whole or not at all, so that a killed run finds its finished units again. Rows
 hold pseudonyms only; no identifier of a patient is ever written here.
@@ -37,9 +37,9 @@ class Entry:
         others: paths of the files that are read with it.
         kind: what a group of files is, such as `series`; empty for a single file.
         refs: annotations that are kept in other files.
-        said: what a table says of it, as it is written there: private.
+        table_values: what a table says of it, as it is written there: private.
         key: what it is known by in later runs (see `earlier`), empty where it can change unseen.
-        old: unit and number of an entry of an earlier run that it is taken from.
+        old: unit and number of an entry of an earlier run that it is copied from.
     """
 
     index: int
@@ -53,13 +53,13 @@ class Entry:
     others: tuple[str, ...] = ()
     kind: str = ""
     refs: tuple[Ref, ...] = ()
-    said: dict[str, str] = field(default_factory=dict)
+    table_values: dict[str, str] = field(default_factory=dict)
     key: str = ""
     old: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class WorkUnit:
     """A few files that one process reads in one go; `skip` are those that killed a process."""
 
     number: int
@@ -73,8 +73,8 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A sample in the spool: the whole of an item, or a part of it.
+class StagedPart:
+    """A staged sample: the whole of an item, or a part of it.
 
     Attributes:
         suffix: of its id; empty for the whole.
@@ -120,7 +120,7 @@ class ItemRecord(Attributes):
     width: int
     channels: int
     shape: list[int]
-    parts: list[Stored]
+    parts: list[StagedPart]
     facts: str
     meta: str
     phash: int | None
@@ -146,7 +146,7 @@ class ItemRecord(Attributes):
     def from_values(cls, values: list[Any]) -> Self:
         """The record whose fields, in their order, are these."""
         fields = dict(zip(ITEM_FIELDS, values, strict=True))
-        return cls(**fields | {"parts": [Stored(*part) for part in fields["parts"]]})
+        return cls(**fields | {"parts": [StagedPart(*part) for part in fields["parts"]]})
 
     def values(self) -> list[Any]:
         """The fields in their order (`dataclasses.astuple` copies all that is in them)."""
@@ -169,15 +169,15 @@ class RejectedRecord:
     reason: str
 
 
-class Spool:
-    """The folder of finished units."""
+class Staging:
+    """The folder of finished work units."""
 
     def __init__(self, folder: Path, mark: str) -> None:
         """`mark` names the settings: units made under others do not count."""
         self.folder = folder
         self.mark = mark
 
-    def rows_path(self, number: int) -> Path:
+    def records_path(self, number: int) -> Path:
         """The rows of a unit, one JSON line each, after a line about them all."""
         return self.folder / f"{number:06d}.jsonl"
 
@@ -185,14 +185,14 @@ class Spool:
         """The payloads of a unit, one after the other."""
         return self.folder / f"{number:06d}.bin"
 
-    def now_path(self, number: int) -> Path:
+    def progress_path(self, number: int) -> Path:
         """Which file a process is at, while it works on a unit."""
-        return self.folder / f"{number:06d}.now"
+        return self.folder / f"{number:06d}.progress"
 
-    def is_done(self, unit: Unit, *, packed: bool) -> bool:
+    def is_done(self, unit: WorkUnit, *, packed: bool) -> bool:
         """Whether a unit is finished; once all is packed its payloads are not needed any more."""
         try:
-            with self.rows_path(unit.number).open(encoding="utf-8") as file:
+            with self.records_path(unit.number).open(encoding="utf-8") as file:
                 head = json.loads(file.readline())
             if not self._is_current(head) or head["entries"] != _entries(unit):
                 return False
@@ -202,7 +202,7 @@ class Spool:
 
     def load(self, number: int) -> Iterator[ItemRecord | RejectedRecord]:
         """The rows of a finished unit."""
-        with self.rows_path(number).open(encoding="utf-8") as file:
+        with self.records_path(number).open(encoding="utf-8") as file:
             next(file)
             for line in file:
                 kind, values = json.loads(line)
@@ -222,7 +222,7 @@ class Spool:
 
     def withdraw(self, number: int, items: set[tuple[Any, ...]], reason: str) -> None:
         """Put bare refusals in the place of items (entry, frame and part) in a finished unit."""
-        path = self.rows_path(number)
+        path = self.records_path(number)
         with path.open(encoding="utf-8") as file:
             lines = [next(file)]
         for row in self.load(number):
@@ -238,19 +238,19 @@ class Spool:
             path.unlink()
 
 
-class UnitWriter:
+class WorkUnitWriter:
     """Writes one unit; leaving the `with` block by an error leaves nothing."""
 
-    def __init__(self, spool: Spool, unit: Unit) -> None:
-        self.spool = spool
+    def __init__(self, staging: Staging, unit: WorkUnit) -> None:
+        self.staging = staging
         self.unit = unit
-        self.found = 0
-        self.refused = 0
-        self.seen: dict[str, list[Stored]] = {}
+        self.items = 0
+        self.rejected = 0
+        self.stored: dict[str, list[StagedPart]] = {}
         """What is stored of the contents of this unit by their sha256: copies are stored once."""
         self._rows: list[str] = []
         own = os.urandom(4).hex()  # a process of another machine may have our number
-        self._temporary = spool.folder / f"{unit.number:06d}.bin.{own}.tmp"
+        self._temporary = staging.folder / f"{unit.number:06d}.bin.{own}.tmp"
         self._file = self._temporary.open("wb")
 
     def payload(self, members: Mapping[str, bytes]) -> int:
@@ -262,8 +262,8 @@ class UnitWriter:
 
     def add(self, row: ItemRecord | RejectedRecord) -> None:
         """Add a row."""
-        self.found += isinstance(row, ItemRecord)
-        self.refused += isinstance(row, RejectedRecord)
+        self.items += isinstance(row, ItemRecord)
+        self.rejected += isinstance(row, RejectedRecord)
         self._rows.append(_line(row))
 
     def __enter__(self) -> Self:
@@ -283,20 +283,20 @@ class UnitWriter:
         os.fsync(self._file.fileno())
         head: dict[str, Any] = {
             "fields": ITEM_FIELDS,
-            "mark": self.spool.mark,
+            "mark": self.staging.mark,
             "entries": _entries(self.unit),
             "keys": [entry.key for entry in self.unit.entries],
             "bytes": self._file.tell(),
         }
-        self._temporary.replace(self.spool.payload_path(self.unit.number))
-        sync_folder(self.spool.folder)
+        self._temporary.replace(self.staging.payload_path(self.unit.number))
+        sync_folder(self.staging.folder)
         lines = [json.dumps(head, separators=(",", ":")), *self._rows]
         text = "".join(f"{line}\n" for line in lines)
-        write_text(self.spool.rows_path(self.unit.number), text)
+        write_text(self.staging.records_path(self.unit.number), text)
 
 
-class Now:
-    """Tells the parent which file a process is at. One small file, written over in place: to make
+class ProgressFile:
+    """Says to the parent which file a process is at. One small file, written over in place: to make
     one for each of them would cost more than reading many an image."""
 
     LENGTH = 64
@@ -322,9 +322,9 @@ class Now:
 def _line(row: ItemRecord | RejectedRecord) -> str:
     if isinstance(row, ItemRecord):
         return json.dumps(["item", row.values()], separators=(",", ":"))
-    return json.dumps(["refused", astuple(row)], separators=(",", ":"))
+    return json.dumps(["rejected", astuple(row)], separators=(",", ":"))
 
 
-def _entries(unit: Unit) -> list[int]:
+def _entries(unit: WorkUnit) -> list[int]:
     """The range of entries that a unit covers; it says whether a unit was cut the same way."""
     return [unit.entries[0].index, unit.entries[-1].index]

@@ -125,10 +125,10 @@ def write_croissant(
 
 def _others(root: Path) -> list[dict[str, Any]]:
     """The files for people and tools that lie beside the manifest, where they were written."""
-    found = (("description.json", "application/json"), ("datasheet.md", "text/markdown"))
+    files = (("description.json", "application/json"), ("datasheet.md", "text/markdown"))
     return [
         _file(root, name, name.partition(".")[0], encoding)
-        for name, encoding in found
+        for name, encoding in files
         if (root / name).is_file()
     ]
 
@@ -177,7 +177,7 @@ def _field(records: str, column: RecordField, file: str) -> dict[str, Any]:
         "@id": f"{records}/{column.name}",
         "name": column.name,
         "description": column.column.doc,
-        "dataType": _DATA_TYPES[column.item],
+        "dataType": _DATA_TYPES[column.item_kind],
         "source": {"fileObject": {"@id": file}, "extract": {"column": column.name}},
     }
-    return field | {"repeated": True} if column.type is list else field
+    return field | {"repeated": True} if column.kind is list else field

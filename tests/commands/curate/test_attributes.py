@@ -83,7 +83,7 @@ def test_rows_that_contradict_each_other_give_no_target(tmp_path: Path, curate: 
 def test_a_table_of_patients_fills_what_headers_leave_open(tmp_path: Path, curate: Curate) -> None:
     root = tmp_path / "s"
     for number, side in enumerate(("L", None, None, None)):
-        dicom(root / f"{number}.dcm", noise(number), PatientID=f"P{number}", Laterality=side)
+        dicom(root / f"scan{number}.dcm", noise(number), PatientID=f"P{number}", Laterality=side)
     lines = [f"P{i},{'ab'[i % 2]},right,{10 * i}" for i in range(4)]
     table(root / "labels.csv", "patient_id,diagnosis,laterality,days", *lines)
     done = curate(root, labels="labels.csv", target="days")
