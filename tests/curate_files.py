@@ -13,8 +13,8 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from medfm_cli.commands.curate.reading.staging import Spool, Unit
-from medfm_cli.commands.curate.reading.worker import Settings, read_unit
+from medfm_cli.commands.curate.reading.staging import Staging, WorkUnit
+from medfm_cli.commands.curate.reading.worker import WorkerConfig, read_unit
 
 CT_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 
@@ -77,21 +77,21 @@ def table(path: Path, *lines: str) -> Path:
     return path
 
 
-def crash_on_bad(unit: Unit, settings: Settings) -> tuple[int, int]:
+def crash_on_bad(unit: WorkUnit, settings: WorkerConfig) -> tuple[int, int]:
     """Read a unit, but die of every file called `bad…`, as a broken decoder would."""
     return _read_but(unit, settings, lambda: os._exit(11))
 
 
-def hang_on_bad(unit: Unit, settings: Settings) -> tuple[int, int]:
+def hang_on_bad(unit: WorkUnit, settings: WorkerConfig) -> tuple[int, int]:
     """Read a unit, but never come back from a file called `bad…`."""
     return _read_but(unit, settings, lambda: time.sleep(600))
 
 
-def _read_but(unit: Unit, settings: Settings, harm: Any) -> tuple[int, int]:
-    spool = Spool(Path(settings.folder), settings.mark)
+def _read_but(unit: WorkUnit, settings: WorkerConfig, harm: Any) -> tuple[int, int]:
+    staging = Staging(Path(settings.folder), settings.mark)
     for entry in unit.entries:
         if entry.name.startswith("bad") and entry.index not in unit.skip:
             now = f"[{os.getpid()}, {entry.index}, {time.time()}]"
-            spool.now_path(unit.number).write_text(now, "ascii")
+            staging.progress_path(unit.number).write_text(now, "ascii")
             harm()
     return read_unit(unit, settings)

@@ -1,29 +1,34 @@
 """The books of a run on disk: every file, every sample, every decision, one row each (SQLite).
 
 Steps read with streaming queries and write with updates, so that memory does not grow with the
-number of samples. The ledger is scratch: it is rebuilt from the spool by every try of a run and
+number of samples. The ledger is scratch: it is rebuilt from the staging by every try of a run and
 trusted by none, so nothing in it needs to survive a crash.
 """
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+from medfm_cli.samples.attributes import Attributes
+from medfm_cli.samples.fields import REQUIRED, RecordField, record_fields
 
 CHUNK = 2000
 """Rows that are fetched at a time."""
 CACHE_KB = 16384
 NOTED = (
-    *("label", "subject", "study", "site", "split", "modality", "anatomy"),
-    *("time", "age", "sex", "text", "turns"),
+    *("subject", "study", "site", "split", "time", "text", "turns"),
+    *(item.name for item in record_fields(Attributes) if item.kind is not list),
 )
-"""What a note can say; empty text where nothing is said."""
-_SAID = ", ".join(
+"""What a note can say; empty text where nothing is stated."""
+_NOTED_COLUMNS = ", ".join(
     [f"{name} TEXT NOT NULL DEFAULT ''" for name in NOTED]
     + ["row INTEGER NOT NULL DEFAULT -1", "shared INTEGER NOT NULL DEFAULT 0"]
     + ["torn INTEGER NOT NULL DEFAULT 0"]
@@ -46,10 +51,10 @@ CREATE TABLE absent (           -- what tables and annotations say that nothing 
   block INTEGER NOT NULL, name TEXT NOT NULL, reason TEXT NOT NULL
 );
 CREATE TABLE notes (            -- what tables and folders say of a file
-  file INTEGER PRIMARY KEY, {said}
+  file INTEGER PRIMARY KEY, {noted}
 );
 CREATE TABLE patients (         -- what a table says of everything of one patient
-  block INTEGER NOT NULL, patient TEXT NOT NULL, {said},  -- patient: a pseudonym
+  block INTEGER NOT NULL, patient TEXT NOT NULL, {noted},  -- patient: a pseudonym
   PRIMARY KEY (block, patient)
 );
 CREATE TABLE entries (          -- what is read in one go: a file with companions, or a range of it
@@ -61,23 +66,7 @@ CREATE TABLE entries (          -- what is read in one go: a file with companion
   old_unit INTEGER, old_entry INTEGER     -- where an earlier run has it
 );
 CREATE TABLE marks (mark TEXT PRIMARY KEY) WITHOUT ROWID;  -- of the identifiers that were seen
-CREATE TABLE items (            -- what was read and is good
-  id INTEGER PRIMARY KEY,       -- in the order of the source
-  block INTEGER NOT NULL, file INTEGER NOT NULL, entry INTEGER NOT NULL, unit INTEGER NOT NULL,
-  frame INTEGER NOT NULL, part TEXT NOT NULL, source TEXT NOT NULL DEFAULT '',
-  file_sha TEXT NOT NULL, content_sha TEXT NOT NULL,
-  kind TEXT NOT NULL, height INTEGER NOT NULL, width INTEGER NOT NULL, channels INTEGER NOT NULL,
-  shape TEXT NOT NULL, parts TEXT NOT NULL, facts TEXT NOT NULL, meta TEXT NOT NULL,
-  phash INTEGER, thumb BLOB,
-  subject TEXT NOT NULL, known INTEGER NOT NULL DEFAULT 0,
-  study TEXT NOT NULL, site TEXT NOT NULL, modality TEXT NOT NULL, anatomy TEXT NOT NULL,
-  time TEXT NOT NULL, age REAL, sex TEXT NOT NULL,
-  label TEXT, labels TEXT, official TEXT NOT NULL,
-  text TEXT NOT NULL, turns TEXT NOT NULL, boxes TEXT NOT NULL, notes TEXT NOT NULL,
-  fate TEXT NOT NULL DEFAULT 'kept', step TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '',
-  twin INTEGER, exact INTEGER NOT NULL DEFAULT 0, cluster INTEGER,
-  split TEXT NOT NULL DEFAULT '', client TEXT NOT NULL DEFAULT ''
-);
+{items}
 CREATE TABLE refused (          -- what gave no sample, and why
   entry INTEGER NOT NULL, file INTEGER NOT NULL, block INTEGER NOT NULL, frame INTEGER NOT NULL,
   file_sha TEXT NOT NULL, step TEXT NOT NULL, reason TEXT NOT NULL, source TEXT NOT NULL DEFAULT ''
@@ -88,6 +77,100 @@ _INDEXES = {
     "items": "CREATE INDEX items_sha ON items (content_sha); "
     "CREATE INDEX items_subject ON items (subject); CREATE INDEX items_fate ON items (fate);",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogItem(Attributes):
+    """A row of the table `items`: what was read and is good, and what the steps decide of it.
+
+    `id` counts in the order of the source. `subject`, `study` and `site` are pseudonyms; `known`
+    says that the subject is a patient and no stand-in. `shape`, `parts`, `facts`, `meta`, `turns`,
+    `boxes` and `notes` are JSON. `official` is the split that the source gives, `twin` the item
+    that is kept instead of this duplicate.
+    """
+
+    id: int
+    block: int
+    file: int
+    entry: int
+    unit: int
+    frame: int
+    part: str
+    source: str = ""
+    file_sha: str
+    content_sha: str
+    kind: str
+    height: int
+    width: int
+    channels: int
+    shape: str
+    parts: str
+    facts: str
+    meta: str
+    phash: int | None = None
+    thumb: bytes | None = None
+    subject: str
+    known: bool = False
+    study: str = ""
+    site: str = ""
+    official: str = ""
+    time: str = ""
+    text: str = ""
+    turns: str = ""
+    boxes: str = ""
+    notes: str = "[]"
+    fate: str = "kept"
+    step: str = ""
+    reason: str = ""
+    twin: int | None = None
+    exact: int = 0
+    cluster: int | None = None
+    split: str = ""
+    client: str = ""
+
+
+_SQL_TYPES = {
+    str: "TEXT",
+    int: "INTEGER",
+    bool: "INTEGER",
+    float: "REAL",
+    bytes: "BLOB",
+    list: "TEXT",
+}
+
+
+def create_table(name: str, record: type[CatalogItem]) -> str:
+    """The SQL that makes the table of a record; its field `id` is the key."""
+    return f"CREATE TABLE {name} ({', '.join(map(_column, record_fields(record)))});"
+
+
+def _column(item: RecordField) -> str:
+    if item.name == "id":
+        return "id INTEGER PRIMARY KEY"
+    column = f"{item.name} {_SQL_TYPES[item.kind]}"
+    if not item.nullable:
+        column += " NOT NULL"
+    if item.default is REQUIRED or item.default is None:
+        return column
+    default = repr(item.default) if item.kind is str else str(+item.default)
+    return f"{column} DEFAULT {default}"
+
+
+_ITEM_FIELDS = record_fields(CatalogItem)
+_INSERT_ITEM = (
+    f"INSERT INTO items ({', '.join(item.name for item in _ITEM_FIELDS)}) "  # noqa: S608
+    f"VALUES ({', '.join('?' * len(_ITEM_FIELDS))})"
+)
+
+
+def _schema() -> str:
+    return _SCHEMA.replace("{noted}", _NOTED_COLUMNS).replace(
+        "{items}", create_table("items", CatalogItem)
+    )
+
+
+def _json(value: list[str]) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 class Ledger:
@@ -110,7 +193,7 @@ class Ledger:
         ):
             self.db.execute(f"PRAGMA {pragma}")
         with _disk_errors():
-            self.db.executescript(_SCHEMA.replace("{said}", _SAID))
+            self.db.executescript(_schema())
         path.chmod(0o600)
 
     def __enter__(self) -> Self:
@@ -146,9 +229,10 @@ class Ledger:
                 cursor.close()
 
     def execute(self, sql: str, *args: Any) -> int:
-        """Run a statement; gives how many rows it changed."""
+        """Run a statement; gives how many rows it changed. Named parameters come as one dict."""
         with _disk_errors():
-            return self.db.execute(sql, args).rowcount
+            named = len(args) == 1 and isinstance(args[0], dict)
+            return self.db.execute(sql, args[0] if named else args).rowcount
 
     def many(self, sql: str, rows: Iterable[Iterable[Any]]) -> None:
         """Run a statement for every row of parameters, in one transaction.
@@ -165,6 +249,11 @@ class Ledger:
         names = list(columns)
         marks = ", ".join("?" * len(names))
         self.many(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})", rows)  # noqa: S608
+
+    def add(self, item: CatalogItem) -> None:
+        """Add a row to `items`."""
+        values = [getattr(item, field.name) for field in _ITEM_FIELDS]
+        self.execute(_INSERT_ITEM, *(_json(v) if isinstance(v, list) else v for v in values))
 
     def one(self, sql: str, *args: Any) -> Any:
         """The first column of the first row, None where there is no row."""

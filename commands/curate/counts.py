@@ -6,6 +6,8 @@ import re
 from collections import Counter
 
 from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.errors import DataError, EnvironmentProblem, MedfmError
+from medfm_cli.readers.optional import NEEDS
 
 _ROW = re.compile(r"^(row|line|record) \d+( \(line \d+\))?: ")
 """Which row of a table it was stands in the quarantine; the books count what was wrong with it."""
@@ -65,17 +67,28 @@ class Account:
 
     def reasons(self) -> Counter[tuple[str, str]]:
         """How often something was quarantined, by step and reason."""
-        found: Counter[tuple[str, str]] = Counter()
+        reasons: Counter[tuple[str, str]] = Counter()
         for table, where in (("refused", ""), ("items", "WHERE fate = 'dropped'")):
             sql = f"SELECT step, reason, count(*) FROM {table} {where} GROUP BY step, reason"  # noqa: S608
             for step, reason, count in self.ledger.rows(sql):
-                found[step, _ROW.sub("", reason)] += count
-        return Counter(dict(sorted(found.items(), key=lambda item: (-item[1], item[0]))))
+                reasons[step, _ROW.sub("", reason)] += count
+        return Counter(dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))))
 
     def worst_reasons(self) -> str:
         """The commonest reasons in one line."""
         common = self.reasons().most_common(3)
         return "; ".join(f"{count} × {reason}" for (_, reason), count in common)
+
+    def nothing_kept(self, source: str) -> MedfmError:
+        """The error for a source of which nothing is left."""
+        files = self.counts()["files"]
+        text = f"none of the {files} files in '{source}' gives a sample: {self.worst_reasons()}"
+        ((_, worst), _), *_ = self.reasons().most_common(1) or [(("", ""), 0)]
+        if worst.startswith(NEEDS):
+            return EnvironmentProblem(text, hint=worst.removeprefix(NEEDS))
+        return DataError(
+            text, hint="check the source; 'medfm curate … --dry-run' shows what would be read"
+        )
 
     @property
     def absent(self) -> int:

@@ -1,8 +1,8 @@
 """`medfm curate`: from raw files to a dataset, in steps that each add up.
 
-list → annotate → read (in worker processes, into the spool) → join → deduplicate → split → compare
-→ derive → write → look again → report. What is known of each sample lies in the ledger; no step
-holds them all in memory.
+list → collect metadata → read (in worker processes, into the staging folder) → join → deduplicate →
+split → check contamination → derive → write → rescan → report. What is known of each sample lies in
+the catalog; no step holds all samples in memory.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ from medfm_cli.commands.curate.duplicates.step import Unique, deduplicate
 from medfm_cli.commands.curate.instructions.step import Instructed, instruct
 from medfm_cli.commands.curate.metadata.file_metadata import Resolve
 from medfm_cli.commands.curate.metadata.step import collect_metadata
-from medfm_cli.commands.curate.reading.joining import Block, join
-from medfm_cli.commands.curate.reading.plan import Planned, read_all
-from medfm_cli.commands.curate.reading.staging import Spool
+from medfm_cli.commands.curate.reading.staging import Staging
+from medfm_cli.commands.curate.reading.step import PlannedSource, join, read_all, source_infos
 from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.commands.curate.report.contamination import contaminated_blocks
 from medfm_cli.commands.curate.report.datasheet import responsible_use, write_datasheet
@@ -36,13 +35,13 @@ from medfm_cli.commands.curate.sources.listing import list_files
 from medfm_cli.commands.curate.split.client_summary import Partitioned
 from medfm_cli.commands.curate.split.clients import partition
 from medfm_cli.commands.curate.split.step import Dealt, split
-from medfm_cli.commands.curate.withdrawal import Withdrawn, forget, withdraw
-from medfm_cli.commands.curate.withdrawal import told as withdrawal_told
-from medfm_cli.commands.curate.writing.croissant import write_croissant
-from medfm_cli.commands.curate.writing.linkage import write_linkage
-from medfm_cli.commands.curate.writing.step import write_dataset, write_dicom
-from medfm_cli.errors import DataError, EnvironmentProblem, MedfmError
-from medfm_cli.readers.optional import NEEDS
+from medfm_cli.commands.curate.withdrawal import Withdrawal, erase, report_blocks, withdraw
+from medfm_cli.commands.curate.writing.step import (
+    write_croissant,
+    write_dataset,
+    write_dicom,
+    write_linkage,
+)
 from medfm_cli.runs import Callout, Result, Run
 from medfm_cli.runs.machine import give_back_memory, usable_cpus
 
@@ -51,8 +50,8 @@ UNPACKED = ("checkpoints", "unpacked")
 
 
 @dataclass(frozen=True)
-class Decided:
-    """What the steps found out on the way, for the report."""
+class StepResults:
+    """The results of the steps after reading, for the report."""
 
     unique: Unique
     dealt: Dealt
@@ -80,19 +79,19 @@ def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
     names = _pseudonyms(recipe, public, run)
     planned = _plan(recipe, run, ledger, sources, names)
     reading = read_all(recipe, run, ledger, planned, names)
-    blocks = _blocks(recipe, planned, sources)
-    joined = join(ledger, reading.spool, reading.units, blocks, names)
+    infos = source_infos(recipe, planned, sources)
+    joined = join(ledger, reading.staging, reading.units, infos, names)
     withdrawn = _withdraw(recipe, run, ledger, names)
-    decided = _decide(recipe, run, ledger, reading.spool, names)
-    card = write_dataset(recipe, run, ledger, reading, blocks, names)
+    decided = _decide(recipe, run, ledger, reading.staging, names)
+    card = write_dataset(recipe, run, ledger, reading, infos, names)
     write_linkage(run.path("linkage.parquet"), ledger)
     copies = write_dicom(recipe, run, ledger, names)
     rescanned = _rescan(recipe, run, ledger, names)
     more = {"Contamination": contaminated_blocks(ledger, decided.shared, run)}
     if withdrawn is not None:
-        more["Withdrawal"] = withdrawal_told(withdrawn, ledger, run)
-        forget(ledger, reading.spool)
-    reading.spool.drop_payloads()
+        more["Withdrawal"] = report_blocks(withdrawn, ledger, run)
+        erase(ledger, reading.staging)
+    reading.staging.drop_payloads()
     shutil.rmtree(run.path(*UNPACKED), ignore_errors=True)
     story = Story(
         recipe=recipe,
@@ -108,7 +107,7 @@ def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
         partitioned=decided.partitioned,
         rescanned=rescanned,
         copies=copies,
-        notes=[plan.notes for plan in planned],
+        notes=[plan.metadata for plan in planned],
         more=more,
     )
     _document(story)
@@ -121,23 +120,23 @@ def _plan(
     ledger: Ledger,
     sources: Sequence[Source],
     names: Pseudonyms,
-) -> list[Planned]:
-    """List the files of every source, and what tables, folders and other files say of them."""
+) -> list[PlannedSource]:
+    """List the files of every source, and collect what tables, folders and annotations say."""
     for number, source in enumerate(sources):
         list_files(ledger, source, number, run.path(*UNPACKED, str(number)))
     ledger.index("files")
-    planned: list[Planned] = []
+    planned: list[PlannedSource] = []
     for number, (name, keys) in enumerate(recipe.blocks().items()):
         resolve = _resolver(run, name)
         found = find_annotations(ledger, number)  # first: they are no tables of labels
-        notes = collect_metadata(ledger, number, keys, recipe.split, names, resolve)
-        planned.append(Planned(keys, notes, resolve, found))
+        metadata = collect_metadata(ledger, number, keys, recipe.split, names, resolve)
+        planned.append(PlannedSource(keys, metadata, resolve, found))
     return planned
 
 
 def _withdraw(
     recipe: CurateRecipe, run: Run, ledger: Ledger, names: Pseudonyms
-) -> Withdrawn | None:
+) -> Withdrawal | None:
     """Leave out whoever withdrew, where the recipe names a file of them."""
     if recipe.withdraw is None:
         return None
@@ -145,7 +144,7 @@ def _withdraw(
 
 
 def _result(story: Story, shared: Contaminated) -> Result:
-    """What scripts read; what is amiss is said on the terminal too."""
+    """The result for scripts; warnings of the report are shown on the terminal too."""
     report = sections(story)
     for block in (block for section in report for block in section.blocks):
         if isinstance(block, Callout) and block.kind == "warn":
@@ -172,11 +171,11 @@ def _describe(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Description:
 
 
 def _document(story: Story) -> None:
-    """Write what tells people and other tools about the dataset."""
+    """Write the datasheet for people and the Croissant description for other tools."""
     root = story.run.path("dataset")
     write_datasheet(root, story)
-    told = story.recipe.description or headline(story.account, story.card)
-    write_croissant(root, story.card, description=told, rai=responsible_use(story))
+    description = story.recipe.description or headline(story.account, story.card)
+    write_croissant(root, story.card, description=description, rai=responsible_use(story))
 
 
 def _resolver(run: Run, name: str) -> Resolve:
@@ -187,9 +186,9 @@ def _resolver(run: Run, name: str) -> Resolve:
 
 def _pseudonyms(recipe: CurateRecipe, all_public: bool, run: Run) -> Pseudonyms:
     """The key of this run; made on first use."""
-    asked = recipe.deidentify.secret
-    public = asked == "public" or (asked == "auto" and all_public)
-    if asked == "auto":
+    key_kind = recipe.deidentify.secret
+    public = key_kind == "public" or (key_kind == "auto" and all_public)
+    if key_kind == "auto":
         why = "the source is public" if public else "the source may hold patients' data"
         run.resolve("deidentify.secret", "public" if public else "private", why)
     if public:
@@ -199,50 +198,20 @@ def _pseudonyms(recipe: CurateRecipe, all_public: bool, run: Run) -> Pseudonyms:
     return Pseudonyms(key)
 
 
-def _blocks(
-    recipe: CurateRecipe, planned: Sequence[Planned], sources: Sequence[Source]
-) -> list[Block]:
-    names = list(recipe.blocks())
-    return [
-        Block(
-            number=number,
-            name=name,
-            keys=plan.keys,
-            notes=plan.notes,
-            official=recipe.split.official != "none",
-            keep_paths=_keeps_paths(recipe, source, plan.resolve),
-            modality=source.modality,
-            classes=source.classes,
-            licences=source.licences,
-            oldest=recipe.deidentify.oldest if recipe.deidentify.on else None,
-        )
-        for number, (name, plan, source) in enumerate(zip(names, planned, sources, strict=True))
-    ]
-
-
-def _keeps_paths(recipe: CurateRecipe, source: Source, resolve: Resolve) -> bool:
-    asked = recipe.deidentify.source_paths
-    if asked == "auto":
-        why = "the source is public" if source.public else "file names often hold patients' names"
-        resolve("deidentify.source_paths", "keep" if source.public else "hash", why)
-        return source.public
-    return asked == "keep"
-
-
 def _decide(
-    recipe: CurateRecipe, run: Run, ledger: Ledger, spool: Spool, names: Pseudonyms
-) -> Decided:
+    recipe: CurateRecipe, run: Run, ledger: Ledger, staging: Staging, names: Pseudonyms
+) -> StepResults:
     """Deduplicate, split, compare and derive: everything that needs to see all samples.
 
     Raises:
         DataError: no sample is left.
         EnvironmentProblem: none is left, since an extra is missing.
     """
-    unique = deduplicate(ledger, recipe.deduplicate, spool=spool, threads=usable_cpus())
+    unique = deduplicate(ledger, recipe.deduplicate, staging=staging, threads=usable_cpus())
     give_back_memory()
     account = Account(ledger)
     if not account.counts()["kept"]:
-        raise _nothing(recipe, account)
+        raise account.nothing_kept(recipe.source or ", ".join(recipe.sources))
     hidden = recipe.deidentify.on and recipe.deidentify.dates == "shift"
     dealt = split(ledger, recipe.split, seed=recipe.seed, shifted=hidden)
     how = "official" if dealt.official else f"by {dealt.by}, seed {recipe.seed}"
@@ -261,20 +230,7 @@ def _decide(
         instructed = instruct(ledger, derive.instructions, seed=recipe.seed)
     if derive.clients is not None:
         partitioned = partition(ledger, derive.clients, seed=recipe.seed)
-    return Decided(unique, dealt, shared, instructed, partitioned)
-
-
-def _nothing(recipe: CurateRecipe, account: Account) -> MedfmError:
-    """The error for a source of which nothing is left."""
-    source = recipe.source or ", ".join(recipe.sources)
-    why = account.worst_reasons()
-    text = f"none of the {account.counts()['files']} files in '{source}' gives a sample: {why}"
-    ((_, worst), _), *_ = account.reasons().most_common(1) or [(("", ""), 0)]
-    if worst.startswith(NEEDS):
-        return EnvironmentProblem(text, hint=worst.removeprefix(NEEDS))
-    return DataError(
-        text, hint="check the source; 'medfm curate … --dry-run' shows what would be read"
-    )
+    return StepResults(unique, dealt, shared, instructed, partitioned)
 
 
 def _rescan(recipe: CurateRecipe, run: Run, ledger: Ledger, names: Pseudonyms) -> Rescan | None:

@@ -1,4 +1,4 @@
-"""Subjects who withdrew: they are nowhere in what is written, and only counted in the books.
+"""Subjects who withdrew: they are nowhere in what is written, and only counted.
 
 The file of the recipe (`withdraw:`) holds one patient's identifier or pseudonym a line. Identifiers
 are turned into pseudonyms as they are read; neither is repeated anywhere.
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
-from medfm_cli.commands.curate.reading.staging import WITHDRAWN, Spool
+from medfm_cli.commands.curate.reading.staging import WITHDRAWN, Staging
 from medfm_cli.data.manifest import MANIFEST_FILE
 from medfm_cli.errors import DataError
 from medfm_cli.runs import Callout, Run
@@ -33,16 +33,16 @@ _GONE = "FROM items WHERE subject IN (SELECT subject FROM withdrawn)"
 
 
 @dataclass(frozen=True)
-class Withdrawn:
+class Withdrawal:
     """What a withdrawal came to.
 
     Attributes:
-        asked: identifiers in the file.
-        found: of them, those that occur in the source.
+        listed: identifiers in the file.
+        matched: of them, those that occur in the source.
     """
 
-    asked: int
-    found: int
+    listed: int
+    matched: int
 
 
 def lines(path: Path) -> list[str]:
@@ -62,18 +62,18 @@ def lines(path: Path) -> list[str]:
     return list(dict.fromkeys(line for line in stripped if line and not line.startswith("#")))
 
 
-def withdraw(ledger: Ledger, path: Path, names: Pseudonyms, run: Run) -> Withdrawn:
+def withdraw(ledger: Ledger, path: Path, names: Pseudonyms, run: Run) -> Withdrawal:
     """Take all items of the subjects out of the ledger; only their number stays, as refusals.
 
     Raises:
         DataError: the file cannot be read.
     """
-    asked = lines(path)
+    listed = lines(path)
     ledger.execute("CREATE TEMP TABLE withdrawn (line INTEGER, subject TEXT)")
     ledger.execute("CREATE TEMP TABLE gone (unit INTEGER, entry INTEGER, frame INTEGER, part TEXT)")
-    ledger.many("INSERT INTO withdrawn VALUES (?, ?)", _pseudonyms(asked, names))
+    ledger.many("INSERT INTO withdrawn VALUES (?, ?)", _pseudonyms(listed, names))
     refused = _refused_files(ledger, names)
-    found = ledger.one(
+    matched = ledger.one(
         "SELECT count(DISTINCT line) FROM withdrawn WHERE subject IN (SELECT subject FROM items)"
     )
     ledger.execute(f"INSERT INTO gone SELECT unit, entry, frame, part {_GONE}")
@@ -87,26 +87,26 @@ def withdraw(ledger: Ledger, path: Path, names: Pseudonyms, run: Run) -> Withdra
         "source = '' WHERE file = ?",
         ((file,) for file in refused),
     )
-    return _remembered(run, Withdrawn(len(asked), int(found)))
+    return _with_first_try(run, Withdrawal(len(listed), int(matched)))
 
 
-def forget(ledger: Ledger, spool: Spool) -> None:
-    """Take what withdrew out of the spool's rows, once the dataset is written."""
+def erase(ledger: Ledger, staging: Staging) -> None:
+    """Take what withdrew out of the staging's rows, once the dataset is written."""
     units = [row[0] for row in ledger.rows("SELECT DISTINCT unit FROM gone ORDER BY unit")]
     for unit in units:
         rows = ledger.rows("SELECT entry, frame, part FROM gone WHERE unit = ?", unit)
-        spool.withdraw(unit, {tuple(row) for row in rows}, REASON)
+        staging.withdraw(unit, {tuple(row) for row in rows}, REASON)
 
 
-def told(withdrawn: Withdrawn, ledger: Ledger, run: Run) -> list[Block]:
+def report_blocks(withdrawn: Withdrawal, ledger: Ledger, run: Run) -> list[Block]:
     """What the report says: numbers alone, and who still holds what was withdrawn."""
     samples = ledger.one(f"SELECT count(*) FROM refused WHERE step = '{WITHDRAWN}'")  # noqa: S608
     blocks: list[Block] = [
         Callout(
             "note",
-            f"{withdrawn.found} of {withdrawn.asked} identifiers in the withdrawal file occur in "
-            f"the source; {samples} of their samples were left out. They are in no file of the "
-            "dataset, and the quarantine tells their number only.",
+            f"{withdrawn.matched} of {withdrawn.listed} identifiers in the withdrawal file occur "
+            f"in the source; {samples} of their samples were left out. They are in no file of the "
+            "dataset, and the quarantine lists their number only.",
         )
     ]
     subjects = {row[0] for row in ledger.rows("SELECT subject FROM withdrawn")}
@@ -121,8 +121,8 @@ def told(withdrawn: Withdrawn, ledger: Ledger, run: Run) -> list[Block]:
     return blocks
 
 
-def _pseudonyms(asked: list[str], names: Pseudonyms) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(asked):
+def _pseudonyms(listed: list[str], names: Pseudonyms) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(listed):
         yield number, names.of("subject", line)
         if _PSEUDONYM.fullmatch(line):
             yield number, line
@@ -138,14 +138,14 @@ def _refused_files(ledger: Ledger, names: Pseudonyms) -> list[int]:
     return [file for file, subject in rows if names.of("subject", subject) in gone]
 
 
-def _remembered(run: Run, withdrawn: Withdrawn) -> Withdrawn:
-    """What the first try found out: later ones no longer see whom the spool has forgotten."""
+def _with_first_try(run: Run, withdrawn: Withdrawal) -> Withdrawal:
+    """The numbers of the first try: later ones no longer see the erased subjects."""
     path = run.path(*REMEMBERED)
     try:
-        before = Withdrawn(**json.loads(path.read_text("utf-8")))
+        before = Withdrawal(**json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         before = withdrawn
-    best = Withdrawn(withdrawn.asked, max(withdrawn.found, before.found))
+    best = Withdrawal(withdrawn.listed, max(withdrawn.matched, before.matched))
     write_json(path, asdict(best))
     return best
 
@@ -162,7 +162,7 @@ def _holders(run: Run, subjects: set[str]) -> Iterator[str]:
 
 
 def _holds(folder: Path, subjects: set[str]) -> bool:
-    """Whether a run's manifest, or the spool of one that never ended, names a subject."""
+    """Whether a run's manifest, or the staging of one that never ended, names a subject."""
     manifest = folder / "dataset" / MANIFEST_FILE
     try:
         if manifest.is_file():
@@ -172,8 +172,8 @@ def _holds(folder: Path, subjects: set[str]) -> bool:
         for path in (folder / "checkpoints" / "units").glob("*.jsonl"):
             with path.open("rb") as rows:
                 for line in rows:
-                    found = {name.decode("ascii") for name in _QUOTED.findall(line)}
-                    if not subjects.isdisjoint(found):
+                    names = {name.decode("ascii") for name in _QUOTED.findall(line)}
+                    if not subjects.isdisjoint(names):
                         return True
     except (OSError, KeyError, pa.ArrowException):
         return False

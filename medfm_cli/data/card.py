@@ -86,7 +86,7 @@ class Unify(Part):
 
 
 class Cutting(Part):
-    """What is taken from a file, and how large images are cut: in curate, and alike in predict.
+    """What is used of a file, and how large images are cut: in curate, and alike in predict.
 
     It travels from the dataset's card into the models that learn from it and into their bundles.
     """
@@ -156,9 +156,9 @@ def read_card(root: Path) -> DatasetCard:
     return card
 
 
-def _other_format(path: Path, found: object) -> DataError:
+def _other_format(path: Path, version: object) -> DataError:
     return DataError(
-        f"{path} has the dataset format {found!r}; this medfm reads format {FORMAT}",
+        f"{path} has the dataset format {version!r}; this medfm reads format {FORMAT}",
         hint="curate the source again with this version of medfm",
     )
 
@@ -168,11 +168,11 @@ def _damaged(path: Path, text: str, error: ValidationError) -> DataError:
     from pydantic_core import from_json
 
     try:
-        found = from_json(text).get("format", FORMAT)
+        version = from_json(text).get("format", FORMAT)
     except (ValueError, AttributeError):
-        found = FORMAT
-    if found != FORMAT:
-        return _other_format(path, found)
+        version = FORMAT
+    if version != FORMAT:
+        return _other_format(path, version)
     first = error.errors(include_url=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return DataError(

@@ -24,6 +24,7 @@ from medfm_cli.data.manifest import (
     SAMPLES_SCHEMA,
     SPLITS,
     content_version,
+    with_all_columns,
 )
 from medfm_cli.errors import DataError
 from medfm_cli.runs.artefacts import find
@@ -134,8 +135,8 @@ class Dataset:
     def members(self, row: int, names: Iterable[str] | None = None) -> dict[str, bytes]:
         """The members of a row's sample by extension: all, or those of `names` that it has."""
         places = json.loads(self.samples.column("members")[row].as_py())
-        wanted = places if names is None else [name for name in names if name in places]
-        return {name: self.images.member(row, *places[name]) for name in wanted}
+        present = places if names is None else [name for name in names if name in places]
+        return {name: self.images.member(row, *places[name]) for name in present}
 
     def sample_id(self, row: int) -> str:
         """The id of the sample in this row."""
@@ -155,8 +156,8 @@ class Dataset:
         for shard in self.card.shards:
             path = self.root / SHARDS_FOLDER / shard.name
             with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-            if found != shard.sha256:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            if sha256 != shard.sha256:
                 raise DataError(
                     f"{path} is damaged: its sha256 is not the one in the card", hint=DAMAGED_HINT
                 )
@@ -197,15 +198,15 @@ def _read_manifest(root: Path, card: DatasetCard) -> pa.Table:
     path = root / MANIFEST_FILE
     try:
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}", hint=DAMAGED_HINT) from None
-    if found != card.manifest_sha256:
+    if sha256 != card.manifest_sha256:
         raise DataError(
             f"{path} is damaged or was changed: it is not the manifest that the card describes",
             hint=DAMAGED_HINT,
         )
-    table = _read_parquet(path)
+    table = with_all_columns(_read_parquet(path))
     if not table.schema.equals(SAMPLES_SCHEMA):
         raise DataError(
             f"{path} does not have the columns of this version of medfm",
@@ -250,8 +251,8 @@ def _check_shards(root: Path, card: DatasetCard, samples: pa.Table) -> None:
 
 def _index(column: pa.ChunkedArray, values: list[str]) -> NDArray[np.int64]:
     """For every row the index of its value in `values`, −1 where it is none of them."""
-    found = pc.index_in(column, value_set=pa.array(values, type=pa.string()))
-    return found.fill_null(-1).to_numpy().astype(np.int64)  # type: ignore[no-any-return]
+    indices = pc.index_in(column, value_set=pa.array(values, type=pa.string()))
+    return indices.fill_null(-1).to_numpy().astype(np.int64)  # type: ignore[no-any-return]
 
 
 def _places(samples: pa.Table) -> NDArray[np.int64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -10,12 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medfm_cli.runs.atomic import aside
+from medfm_cli.samples.attributes import Attributes
+from medfm_cli.samples.fields import Column, RecordField, record_fields
 
 if TYPE_CHECKING:
     from medfm_cli.data.card import LabelSchema
@@ -23,97 +24,171 @@ if TYPE_CHECKING:
 MANIFEST_FILE = "samples.parquet"
 QUARANTINE_FILE = "quarantine.parquet"
 SPLITS = ("train", "val", "test")
-LAYOUT = ("shard", "offset", "length", "members")
-"""Columns that say where payloads lie; they depend on their encoders and are not content."""
+FIRST_COLUMNS = (
+    *("sample_id", "image_id", "subject_id", "study_id", "site", "split", "client", "origin"),
+    *("kind", "modality", "anatomy", "label", "labels", "text", "turns", "boxes", "time"),
+    *("age", "sex", "cluster", "shape", "height", "width", "channels", "meta", "facts"),
+    *("source", "source_sha256", "shard", "offset", "length", "members"),
+)
+"""The columns that every manifest has, in their order. The version of a dataset is a hash over
+these, so that an attribute which is added later changes no version of what does not have it."""
 CHUNK = 4096
 """Rows of a row group: as many as are held in memory while a manifest is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """One row of the manifest; the fields are its columns, in this order.
+class Sample(Attributes):
+    """One row of the manifest; the fields are its columns.
 
-    `sample_id` is the first 16 hex digits of the content's sha256, and `-…` for a part of it;
-    `image_id` is shared by all parts (tiles, slices, windows) of a picture, volume or recording.
-    `origin` is the source block, `client` the party of a federation, `cluster` a group of near
-    duplicates. `shape` is that of the stored array; `height`, `width` and `channels` are 0 for
-    what is no picture, volume or video. `turns` (questions and answers), `boxes`, `meta` (see
-    `content`) and `facts` (of the acquisition) are JSON. `offset` and `length` (bytes) locate the
-    payload inside the shard, `members` (JSON: extension → offset and length) what belongs to it.
+    All records of a sample derive from this definition and from `Attributes`. `time`, `text` and
+    `turns` are private until they are de-identified: readers have them in another form.
     """
 
-    sample_id: str
-    image_id: str
-    subject_id: str
-    study_id: str = ""
-    site: str = ""
-    split: str
-    client: str = ""
-    origin: str = ""
-    kind: str = "image"
-    modality: str = ""
-    anatomy: str = ""
-    label: str | None = None
-    labels: list[str] | None = None
-    text: str | None = None
-    turns: str | None = None
-    boxes: str | None = None
-    time: str | None = None
-    age: float | None = None
-    sex: str = ""
-    cluster: str = ""
-    shape: list[int] = field(default_factory=list)
-    height: int = field(metadata={"type": pa.int32()})
-    width: int = field(metadata={"type": pa.int32()})
-    channels: int = field(metadata={"type": pa.int32()})
-    meta: str = "{}"
-    facts: str = "{}"
-    source: str
-    source_sha256: str
-    shard: str
-    offset: int
-    length: int
-    members: str = "{}"
+    sample_id: Annotated[
+        str,
+        Column(
+            doc="First 16 hex digits of the content's sha256, and the number of the part.",
+            source="run",
+        ),
+    ]
+    image_id: Annotated[
+        str, Column(doc="Shared by the parts (tiles, slices, windows) of one sample.", source="run")
+    ]
+    subject_id: Annotated[
+        str, Column(doc="Pseudonym of the patient, else of the study or the file.", source="run")
+    ]
+    study_id: Annotated[str, Column(doc="Pseudonym of the study.", source="run")] = ""
+    site: Annotated[
+        str, Column(doc="Where it was acquired: a pseudonym, or what a public source says.")
+    ] = ""
+    split: Annotated[str, Column(doc="train, val or test.")]
+    client: Annotated[str, Column(doc="The party of a federation that holds it.")] = ""
+    origin: Annotated[
+        str, Column(doc="The source block of the recipe it came from.", source="run")
+    ] = ""
+    kind: Annotated[
+        str,
+        Column(doc="image, volume, video, signal, audio, series, table or text.", source="part"),
+    ] = "image"
+    text: Annotated[str | None, Column(doc="Report, note or caption; de-identified.")] = None
+    turns: Annotated[str | None, Column(doc="Questions and answers, as JSON.")] = None
+    boxes: Annotated[
+        str | None, Column(doc="Labelled rectangles in pixels, as JSON.", source="part")
+    ] = None
+    time: Annotated[
+        str | None,
+        Column(
+            doc="When it was acquired, shifted by a number of days of its own for every subject."
+        ),
+    ] = None
+    cluster: Annotated[
+        str, Column(doc="Group of near duplicates, all on one side of the split.", source="run")
+    ] = ""
+    shape: Annotated[
+        list[int], Column(doc="Shape of the stored array.", source="part", bits=32)
+    ] = field(default_factory=list)
+    height: Annotated[
+        int, Column(doc="In pixels; 0 for signals, tables and texts.", source="part", bits=32)
+    ]
+    width: Annotated[
+        int, Column(doc="In pixels; 0 for signals, tables and texts.", source="part", bits=32)
+    ]
+    channels: Annotated[
+        int,
+        Column(
+            doc="1 for grey, 3 for RGB; 0 for signals, tables and texts.", source="part", bits=32
+        ),
+    ]
+    meta: Annotated[
+        str,
+        Column(
+            doc="What gives the numbers their meaning (spacing, rate, channels, units), as JSON.",
+            source="part",
+        ),
+    ] = "{}"
+    facts: Annotated[str, Column(doc="Acquisition facts, as JSON.", source="run")] = "{}"
+    source: Annotated[str, Column(doc="The file it was read from, or a pseudonym of its name.")]
+    source_sha256: Annotated[
+        str,
+        Column(
+            doc="sha256 of the file it was read from; of several, over their sha256s.",
+            source="run",
+        ),
+    ]
+    shard: Annotated[
+        str, Column(doc="Tar file under shards/ that holds the payload.", source="shard")
+    ]
+    offset: Annotated[
+        int, Column(doc="Where the payload begins in the shard, in bytes.", source="shard")
+    ]
+    length: Annotated[int, Column(doc="Length of the payload in bytes.", source="shard")]
+    members: Annotated[
+        str,
+        Column(
+            doc="All members of the sample by extension, each with offset and length, as JSON.",
+            source="shard",
+        ),
+    ] = "{}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined:
-    """One row of the quarantine: what was left out, at which step and why.
+    """One row of the quarantine: what was left out, at which step and why."""
 
-    `frame` counts from 0 within the source file; `image_id` names the image that was kept instead
-    of a duplicate.
-    """
-
-    source: str
-    source_sha256: str = ""
-    frame: int = 0
-    step: str
-    reason: str
-    image_id: str | None = None
+    source: Annotated[str, Column(doc="The file it was read from, or a pseudonym of its name.")]
+    source_sha256: Annotated[str, Column(doc="sha256 of that file.")] = ""
+    frame: Annotated[int, Column(doc="Number of the frame in its file, from 0.")] = 0
+    step: Annotated[str, Column(doc="The step that left it out.")]
+    reason: Annotated[str, Column(doc="Why it was left out.")]
+    image_id: Annotated[
+        str | None, Column(doc="The image that was kept instead of this duplicate.")
+    ] = None
 
 
-def _schema(row: type[Any]) -> pa.Schema:
-    kinds = {
-        "str": pa.string(),
-        "int": pa.int64(),
-        "float": pa.float64(),
-        "list[str]": pa.list_(pa.string()),
-        "list[int]": pa.list_(pa.int32()),
-    }
+def _in_order(columns: Iterable[RecordField]) -> tuple[RecordField, ...]:
+    """The columns of the manifest in its order: attributes that were added later after `sex`."""
+    named = {item.name: item for item in columns}
+    added = [name for name in named if name not in FIRST_COLUMNS]
+    place = FIRST_COLUMNS.index("sex") + 1
+    return tuple(named[name] for name in (*FIRST_COLUMNS[:place], *added, *FIRST_COLUMNS[place:]))
+
+
+def _schema(columns: Iterable[RecordField]) -> pa.Schema:
     return pa.schema(
         [
             pa.field(
                 item.name,
-                item.metadata.get("type") or kinds[str(item.type).removesuffix(" | None")],
-                nullable=str(item.type).endswith(" | None"),
+                pa.list_(_type(item)) if item.kind is list else _type(item),
+                nullable=item.nullable,
             )
-            for item in dataclasses.fields(row)
+            for item in columns
         ]
     )
 
 
-SAMPLES_SCHEMA = _schema(Sample)
-QUARANTINE_SCHEMA = _schema(Quarantined)
+def _type(item: RecordField) -> pa.DataType:
+    if item.item_kind is int:
+        return pa.int32() if item.column.bits == 32 else pa.int64()
+    return {str: pa.string(), float: pa.float64(), bool: pa.bool_()}[item.item_kind]
+
+
+SAMPLE_COLUMNS = _in_order(record_fields(Sample))
+"""The manifest's columns, in its order."""
+LAYOUT = tuple(item.name for item in SAMPLE_COLUMNS if item.column.source == "shard")
+"""Columns that say where payloads lie; they depend on their encoders and are not content."""
+SAMPLES_SCHEMA = _schema(SAMPLE_COLUMNS)
+QUARANTINE_SCHEMA = _schema(record_fields(Quarantined))
+
+
+def with_all_columns(table: pa.Table) -> pa.Table:
+    """A manifest with the attributes that an older version of medfm did not know, at defaults."""
+    known = {*FIRST_COLUMNS, *table.column_names}
+    absent = [item for item in SAMPLE_COLUMNS if item.name not in known]
+    for item in absent:
+        values = pa.array([item.default] * len(table), SAMPLES_SCHEMA.field(item.name).type)
+        table = table.append_column(SAMPLES_SCHEMA.field(item.name), values)
+    same = set(table.column_names) == set(SAMPLES_SCHEMA.names)
+    return table.select(SAMPLES_SCHEMA.names) if same else table
 
 
 class ParquetRows:
@@ -141,7 +216,7 @@ class ParquetRows:
     ) -> None:
         """Write all rows (with their columns as attributes).
 
-        `seen` is told every batch of them; `check` may raise before the file gets its name.
+        `seen` is called with every batch of them; `check` may raise before the file gets its name.
         """
         with aside(self.path) as temporary:
             temporary.touch(self.mode)
@@ -158,14 +233,15 @@ class ParquetRows:
 
 
 class ContentVersion:
-    """The sha256 that names a dataset's content, taken while its rows go by.
+    """The sha256 that names a dataset's content, computed while its rows go by.
 
-    It is taken over canonical JSON lines: a head with the label schema and the columns, then every
-    row in order without its `LAYOUT`. It depends neither on pyarrow nor on how payloads are packed.
+    It is computed over canonical JSON lines: a head with the label schema and the `FIRST_COLUMNS`,
+    then every row in order without its `LAYOUT`; attributes added later follow by name where they
+    are not at their default. It depends neither on pyarrow nor on how payloads are packed.
     """
 
     def __init__(self, labels: LabelSchema) -> None:
-        self.columns = [name for name in SAMPLES_SCHEMA.names if name not in LAYOUT]
+        self.columns = [name for name in FIRST_COLUMNS if name not in LAYOUT]
         self._digest = hashlib.sha256(
             _line({"labels": labels.model_dump(), "columns": self.columns})
         )
@@ -173,7 +249,12 @@ class ContentVersion:
     def add(self, batch: pa.RecordBatch) -> None:
         """Take in the next rows."""
         values = [batch.column(name).to_pylist() for name in self.columns]
-        self._digest.update(b"".join(_line(row) for row in zip(*values, strict=True)))
+        rows = zip(*values, strict=True)
+        lines = (
+            _line([*row, more] if more else row)
+            for row, more in zip(rows, _later(batch), strict=True)
+        )
+        self._digest.update(b"".join(lines))
 
     def hexdigest(self) -> str:
         """The version."""
@@ -201,6 +282,15 @@ def content_version(table: pa.Table, labels: LabelSchema) -> str:
 def source_digest(hashes: Iterable[str]) -> str:
     """The sha256 (hex) over the sorted, distinct sha256s of the source files, one a line."""
     return hashlib.sha256("".join(f"{h}\n" for h in sorted(set(hashes))).encode()).hexdigest()
+
+
+def _later(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+    """For every row the attributes added after the `FIRST_COLUMNS`, where they are set."""
+    added = [item for item in SAMPLE_COLUMNS if item.name not in FIRST_COLUMNS]
+    columns = [batch.column(item.name).to_pylist() for item in added]
+    for row in zip(*columns, strict=True):
+        pairs = zip(added, row, strict=True)
+        yield {item.name: value for item, value in pairs if value != item.default}
 
 
 def _line(value: object) -> bytes:

@@ -113,8 +113,8 @@ class ManifestCounter:
             ValueError: a split or label is unknown.
         """
         for name, known in self._known.items():
-            found = set(batch.column(name).unique().to_pylist()) - {None}
-            if unknown := sorted(found - known):
+            present = set(batch.column(name).unique().to_pylist()) - {None}
+            if unknown := sorted(present - known):
                 raise ValueError(f"unknown {name}: {', '.join(unknown)}")
         self._ids.extend(map(_short, batch.column("sample_id").to_pylist()))
         splits = batch.column("split").to_pylist()

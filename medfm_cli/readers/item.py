@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.errors import Unreadable
+from medfm_cli.samples.attributes import Attributes
 from medfm_cli.samples.content import Content, Image2D
 
 MAX_PIXELS = 100_000_000
@@ -65,8 +66,8 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One sample of a file.
+class Item(Attributes):
+    """One sample of a file, with what the file itself says of it (`Attributes`, unresolved).
 
     Attributes:
         content: the sample itself.
@@ -74,15 +75,11 @@ class Item:
         subject: the patient's identifier as written in the file: private, never stored as it is.
         study: the study's identifier as written in the file: private too.
         site: the institution as written in the file: private too.
-        modality: a name of `modalities.MODALITIES`, or empty.
-        anatomy: the body part, lower case, or empty.
         frame: number of the frame or slice in its file, from 0.
         part: where in a collection file the sample lies, such as `train/12`.
-        label, labels, split: what the file itself says of the sample, if it does.
+        split: what the file itself says of the sample, if it does.
         notes: remarks for the report.
         time: when it was acquired, ISO 8601, as written in the file: private, stored shifted.
-        age: in years, or None.
-        sex: `F`, `M`, `O` or empty.
         text: a report or caption that belongs to the sample: private until de-identified.
         turns: questions about it and their answers.
         boxes: labelled rectangles in an image.
@@ -97,17 +94,11 @@ class Item:
     subject: str | None = None
     study: str | None = None
     site: str | None = None
-    modality: str = ""
-    anatomy: str = ""
     frame: int = 0
     part: str = ""
-    label: str | None = None
-    labels: list[str] | None = None
     split: str | None = None
     notes: tuple[str, ...] = ()
     time: str | None = None
-    age: float | None = None
-    sex: str = ""
     text: str = ""
     turns: tuple[Turn, ...] = ()
     boxes: tuple[Box, ...] = ()

@@ -192,6 +192,17 @@ def test_a_manifest_with_other_columns(root: Path) -> None:
         Dataset.open(root)
 
 
+def test_a_manifest_of_a_version_without_some_attributes(root: Path) -> None:
+    path = root / "samples.parquet"
+    later = ["laterality", "scanner", "report_language", "target", "target_event"]
+    pq.write_table(pq.read_table(path).drop_columns(later), path)
+    change_card(root, manifest_sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    opened = Dataset.open(root)
+    assert set(opened.column("laterality")) == {""}
+    assert set(opened.column("target")) == {None}
+    opened.verify()  # the version is that of the same rows
+
+
 def test_a_missing_shard(root: Path) -> None:
     (root / "shards" / "shard-00001.tar").unlink()
     with pytest.raises(DataError, match=r"lacks its shard .*shard-00001\.tar"):

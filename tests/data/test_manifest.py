@@ -33,6 +33,8 @@ CHANGES: dict[str, Any] = {
     "width": 99,
     "channels": 3,
     "age": 44.0,
+    "target": 1.5,
+    "target_event": False,
     "shape": [1, 2],
 }
 
@@ -45,7 +47,8 @@ def test_columns_are_the_contracts() -> None:
     assert SAMPLES_SCHEMA.names == [
         *("sample_id", "image_id", "subject_id", "study_id", "site", "split", "client", "origin"),
         *("kind", "modality", "anatomy", "label", "labels", "text", "turns", "boxes", "time"),
-        *("age", "sex", "cluster", "shape", "height", "width", "channels", "meta", "facts"),
+        *("age", "sex", "laterality", "scanner", "report_language", "target", "target_event"),
+        *("cluster", "shape", "height", "width", "channels", "meta", "facts"),
         *("source", "source_sha256", "shard", "offset", "length", "members"),
     ]
 

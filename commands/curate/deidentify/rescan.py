@@ -27,6 +27,7 @@ from medfm_cli.commands.curate.deidentify.text.clean import engine, finder
 from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.data.manifest import MANIFEST_FILE
 from medfm_cli.data.shards import ShardReader
+from medfm_cli.samples.attributes import table_attributes
 from medfm_cli.samples.payload import decode
 
 SEARCHED = 2000
@@ -38,7 +39,10 @@ TEXT = "burned-in text suspected"
 WHAT = ("texts", "facts", "names and labels", "cells", "pixels")
 _CHUNK = 2048
 _PLACE = ("kind", "meta", "shard", "offset", "length")
-_WORDS = ("label", "modality", "anatomy", "source")
+_WORDS = (
+    *("label", "modality", "anatomy", "source"),
+    *(item.name for item in table_attributes() if item.kind is str),
+)
 """Columns that are searched for known identifiers only."""
 
 

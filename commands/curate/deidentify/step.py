@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from medfm_cli.commands.curate.deidentify.burned_in_kinds import blank, regions
 from medfm_cli.commands.curate.deidentify.identifier_hashes import marks
@@ -18,6 +19,7 @@ from medfm_cli.commands.curate.deidentify.text.clean import clean, engine, finde
 from medfm_cli.commands.curate.deidentify.times import shifted
 from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.readers.item import Item, Turn
+from medfm_cli.samples.attributes import table_attributes
 from medfm_cli.samples.content import Content, Image2D, Row, Series, Text, Video, Volume
 
 LEAST = 5.0
@@ -72,11 +74,19 @@ def scrub(item: Item, options: Deidentify, names: Pseudonyms) -> Scrubbed:
         time=shifted(item.time, _whose(item, names), options, names),
         age=cap(item.age, options.oldest),
         facts=harmless(item.facts, options),
+        **_harmless_attributes(item, options),
     )
     if wiper.removed:
         notes = (*notes, *(f"text: {kind} taken out" for kind in sorted(wiper.removed)))
     found = marks([*identifiers, *wiper.words], names)
     return Scrubbed(item, notes, reason, wiper.removed, found)
+
+
+def _harmless_attributes(item: Item, options: Deidentify) -> dict[str, Any]:
+    """The technical attributes of an item, empty where they could tell whose it is."""
+    own = {attribute.name: attribute for attribute in table_attributes()}
+    kept = harmless({name: getattr(item, name) for name in own}, options)
+    return {name: kept.get(name, attribute.default) for name, attribute in own.items()}
 
 
 def _letters(text: str) -> str:

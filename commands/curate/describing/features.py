@@ -104,12 +104,12 @@ def bands(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _means(content: Series) -> dict[str, float]:
-    found = {k: float(v) for k, v in content.static.items() if not isinstance(v, str)}
+    features = {k: float(v) for k, v in content.static.items() if not isinstance(v, str)}
     for name, row in zip(content.channels, content.values, strict=False):
         known = row[np.isfinite(row)]
         if known.size:
-            found[name] = float(known.mean(dtype=np.float64))
-    return found
+            features[name] = float(known.mean(dtype=np.float64))
+    return features
 
 
 def _words(text: str) -> NDArray[np.float32]:

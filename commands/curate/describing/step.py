@@ -29,7 +29,7 @@ from medfm_cli.commands.curate.describing.tallies import (
     tallies,
 )
 from medfm_cli.commands.curate.options.describe import Describe
-from medfm_cli.commands.curate.writing.stored import Stored
+from medfm_cli.commands.curate.written import Stored
 from medfm_cli.data.manifest import SPLITS
 from medfm_cli.runs.atomic import write_json
 
@@ -60,7 +60,7 @@ def describe(
         seed: of the choice of samples.
     """
     counts = tallies(ledger, blocks)
-    told: Description = {
+    description: Description = {
         "format": FORMAT,
         "samples": ledger.one(f"SELECT COUNT(*) FROM items WHERE {KEPT}"),  # noqa: S608
         "subjects": ledger.one(f"SELECT COUNT(DISTINCT subject) FROM items WHERE {KEPT}"),  # noqa: S608
@@ -73,10 +73,10 @@ def describe(
     }
     if options.on:
         stored = Stored(root)
-        told["compressibility"] = _compressibility(ledger, stored, options, seed)
-        told["tasks"] = _tasks(ledger, stored, blocks, options, seed)
-    write_json(root / DESCRIPTION_FILE, told)
-    return told
+        description["compressibility"] = _compressibility(ledger, stored, options, seed)
+        description["tasks"] = _tasks(ledger, stored, blocks, options, seed)
+    write_json(root / DESCRIPTION_FILE, description)
+    return description
 
 
 def _splits(ledger: Ledger) -> dict[str, dict[str, int]]:
@@ -84,8 +84,8 @@ def _splits(ledger: Ledger) -> dict[str, dict[str, int]]:
         "SELECT split, COUNT(*) AS n, COUNT(DISTINCT subject) AS m FROM items "  # noqa: S608
         f"WHERE {KEPT} GROUP BY 1"
     )
-    found = {row["split"]: {"samples": row["n"], "subjects": row["m"]} for row in ledger.rows(sql)}
-    return {split: found[split] for split in (*SPLITS, "") if split in found}
+    splits = {row["split"]: {"samples": row["n"], "subjects": row["m"]} for row in ledger.rows(sql)}
+    return {split: splits[split] for split in (*SPLITS, "") if split in splits}
 
 
 def _compressibility(
@@ -96,7 +96,7 @@ def _compressibility(
         row["kind"]
         for row in ledger.rows(f"SELECT DISTINCT kind FROM items WHERE {KEPT} ORDER BY 1")  # noqa: S608
     ]
-    found: dict[str, dict[str, Any]] = {}
+    by_kind: dict[str, dict[str, Any]] = {}
     for kind in kinds:
         limit = min(options.sample, GZIP_SAMPLE)
         chosen = _sample(ledger, f"kind = '{kind}'", limit, seed)
@@ -104,12 +104,12 @@ def _compressibility(
         known = [ratio for ratio in ratios if ratio is not None]
         if known:
             low, median, high = np.percentile(known, (25, 50, 75)).round(4).tolist()
-            found[kind] = {
+            by_kind[kind] = {
                 "median_gzip_ratio": median,
                 "quartiles": [low, high],
                 "measured": len(known),
             }
-    return found
+    return by_kind
 
 
 def _tasks(

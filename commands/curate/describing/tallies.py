@@ -34,25 +34,27 @@ def tallies(ledger: Ledger, blocks: Sequence[str]) -> dict[str, Counts]:
         ledger: the books after the split.
         blocks: names of the source blocks, by their number.
     """
-    found = {"source": _named(_count(ledger, "block", "items"), blocks)}
-    found |= {name: _count(ledger, name, "items") for name in _COLUMNS}
-    found["label"] = _labels(ledger)
-    found["client"] = _count(ledger, "client", "items") if _any_client(ledger) else {}
-    return {name: _capped(counts) for name, counts in found.items()}
+    counts = {"source": _named(_count(ledger, "block", "items"), blocks)}
+    counts |= {name: _count(ledger, name, "items") for name in _COLUMNS}
+    counts["label"] = _labels(ledger)
+    counts["client"] = _count(ledger, "client", "items") if _any_client(ledger) else {}
+    return {name: _capped(values) for name, values in counts.items()}
 
 
 def sources(ledger: Ledger, blocks: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Kinds and modalities of every source block."""
-    found: dict[str, dict[str, Any]] = {}
+    by_source: dict[str, dict[str, Any]] = {}
     for column in ("kind", "modality"):
         sql = (
             f"SELECT block, {column} AS value, COUNT(*) AS n FROM items WHERE {KEPT} "  # noqa: S608
             "GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2"
         )
         for row in ledger.rows(sql):
-            of = found.setdefault(block_name(row["block"], blocks), {"kind": {}, "modality": {}})
+            of = by_source.setdefault(
+                block_name(row["block"], blocks), {"kind": {}, "modality": {}}
+            )
             of[column][row["value"] or UNKNOWN] = row["n"]
-    return found
+    return by_source
 
 
 def ages(ledger: Ledger) -> dict[str, Any]:
@@ -125,24 +127,24 @@ def block_name(block: int, blocks: Sequence[str]) -> str:
 
 
 def _count(ledger: Ledger, column: str, table: str, *, unknown: str = UNKNOWN) -> Counts:
-    found: Counts = {}
+    counts: Counts = {}
     sql = (
         f"SELECT {column} AS value, COUNT(*) AS n, COUNT(DISTINCT subject) AS m "  # noqa: S608
         f"FROM {table} WHERE {KEPT} GROUP BY 1 ORDER BY 2 DESC, 1"
     )
     for row in ledger.rows(sql):
-        found[_text(row["value"], unknown)] = {"samples": row["n"], "subjects": row["m"]}
+        counts[_text(row["value"], unknown)] = {"samples": row["n"], "subjects": row["m"]}
     sql = f"SELECT {column} AS value, split, COUNT(*) AS n FROM {table} WHERE {KEPT} GROUP BY 1, 2"  # noqa: S608
     for row in ledger.rows(sql):
-        found[_text(row["value"], unknown)][row["split"] or "none"] = row["n"]
-    return found
+        counts[_text(row["value"], unknown)][row["split"] or "none"] = row["n"]
+    return counts
 
 
 def _labels(ledger: Ledger) -> Counts:
     """Labels, one count for each of a sample's; and samples of which nothing is said."""
-    found = _count(ledger, "value", f"items, {EACH_LABEL}")
+    counts = _count(ledger, "value", f"items, {EACH_LABEL}")
     bare = _count(ledger, "0", "(SELECT * FROM items WHERE label IS NULL AND labels IS NULL)")
-    return found | ({NO_LABEL: next(iter(bare.values()))} if bare else {})
+    return counts | ({NO_LABEL: next(iter(bare.values()))} if bare else {})
 
 
 def _any_client(ledger: Ledger) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from medfm_cli.commands.curate.diff.scratch import HASHED, Books, opened
+from medfm_cli.commands.curate.diff.scratch import HASHED, DiffTables, opened
 from medfm_cli.data.card import DatasetCard
 
 LISTED = 1000
@@ -99,29 +99,29 @@ def compare(old: str, new: str) -> Difference:
     Raises:
         DataError: one is not there, damaged, or of another format.
     """
-    with opened(old, new) as (books, old_card, new_card):
-        return _difference(books, old_card, new_card)
+    with opened(old, new) as (tables, old_card, new_card):
+        return _difference(tables, old_card, new_card)
 
 
-def _difference(books: Books, old_card: DatasetCard, new_card: DatasetCard) -> Difference:
-    subjects = {side: _count(books, f"SELECT DISTINCT subject FROM {side}") for side in _SIDES}
-    shared = _count(books, f"SELECT 1 {_BOTH}")
-    same_names = _count(books, "SELECT 1 FROM old WHERE subject IN (SELECT subject FROM new)")
+def _difference(tables: DiffTables, old_card: DatasetCard, new_card: DatasetCard) -> Difference:
+    subjects = {side: _count(tables, f"SELECT DISTINCT subject FROM {side}") for side in _SIDES}
+    shared = _count(tables, f"SELECT 1 {_BOTH}")
+    same_names = _count(tables, "SELECT 1 FROM old WHERE subject IN (SELECT subject FROM new)")
     return Difference(
-        samples={side: _count(books, f"SELECT 1 FROM {side}") for side in _SIDES},
-        added=_missing(books, "id", "new", "old"),
-        removed=_missing(books, "id", "old", "new"),
-        removed_by=_removed_by(books),
+        samples={side: _count(tables, f"SELECT 1 FROM {side}") for side in _SIDES},
+        added=_missing(tables, "id", "new", "old"),
+        removed=_missing(tables, "id", "old", "new"),
+        removed_by=_removed_by(tables),
         subjects=subjects,
-        subjects_added=_missing(books, "subject", "new", "old"),
-        subjects_removed=_missing(books, "subject", "old", "new"),
-        sample_splits=list(_moves(books, "split")),
-        subject_splits=list(_subject_moves(books)),
-        labels=list(_moves(books, "label")),
-        values=_values(books),
-        quarantine=_steps(books),
-        quarantine_added=_only_in(books, "new_left", "old_left"),
-        quarantine_removed=_only_in(books, "old_left", "new_left"),
+        subjects_added=_missing(tables, "subject", "new", "old"),
+        subjects_removed=_missing(tables, "subject", "old", "new"),
+        sample_splits=list(_moves(tables, "split")),
+        subject_splits=list(_subject_moves(tables)),
+        labels=list(_moves(tables, "label")),
+        values=_values(tables),
+        quarantine=_steps(tables),
+        quarantine_added=_only_in(tables, "new_left", "old_left"),
+        quarantine_removed=_only_in(tables, "old_left", "new_left"),
         card=list(_fields(old_card, new_card)),
         other_names=shared > 0 and same_names == 0,
     )
@@ -130,21 +130,21 @@ def _difference(books: Books, old_card: DatasetCard, new_card: DatasetCard) -> D
 _SIDES = ("old", "new")
 
 
-def _count(books: Books, query: str) -> int:
-    return int(books.one(f"SELECT count(*) FROM ({query})"))
+def _count(tables: DiffTables, query: str) -> int:
+    return int(tables.one(f"SELECT count(*) FROM ({query})"))
 
 
-def _missing(books: Books, column: str, here: str, there: str) -> Changed:
+def _missing(tables: DiffTables, column: str, here: str, there: str) -> Changed:
     """What is in one data set and not in the other."""
     query = (
         f"SELECT DISTINCT {column} FROM {here} WHERE {column} NOT IN (SELECT {column} FROM {there})"
     )
-    names = [row[0] for row in books.rows(f"{query} ORDER BY 1 LIMIT {LISTED}")]
-    return Changed(_count(books, query), names)
+    names = [row[0] for row in tables.rows(f"{query} ORDER BY 1 LIMIT {LISTED}")]
+    return Changed(_count(tables, query), names)
 
 
-def _removed_by(books: Books) -> dict[str, int]:
-    rows = books.rows(
+def _removed_by(tables: DiffTables) -> dict[str, int]:
+    rows = tables.rows(
         "SELECT coalesce((SELECT l.step FROM new_left l WHERE l.sha = o.sha AND l.sha != '' "
         "ORDER BY l.step LIMIT 1), '') AS step, count(*) "
         "FROM old o WHERE o.id NOT IN (SELECT id FROM new) GROUP BY step ORDER BY step"
@@ -152,21 +152,21 @@ def _removed_by(books: Books) -> dict[str, int]:
     return dict(rows)
 
 
-def _moves(books: Books, column: str) -> Iterator[Move]:
-    rows = books.rows(
+def _moves(tables: DiffTables, column: str) -> Iterator[Move]:
+    rows = tables.rows(
         f"SELECT o.{column}, n.{column}, count(*) {_BOTH} WHERE o.{column} IS NOT n.{column} "
         "GROUP BY 1, 2 ORDER BY 1, 2"
     )
     return (Move(*row) for row in rows)
 
 
-def _subject_moves(books: Books) -> Iterator[Move]:
+def _subject_moves(tables: DiffTables) -> Iterator[Move]:
     """Subjects by the splits they are in (one, unless a split of the source tore them apart)."""
     splits = (
         "(SELECT subject, group_concat(split, '+') AS split FROM "
         "(SELECT DISTINCT subject, split FROM {} ORDER BY subject, split) GROUP BY subject)"
     )
-    rows = books.rows(
+    rows = tables.rows(
         f"SELECT o.split, n.split, count(*) FROM {splits.format('old')} o "
         f"JOIN {splits.format('new')} n ON n.subject = o.subject WHERE o.split != n.split "
         "GROUP BY 1, 2 ORDER BY 1, 2"
@@ -174,17 +174,17 @@ def _subject_moves(books: Books) -> Iterator[Move]:
     return (Move(*row) for row in rows)
 
 
-def _values(books: Books) -> dict[str, int]:
+def _values(tables: DiffTables) -> dict[str, int]:
     names = ("subject", *HASHED)
     sums = ", ".join(f"total(o.{name} IS NOT n.{name})" for name in names)
-    counts = next(books.rows(f"SELECT {sums} {_BOTH}"))
+    counts = next(tables.rows(f"SELECT {sums} {_BOTH}"))
     shown = {"subject": "subject_id"}
     pairs = zip(names, counts, strict=True)
     return {shown.get(name, name): int(count) for name, count in pairs if count}
 
 
-def _steps(books: Books) -> list[Left]:
-    rows = books.rows(
+def _steps(tables: DiffTables) -> list[Left]:
+    rows = tables.rows(
         "SELECT step, total(old), total(new) FROM ("
         "SELECT step, 1 AS old, 0 AS new FROM old_left UNION ALL "
         "SELECT step, 0, 1 FROM new_left) GROUP BY step ORDER BY step"
@@ -192,11 +192,11 @@ def _steps(books: Books) -> list[Left]:
     return [Left(step, int(old), int(new)) for step, old, new in rows]
 
 
-def _only_in(books: Books, here: str, there: str) -> int:
+def _only_in(tables: DiffTables, here: str, there: str) -> int:
     """Rows of a quarantine that the other does not have, counted as often as they occur."""
     columns = "source, sha, frame, step, reason"
     numbered = f"SELECT {columns}, row_number() OVER (PARTITION BY {columns}) FROM {{}}"
-    return _count(books, f"{numbered.format(here)} EXCEPT {numbered.format(there)}")
+    return _count(tables, f"{numbered.format(here)} EXCEPT {numbered.format(there)}")
 
 
 def _fields(old: DatasetCard, new: DatasetCard) -> Iterator[Field]:

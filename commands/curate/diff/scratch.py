@@ -16,7 +16,14 @@ import pyarrow.parquet as pq
 
 from medfm_cli.data.card import DatasetCard, read_card
 from medfm_cli.data.image_store import DAMAGED_HINT
-from medfm_cli.data.manifest import LAYOUT, MANIFEST_FILE, QUARANTINE_FILE, SAMPLES_SCHEMA
+from medfm_cli.data.manifest import (
+    FIRST_COLUMNS,
+    LAYOUT,
+    MANIFEST_FILE,
+    QUARANTINE_FILE,
+    SAMPLE_COLUMNS,
+    SAMPLES_SCHEMA,
+)
 from medfm_cli.errors import DataError
 from medfm_cli.runs.artefacts import find
 
@@ -27,10 +34,12 @@ HASHED = tuple(
     name for name in SAMPLES_SCHEMA.names if name not in (*PLAIN, *LAYOUT, "labels", "image_id")
 )
 QUARANTINE = ("source", "source_sha256", "frame", "step", "reason")
+_LATER = {item.name: item.default for item in SAMPLE_COLUMNS if item.name not in FIRST_COLUMNS}
+"""Attributes that manifests of older versions do not have, with their defaults."""
 CHUNK = 8192
 
 
-class Books:
+class DiffTables:
     """The rows of two data sets; `db` has the tables `old`, `new`, `old_left` and `new_left`."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -72,7 +81,7 @@ class Books:
 
 
 @contextmanager
-def opened(old: str, new: str) -> Iterator[tuple[Books, DatasetCard, DatasetCard]]:
+def opened(old: str, new: str) -> Iterator[tuple[DiffTables, DatasetCard, DatasetCard]]:
     """Both data sets, read; the scratch file is gone afterwards.
 
     Raises:
@@ -85,9 +94,9 @@ def opened(old: str, new: str) -> Iterator[tuple[Books, DatasetCard, DatasetCard
             for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -16384"):
                 db.execute(f"PRAGMA {pragma}")
             db.execute("BEGIN")
-            books = Books(db)
-            cards = books.load("old", roots[0]), books.load("new", roots[1])
-            yield books, *cards
+            tables = DiffTables(db)
+            cards = tables.load("old", roots[0]), tables.load("new", roots[1])
+            yield tables, *cards
         finally:
             db.close()
 
@@ -106,11 +115,23 @@ def _values(path: Path, columns: tuple[str, ...]) -> Iterator[list[Any]]:
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(CHUNK, columns=list(columns)):
-                cells = [batch.column(name).to_pylist() for name in columns]
+                cells = [_cells(batch, name) for name in columns]
                 yield from map(list, zip(*cells, strict=True))
     except (OSError, KeyError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"cannot read {path}: {reason}", hint=DAMAGED_HINT) from None
+
+
+def _cells(batch: pa.RecordBatch, column: str) -> list[Any]:
+    """The cells of a column; an attribute that an older manifest does not have is at its default.
+
+    Raises:
+        KeyError: the file has no such column.
+    """
+    if column in _LATER and column not in batch.schema.names:
+        return [_LATER[column]] * len(batch)
+    cells: list[Any] = batch.column(column).to_pylist()
+    return cells
 
 
 def _short(value: Any) -> int | None:

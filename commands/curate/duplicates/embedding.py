@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.commands.curate.catalog import Ledger
-from medfm_cli.commands.curate.reading.staging import Spool, Stored
+from medfm_cli.commands.curate.reading.staging import StagedPart, Staging
 from medfm_cli.commands.curate.similarity.near import Links, all_links
 from medfm_cli.extras import require
 from medfm_cli.models.config import content_hash
@@ -34,11 +34,11 @@ _ROWS = (
 )
 
 
-def embedded_links(ledger: Ledger, spool: Spool, model: str, similarity: float) -> Links:
+def embedded_links(ledger: Ledger, staging: Staging, model: str, similarity: float) -> Links:
     """Pairs of pictures, by id, whose features have a cosine of at least `similarity`.
 
     Features are kept beside the ledger until the run is done: after a kill the pictures may be in
-    the shards already and no longer in the spool.
+    the shards already and no longer in the staging.
 
     Raises:
         EnvironmentProblem: the extra train is not installed.
@@ -56,23 +56,23 @@ def embedded_links(ledger: Ledger, spool: Spool, model: str, similarity: float) 
     name = hashlib.sha256(f"{content_hash(directory)} {shas.hexdigest()}".encode()).hexdigest()
     path = ledger.path.with_name(f"features-{name[:16]}.npy")
     if not path.is_file():
-        _write(path, len(ids), directory, _pictures(ledger, spool))
+        _write(path, len(ids), directory, _pictures(ledger, staging))
     features = np.load(path, mmap_mode="r", allow_pickle=False)
     links = all_links(_alike(features, similarity, np.frombuffer(sources, dtype=np.int64)))
     names = np.frombuffer(ids, dtype=np.int64)
     return links._replace(left=names[links.left], right=names[links.right])
 
 
-def _pictures(ledger: Ledger, spool: Spool) -> Iterator[NDArray[np.uint8]]:
+def _pictures(ledger: Ledger, staging: Staging) -> Iterator[NDArray[np.uint8]]:
     """The pictures as they are stored; of one that is cut into tiles the middle one."""
     for row in ledger.rows(_ROWS):
-        yield _picture(row, spool)
+        yield _picture(row, staging)
 
 
-def _picture(row: sqlite3.Row, spool: Spool) -> NDArray[np.uint8]:
-    parts = [Stored(*part) for part in json.loads(row["parts"])]
+def _picture(row: sqlite3.Row, staging: Staging) -> NDArray[np.uint8]:
+    parts = [StagedPart(*part) for part in json.loads(row["parts"])]
     part = parts[len(parts) // 2]
-    with spool.payload_path(row["unit"]).open("rb") as file:
+    with staging.payload_path(row["unit"]).open("rb") as file:
         file.seek(part.offset)
         data = file.read(next(iter(part.lengths.values())))
     content = decode(part.kind, data, json.loads(part.meta))

@@ -21,7 +21,7 @@ from medfm_cli.commands.curate.duplicates.exact import keep_one, rank, repeated
 from medfm_cli.commands.curate.duplicates.linked_subjects import Ties
 from medfm_cli.commands.curate.duplicates.summary import Cluster, Pair, Unique
 from medfm_cli.commands.curate.options.deduplicate import Deduplicate
-from medfm_cli.commands.curate.reading.staging import Spool
+from medfm_cli.commands.curate.reading.staging import Staging
 from medfm_cli.commands.curate.similarity.clusters import Clusters, form_clusters
 from medfm_cli.commands.curate.similarity.near import Links, Looks, Thumbs, all_links, near_copies
 from medfm_cli.commands.curate.similarity.perceptual import TURNS
@@ -42,7 +42,7 @@ def deduplicate(
     ledger: Ledger,
     options: Deduplicate | None = None,
     *,
-    spool: Spool | None = None,
+    staging: Staging | None = None,
     threads: int = 2,
 ) -> Unique:
     """Find the copies among what is kept, and mark, merge or tie them.
@@ -50,7 +50,7 @@ def deduplicate(
     Args:
         ledger: every item is described.
         options: what becomes of them.
-        spool: holds the pictures, where a model is to look at them.
+        staging: holds the pictures, where a model is to look at them.
         threads: how many search at a time.
 
     Raises:
@@ -64,8 +64,8 @@ def deduplicate(
         done.shared_widely, done.contradicted = merged.shared_widely, merged.contradicted
         done.crossed = merged.crossed
     links = _links(ledger, options, threads)
-    if options.embedding and options.near != "off" and spool is not None:
-        seen = embedded_links(ledger, spool, options.embedding, options.similarity)
+    if options.embedding and options.near != "off" and staging is not None:
+        seen = embedded_links(ledger, staging, options.embedding, options.similarity)
         links = all_links([links, _measured(ledger, seen)])
     done.pairs, done.turned = len(links.left), int((links.turn > 0).sum())
     done.unseen = ledger.one(f"SELECT count(*) FROM items WHERE {UNSEEN}")  # noqa: S608

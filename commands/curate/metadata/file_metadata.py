@@ -9,6 +9,7 @@ from typing import Any
 
 from medfm_cli.commands.curate.catalog import NOTED, Ledger
 from medfm_cli.commands.curate.tables.rules import Rules
+from medfm_cli.samples.attributes import predicted_attributes
 
 Resolve = Callable[[str, Any, str], None]
 """Records what an `auto` became: key, value, reason."""
@@ -46,8 +47,8 @@ def write_metadata(
 ) -> None:
     """Write what rows of a table say of files, or of patients.
 
-    A later row on the same file replaces what was said; when it gives another label, the note is
-    torn.
+    A later row on the same file replaces what was said; when it gives another label or target, the
+    note is torn.
     """
     fields = [name for name in NOTED if name in set(names)]
     of_files, of_patients = _upsert("notes", fields), _upsert("patients", fields)
@@ -64,7 +65,9 @@ def write_metadata(
 def _upsert(table: str, fields: list[str]) -> str:
     keys = ["file"] if table == "notes" else ["block", "patient"]
     columns = [*keys, "row", *fields]
-    torn = "torn OR (row >= 0 AND label <> excluded.label)" if "label" in fields else "torn"
+    unique = [name for name in ("label", *predicted_attributes()) if name in fields]
+    differs = " OR ".join(f"{name} <> excluded.{name}" for name in unique)
+    torn = f"torn OR (row >= 0 AND ({differs}))" if differs else "torn"
     updates = ", ".join(f"{name} = excluded.{name}" for name in [*fields, "row"])
     return (
         f"INSERT INTO {table} ({', '.join(columns)}) "  # noqa: S608

@@ -24,6 +24,8 @@ from medfm_cli.commands.curate.tables.open import Rows, read_rows
 from medfm_cli.commands.curate.tables.rule_logic import parse_cell
 from medfm_cli.commands.curate.tables.rules import Rules
 from medfm_cli.errors import DataError
+from medfm_cli.samples.attributes import table_attributes
+from medfm_cli.samples.fields import RecordField
 
 Meant = Literal["files", "folders", "patients"]
 SAMPLE = 20_000
@@ -61,12 +63,13 @@ def read_table_metadata(
         ("age", keys.age, columns.find_age),
         ("sex", keys.sex, columns.find_sex),
         ("text", keys.text, _never),
+        *((item.name, _key(keys, item), _finder_of(item)) for item in table_attributes()),
     ):
         choice = _pick(name, configured, rows, find, used)
         if choice:
             picked[name] = choice
             used.append(choice.column)
-            if configured == "auto" and name not in _QUIET:
+            if configured == "auto" and name not in _QUIET and name not in _ATTRIBUTES:
                 resolve(name, choice.column, choice.why)
     metadata.rules = _rules(keys, rows)
     label = _pick_label(keys, rows, used, resolve) if metadata.rules is None else Choice((), "")
@@ -82,6 +85,7 @@ def read_table_metadata(
         _mark_ambiguous(ledger, path, key, matcher)
 
 
+_ATTRIBUTES = frozenset(item.name for item in table_attributes())
 _QUIET = ("study", "time", "age", "sex")
 """What is used from a table without a report of it: nothing depends on it."""
 
@@ -89,6 +93,15 @@ _QUIET = ("study", "time", "age", "sex")
 def _official(split: Split) -> str:
     """The configured official split: a column's name, or a keyword."""
     return split.official_column or str(split.official)
+
+
+def _key(keys: SourceKeys, attribute: RecordField) -> str:
+    """What the recipe says of an attribute's column; an attribute without a key is `auto`."""
+    return str(getattr(keys, attribute.name, "auto"))
+
+
+def _finder_of(attribute: RecordField) -> Callable[..., Choice | None]:
+    return columns.find_attribute(attribute.name) if attribute.column.headings else _never
 
 
 def _never(_rows: Rows, *, but: Iterable[str] = ()) -> None:

@@ -89,6 +89,23 @@ class SourceKeys(Part):
     age: str = Field("auto", description="auto, none, or a column of the table, in years.")
     sex: str = Field("auto", description="auto, none, or a column of the table.")
     text: str = Field("none", description="none, or the column of the table with report or caption")
+    laterality: str = Field(
+        "auto", description="Side of the body: auto, none, or a column of the table."
+    )
+    scanner: str = Field(
+        "auto", description="Manufacturer and model: auto, none, or a column of the table."
+    )
+    report_language: str = Field("auto", description="auto, none, or a column of the table.")
+    target: str = Field(
+        "none",
+        description="none, or the column of the table with the number to predict: of a regression, "
+        "or the time of a survival analysis.",
+    )
+    target_event: str = Field(
+        "none",
+        description="none, or the column of the table with 1 where the event of a survival "
+        "analysis was observed and 0 where it was censored.",
+    )
     modality: str = Field(
         "auto", description="auto, a column of the table, or one name for all images."
     )

@@ -52,9 +52,9 @@ def cut_content(
 ) -> list[PartOf]:
     """The samples that an item becomes.
 
-    Pictures are cut into tiles or stay whole, volumes into slices of the planes that are asked for,
+    Pictures are cut into tiles or stay whole, volumes into slices of the configured planes,
     videos into frames, signals and sound into windows; everything else stays as it is. At last,
-    where one shape is asked for, pictures and volumes get it. All numbers are capped by `cutting`.
+    where one shape is configured, pictures and volumes get it. All numbers are capped by `cutting`.
 
     Args:
         content: what was read.
@@ -77,20 +77,20 @@ def cut_content(
 
 
 def _tiles(picture: Image2D, cutting: Cutting, whole: PartOf) -> list[PartOf]:
-    found = [(0, 0, picture.pixels)]
+    cut = [(0, 0, picture.pixels)]
     if cutting.tile is not None:
-        found = tiles(picture.pixels, tile=cutting.tile, limit=cutting.tile_limit)
+        cut = tiles(picture.pixels, tile=cutting.tile, limit=cutting.tile_limit)
     parts: list[PartOf] = []
-    for number, (y, x, pixels) in enumerate(found):
+    for number, (y, x, pixels) in enumerate(cut):
         height, width = pixels.shape[:2]
         small = shrunk(pixels, cutting.max_side)
         scale = (small.shape[0] / height, small.shape[1] / width)
         region = (slice(y, y + height), slice(x, x + width))
         mask = None if whole.mask is None else _resampled(whole.mask[region], small.shape[:2])
-        place = {"tile": [y, x]} if len(found) > 1 else {}
+        place = {"tile": [y, x]} if len(cut) > 1 else {}
         place |= {"reduced_from": [height, width]} if small is not pixels else {}
         boxes = _moved(whole.boxes, scale, (-y * scale[0], -x * scale[1]), small.shape[:2])
-        suffix = f"-t{number:02d}" if len(found) > 1 else ""
+        suffix = f"-t{number:02d}" if len(cut) > 1 else ""
         parts.append(PartOf(suffix, Image2D(small), place, mask, boxes))
     return parts
 
@@ -161,8 +161,8 @@ def _unified(part: PartOf, cutting: Cutting) -> PartOf:
 
 def _plane(array: NDArray[Any], axis: int, position: int) -> NDArray[Any]:
     """A slice of `[D, H, W]` as it is looked at: the head (or, axial, the front) at the top."""
-    found: NDArray[Any] = array.take(position, axis=axis)
-    return found if axis == 0 else found[::-1]
+    plane: NDArray[Any] = array.take(position, axis=axis)
+    return plane if axis == 0 else plane[::-1]
 
 
 def _square(shape: Sequence[int], down: float, across: float) -> tuple[int, int]:
@@ -190,7 +190,7 @@ def _moved(
     shape: Sequence[int],
 ) -> tuple[Box, ...]:
     """Boxes in the pixels of a part; those of which the part shows too little are left out."""
-    found: list[Box] = []
+    moved: list[Box] = []
     for box in boxes:
         x0, x1 = (value * scale[1] + offset[1] for value in (box.x0, box.x1))
         y0, y1 = (value * scale[0] + offset[0] for value in (box.y0, box.y1))
@@ -198,5 +198,5 @@ def _moved(
         top, bottom = (min(max(value, 0.0), float(shape[0])) for value in (y0, y1))
         area, seen = (x1 - x0) * (y1 - y0), (right - left) * (bottom - top)
         if area > 0 and seen >= VISIBLE * area:
-            found.append(Box(box.label, left, top, right, bottom))
-    return tuple(found)
+            moved.append(Box(box.label, left, top, right, bottom))
+    return tuple(moved)

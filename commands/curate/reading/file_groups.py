@@ -1,4 +1,4 @@
-"""What was seen of files that may belong together, kept outside of memory, and what follows."""
+"""The groups of files that belong together, found in a temporary database outside of memory."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _ALONE_IN_A_FOLDER = """
 """
 
 
-class Sightings:
+class FileGroups:
     """A database that SQLite keeps in its cache, and in a temporary file when it grows."""
 
     def __init__(self) -> None:
@@ -62,35 +62,35 @@ class Sightings:
                 kind = json.dumps(json.loads(seen)[0])
                 self._db.execute("INSERT INTO slice VALUES (?, ?, ?)", (kind, number, seen))
 
-    def propose(self, names: Iterable[tuple[int, str, str, bool, str]]) -> None:
+    def add_candidates(self, names: Iterable[tuple[int, str, str, bool, str]]) -> None:
         """Keep number, key, folder, whether it is marked as a mask, and path of possible pairs."""
         self._db.executemany(
             "INSERT INTO proposal (number, key, folder, marked, path) VALUES (?, ?, ?, ?, ?)", names
         )
 
-    def settle(self, paths: Iterable[str], *, fits: Callable[[str, str], bool]) -> None:
-        """Decide who belongs to whom.
+    def resolve(self, paths: Iterable[str], *, fits: Callable[[str, str], bool]) -> None:
+        """Decide which files belong together.
 
         Args:
             paths: of all files, in the order of the listing.
             fits: whether a scan (first path) has a mask (second path).
         """
         if self._db.execute("SELECT 1 FROM claim LIMIT 1").fetchone():
-            self._settle_claims(paths)
-        self._settle_series()
+            self._resolve_claims(paths)
+        self._resolve_series()
         for rule in (_BY_NAME, _ALONE_IN_A_FOLDER):
-            self._settle_pairs(rule, fits)
+            self._resolve_pairs(rule, fits)
         self._follow_chains()
 
     def groups(self, count: int) -> Iterator[tuple[int, tuple[int, ...], str]]:
         """Main file, others and kind of every group of the `count` files, by main file."""
-        taken = iter(self._rows("SELECT number FROM member ORDER BY number"))
+        grouped = iter(self._rows("SELECT number FROM member ORDER BY number"))
         rows = self._rows("SELECT main, number, kind FROM member ORDER BY main, number")
         mains = groupby(rows, key=lambda row: row[0])
-        next_taken, next_main = next(taken, None), next(mains, None)
+        next_member, next_main = next(grouped, None), next(mains, None)
         for number in range(count):
-            if next_taken is not None and next_taken[0] == number:
-                next_taken = next(taken, None)
+            if next_member is not None and next_member[0] == number:
+                next_member = next(grouped, None)
                 continue
             if next_main is None or next_main[0] != number:
                 yield number, (), "file"
@@ -107,13 +107,13 @@ class Sightings:
     def _belong(self, rows: Iterable[tuple[int, int, str]]) -> None:
         self._db.executemany("INSERT OR IGNORE INTO member VALUES (?, ?, ?)", rows)
 
-    def _settle_claims(self, paths: Iterable[str]) -> None:
+    def _resolve_claims(self, paths: Iterable[str]) -> None:
         for number, path in enumerate(paths):
             row = self._db.execute("SELECT main FROM claim WHERE path = ?", (path,)).fetchone()
             if row and row[0] != number:
                 self._belong([(number, row[0], "companions")])
 
-    def _settle_series(self) -> None:
+    def _resolve_series(self) -> None:
         rows = self._rows("SELECT kind, number, slice FROM slice ORDER BY kind, number")
         for _, group in groupby(rows, key=lambda row: row[0]):
             members = list(group)
@@ -122,7 +122,7 @@ class Sightings:
                 first, *others = (members[index][1] for index in volume)
                 self._belong((other, first, "series") for other in others)
 
-    def _settle_pairs(self, rule: str, fits: Callable[[str, str], bool]) -> None:
+    def _resolve_pairs(self, rule: str, fits: Callable[[str, str], bool]) -> None:
         for scan, scan_path, mask, mask_path in self._rows(rule):
             if fits(scan_path, mask_path):
                 self._belong([(mask, scan, "mask")])

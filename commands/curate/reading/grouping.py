@@ -4,11 +4,16 @@ The listing is gone through twice. First every file that may belong with others 
 first bytes, or its header), and what was seen is kept in a temporary database that spills to disk.
 Then the groups are given out in the order of the listing. Where no reader knows of files that
 belong together, and no volumes are wanted, nothing is opened at all.
+
+Which file may be the segmentation of which scan is proposed by names (`images/017.nii.gz` and
+`labels/017.nii.gz`, `017.nii.gz` and `017_seg.nii.gz`, `ct.nii` and `mask.nii` alone in a folder);
+what the files hold decides.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
@@ -18,8 +23,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from medfm_cli.commands.curate.reading import pairing
-from medfm_cli.commands.curate.reading.file_groups import Sightings
+from medfm_cli.commands.curate.reading.file_groups import FileGroups
 from medfm_cli.commands.curate.sources import File
 from medfm_cli.readers import HEAD, Reader, Unreadable, candidate_readers, find_reader, sniff
 
@@ -28,7 +32,14 @@ CHUNK = 128
 AHEAD = 16
 """Chunks that are handed out before the first of them is back."""
 LARGEST_HEADER = 1 << 18
-"""A file that names others is text, or a header of fixed size: no larger one is asked (bytes)."""
+"""A file that names others is text or a header of fixed size: larger ones are not opened."""
+_MASK = re.compile(
+    r"segs?|segm|segmentations?|label(s|l?ed)?|masks?|rois?|annotations?|gt|(ground)?truth"
+)
+_SCAN = re.compile(r"images?|imgs?|scans?|volumes?|vols?|raw|data")
+_STAGES = re.compile(r"(images?|labels?|masks?|segs?)(tr|ts|train|val|test)")
+_ENDINGS = re.compile(r"(\.(?:nii|hdr))(?:\.gz)?$", re.IGNORECASE)
+_WORDS = re.compile(r"[^0-9a-z]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +86,25 @@ def group(
     """
     if iter(files) is files:
         raise TypeError("a listing is gone through more than once: pass a list, not an iterator")
-    look = _Look(whole, tuple(readers), tuple(words))
-    if not look.needed:
+    probe = _Probe(whole, tuple(readers), tuple(words))
+    if not probe.needed:
         yield from (Group(number) for number, _ in enumerate(files))
         return
-    with closing(Sightings()) as seen:
-        for sights in _looked(files, look, executor, between):
-            seen.add(sights)
-        if look.pairs:
-            seen.propose(
-                (number, *pairing.key(file.name), file.path)
+    with closing(FileGroups()) as groups:
+        for sights in _probed(files, probe, executor, between):
+            groups.add(sights)
+        if probe.pairs:
+            groups.add_candidates(
+                (number, *pair_key(file.name), file.path)
                 for number, file in enumerate(files)
-                if pairing.may_pair(file.name)
+                if _may_pair(file.name)
             )
-        seen.settle((str(Path(file.path)) for file in files), fits=_fits)
-        yield from (Group(*found) for found in seen.groups(sum(1 for _ in files)))
+        groups.resolve((str(Path(file.path)) for file in files), fits=_fits)
+        yield from (Group(*members) for members in groups.groups(sum(1 for _ in files)))
 
 
 @dataclass(frozen=True)
-class _Look:
+class _Probe:
     """What is looked for in a file; sent to other processes.
 
     A call gives for each file that may belong with others its number and what was seen: the paths
@@ -105,30 +116,30 @@ class _Look:
     words: tuple[str, ...]
 
     @property
-    def _asked(self) -> list[Reader]:
+    def _usable(self) -> list[Reader]:
         return [find_reader(name) for name in candidate_readers(self.readers, self.words)]
 
     @property
     def needed(self) -> bool:
         """Whether any file has to be looked at."""
-        return self.whole or any(reader.companions for reader in self._asked)
+        return self.whole or any(reader.companions for reader in self._usable)
 
     @property
     def pairs(self) -> bool:
         """Whether scans and their segmentations are looked for."""
-        return any(reader.name == "nifti" for reader in self._asked)
+        return any(reader.name == "nifti" for reader in self._usable)
 
     def __call__(self, files: Sequence[tuple[int, str, int]]) -> list[tuple[int, str, Any]]:
-        able = [reader for reader in self._asked if reader.companions or self._scans(reader)]
-        found: list[tuple[int, str, Any]] = []
+        able = [reader for reader in self._usable if reader.companions or self._scans(reader)]
+        sights: list[tuple[int, str, Any]] = []
         for number, path, size in files:
             if size > LARGEST_HEADER and not any(self._scans(reader) for reader in able):
                 continue
             try:
-                found += [(number, *seen) for seen in self._one(Path(path), size, able)]
+                sights += [(number, *seen) for seen in self._one(Path(path), size, able)]
             except Exception:  # noqa: S112 - reading it will tell what is wrong with it
                 continue
-        return found
+        return sights
 
     def _scans(self, reader: Reader) -> bool:
         return self.whole and reader.name == "dicom"
@@ -153,9 +164,9 @@ class _Look:
         return []
 
 
-def _looked(
+def _probed(
     files: Iterable[File],
-    look: _Look,
+    probe: _Probe,
     executor: Executor | None,
     between: Callable[[int], None] | None,
 ) -> Iterator[list[tuple[int, str, Any]]]:
@@ -165,10 +176,10 @@ def _looked(
     while True:
         chunk = list(islice(rest, CHUNK))
         if executor is None:
-            count, seen = len(chunk), look(chunk)
+            count, seen = len(chunk), probe(chunk)
         else:
             if chunk:
-                waiting.append((len(chunk), executor.submit(look, chunk)))
+                waiting.append((len(chunk), executor.submit(probe, chunk)))
                 if len(waiting) < AHEAD:
                     continue
             count, future = waiting.popleft() if waiting else (0, None)
@@ -188,3 +199,24 @@ def _fits(scan: str, mask: str) -> bool:
         return is_mask_of(Path(mask), Path(scan))
     except (Unreadable, OSError):
         return False
+
+
+def _may_pair(name: str) -> bool:
+    """Whether the file is named like a volume that comes as one file, or as a header."""
+    return _ENDINGS.search(name) is not None
+
+
+def pair_key(name: str) -> tuple[str, str, bool]:
+    """A name without words for scans and masks, its folder, and whether it says mask.
+
+    The last word for either decides: `masks/images/1` is a scan, `images/1_mask` a mask. Of two
+    files with one key, one of them named as a mask, this may be the mask of the other.
+    """
+    folder, _, _ = name.rpartition("/")
+    words: list[str] = []
+    for word in _WORDS.split(_ENDINGS.sub("", name).lower()):
+        stage = _STAGES.fullmatch(word)
+        words += [stage[1], stage[2]] if stage else [word]
+    words_of_kind = [word for word in words if _MASK.fullmatch(word) or _SCAN.fullmatch(word)]
+    rest = " ".join(word for word in words if word and word not in words_of_kind)
+    return rest, folder, bool(words_of_kind) and _MASK.fullmatch(words_of_kind[-1]) is not None

@@ -1,6 +1,6 @@
 """Every item with all that is known of it: its own file, the table's row, the recipe.
 
-The rows of the spool go by one at a time and become rows of the ledger.
+Staged records go by one at a time and become rows of the catalog.
 """
 
 from __future__ import annotations
@@ -10,59 +10,62 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import CatalogItem, Ledger
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms, is_placeholder
+from medfm_cli.commands.curate.deidentify.technical_attributes import harmless
 from medfm_cli.commands.curate.metadata.file_metadata import SourceMetadata
+from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.commands.curate.options.source import SourceKeys
-from medfm_cli.commands.curate.reading.staging import WITHDRAWN, Found, Refused, Spool
+from medfm_cli.commands.curate.reading.staging import WITHDRAWN, ItemRecord, RejectedRecord, Staging
 from medfm_cli.commands.curate.tables.columns import age_of, sex_name
 from medfm_cli.errors import DataError
+from medfm_cli.samples.attributes import (
+    attributes_of,
+    parsed_attributes,
+    predicted_attributes,
+)
 from medfm_cli.samples.modalities import modality_name
 
-_ITEM = (
-    *("id", "block", "file", "entry", "unit", "frame", "part", "source", "file_sha"),
-    *("content_sha", "kind", "height", "width", "channels", "shape", "parts", "facts", "meta"),
-    *("phash", "thumb", "subject", "known", "study", "site", "modality", "anatomy", "time", "age"),
-    *("sex", "label", "labels", "official", "text", "turns", "boxes", "notes", "fate", "step"),
-    "reason",
+_REJECT = (
+    "INSERT INTO refused (entry, file, block, frame, file_sha, step, reason, source) "
+    "VALUES (:entry, :file, :block, :frame, :file_sha, :step, :reason, :source)"
 )
-_REFUSED = ("entry", "file", "block", "frame", "file_sha", "step", "reason", "source")
 _NOTE = "SELECT * FROM notes WHERE file = ?"
 _PATIENT = "SELECT * FROM patients WHERE block = ? AND patient = ?"
 
 
 @dataclass(frozen=True)
-class Block:
-    """One source as the joiner needs to know it.
+class SourceInfo:
+    """One source, as the join needs to know it.
 
     Attributes:
         number: of the block.
         name: in a mixture, else empty.
         keys: what the recipe says of it.
-        notes: what tables and folders say.
+        metadata: what tables and folders say.
         official: whether splits of the source are looked at.
         keep_paths: whether file names stay readable.
         modality, classes, licences: what is known of the source beforehand.
-        oldest: ages from this one on are written as this one; None for all as they are.
+        deidentify: what may stand in the dataset.
     """
 
     number: int
     name: str
     keys: SourceKeys
-    notes: SourceMetadata
+    metadata: SourceMetadata
     official: bool
     keep_paths: bool
     modality: str
     classes: dict[str, str]
+    deidentify: Deidentify
     licences: tuple[str, ...] = ()
-    oldest: int | None = None
 
 
 @dataclass
-class Joined:
+class JoinSummary:
     """What happened to the labels.
 
     Attributes:
@@ -77,27 +80,23 @@ class Joined:
 
 
 def join(
-    ledger: Ledger, spool: Spool, units: int, blocks: Sequence[Block], names: Pseudonyms
-) -> Joined:
-    """Bring all rows of the spool into the ledger.
+    ledger: Ledger, staging: Staging, units: int, blocks: Sequence[SourceInfo], names: Pseudonyms
+) -> JoinSummary:
+    """Bring all staged records into the catalog.
 
     Raises:
-        DataError: labels are asked from a field that no item has, or from a table that names none.
+        DataError: labels are configured from a field that no item has, or a table names no item.
     """
-    joined = Joined()
+    joined = JoinSummary()
     joiners = [_Joiner(ledger, block, names, joined) for block in blocks]
-    marks = ", ".join("?" * len(_ITEM))
-    of_items = f"INSERT INTO items ({', '.join(_ITEM)}) VALUES ({marks})"  # noqa: S608
-    marks = ", ".join("?" * len(_REFUSED))
-    of_refused = f"INSERT INTO refused ({', '.join(_REFUSED)}) VALUES ({marks})"  # noqa: S608
     ledger.execute("SAVEPOINT joining")
     number = 0
-    for unit, row, entry in _rows(ledger, spool, units):
+    for unit, row, entry in _rows(ledger, staging, units):
         joiner = joiners[entry["block"]]
-        if isinstance(row, Refused):
-            ledger.execute(of_refused, *joiner.refused(row, entry))
+        if isinstance(row, RejectedRecord):
+            ledger.execute(_REJECT, joiner.rejection(row, entry))
         else:
-            ledger.execute(of_items, *joiner.item(number, unit, row, entry))
+            ledger.add(joiner.item(number, unit, row, entry))
             for mark in row.marks:
                 ledger.execute("INSERT OR IGNORE INTO marks VALUES (?)", mark)
             number += 1
@@ -110,8 +109,8 @@ def join(
 
 
 def _rows(
-    ledger: Ledger, spool: Spool, units: int
-) -> Iterator[tuple[int, Found | Refused, sqlite3.Row]]:
+    ledger: Ledger, staging: Staging, units: int
+) -> Iterator[tuple[int, ItemRecord | RejectedRecord, sqlite3.Row]]:
     """The rows of all units, each with its entry's file, block and name."""
     sql = (
         "SELECT e.number, e.file, e.block, f.name FROM entries e JOIN files f ON f.number = e.file "
@@ -119,20 +118,23 @@ def _rows(
     )
     entry: sqlite3.Row | None = None
     for unit in range(units):
-        for row in spool.load(unit):
+        for row in staging.load(unit):
             if entry is None or entry["number"] != row.entry:
                 entry = ledger.db.execute(sql, (row.entry,)).fetchone()
             if entry is None:
-                raise RuntimeError("the spool holds a file that the ledger does not list")
+                raise RuntimeError("a staged file is not in the catalog")
             yield unit, row, entry
 
 
 def _unlabel_what_is_shared(ledger: Ledger) -> int:
-    """Take the label from items whose table row could mean another item's file as well."""
+    """Take label and target from items whose table row could mean another item's file as well."""
+    targets = predicted_attributes()
+    labelled = " OR ".join(f"n.{name} <> ''" for name in ("label", *targets))
+    cleared = ", ".join(f"{name} = NULL" for name in ("label", "labels", *targets))
     ledger.execute(
-        "CREATE TEMP TABLE ambiguous AS SELECT n.row, f.block FROM items i "
+        "CREATE TEMP TABLE ambiguous AS SELECT n.row, f.block FROM items i "  # noqa: S608
         "JOIN notes n ON n.file = i.file JOIN files f ON f.number = i.file "
-        "WHERE n.shared AND n.label <> '' GROUP BY n.row, f.block "
+        f"WHERE n.shared AND ({labelled}) GROUP BY n.row, f.block "
         "HAVING count(DISTINCT i.entry) > 1"
     )
     where = (
@@ -141,101 +143,128 @@ def _unlabel_what_is_shared(ledger: Ledger) -> int:
     )
     count = ledger.one(f"SELECT count(*) FROM items {where}")  # noqa: S608
     ledger.execute(
-        f"UPDATE items SET label = NULL, labels = NULL, fate = 'kept', step = '', reason = '' "  # noqa: S608
+        f"UPDATE items SET {cleared}, fate = 'kept', step = '', reason = '' "  # noqa: S608
         f"{where}"
     )
     ledger.execute("DROP TABLE ambiguous")
     return int(count)
 
 
+@dataclass(frozen=True)
+class _Labels:
+    """The label or labels of an item, or why they leave it out of the dataset."""
+
+    label: str | None = None
+    labels: list[str] | None = None
+    dropped: str = ""
+
+
 class _Joiner:
     """Joins what is known of the items of one block."""
 
-    def __init__(self, ledger: Ledger, block: Block, names: Pseudonyms, joined: Joined) -> None:
+    def __init__(
+        self, ledger: Ledger, block: SourceInfo, names: Pseudonyms, joined: JoinSummary
+    ) -> None:
         self.ledger = ledger
         self.block = block
         self.keys = block.keys
-        self.notes = block.notes
+        self.metadata = block.metadata
         self.names = names
         self.joined = joined
         spec = block.keys.label_spec()
         self.field = spec.field
         self.classes = {str(raw): name for raw, name in spec.classes.items()}
         self.drop = {str(raw) for raw in spec.drop}
-        self.items = self.asked = self.matched = 0
+        self.items = self.labelled = self.matched = 0
 
-    def refused(self, row: Refused, entry: sqlite3.Row) -> tuple[Any, ...]:
+    def rejection(self, row: RejectedRecord, entry: sqlite3.Row) -> dict[str, Any]:
         """A row of `refused`."""
         source = "" if row.step == WITHDRAWN else self._source(entry["name"])
-        return (
-            *(row.entry, entry["file"], entry["block"], row.frame, row.file_sha, row.step),
-            *(row.reason, source),
-        )
+        return asdict(row) | {"file": entry["file"], "block": entry["block"], "source": source}
 
-    def item(self, number: int, unit: int, row: Found, entry: sqlite3.Row) -> tuple[Any, ...]:
+    def item(self, number: int, unit: int, row: ItemRecord, entry: sqlite3.Row) -> CatalogItem:
         """A row of `items`."""
         note = self._note(row, entry["file"])
-        raws = self._raw_labels(row, note)
-        if note.get("torn") and note.get("label"):
-            raws, self.joined.torn = [], self.joined.torn + 1
-        self.items += 1
-        self.asked += bool(raws)
-        out = next((raw for raw in raws if raw in self.drop), None)
-        label, labels = (None, None) if out is not None else self._labels(raws, row)
+        labels = self._item_labels(row, note)
         subject, known = self._subject(row, note)
         study = note.get("study")
-        fate = ("kept", "", "")
-        if out is not None:
-            fate = ("dropped", "labels", f"label '{out}' is in labels.drop")
-        return (
-            *(number, entry["block"], entry["file"], row.entry, unit, row.frame, row.part),
-            *(self._source(entry["name"]) + row.shown, row.file_sha, row.content_sha, row.kind),
-            *(row.height, row.width, row.channels, json.dumps(row.shape)),
-            json.dumps([astuple(part) for part in row.parts], separators=(",", ":")),
-            *(row.facts, row.meta, row.phash),
-            base64.b64decode(row.thumb) if row.thumb else None,
-            *(subject, known),
-            self.names.of("study", study) if study else row.study or "",
-            "" if self.keys.site == "none" else note.get("site") or row.site or "",
-            *(self._modality(row, note), self._anatomy(row, note), row.time),
-            *self._person(row, note),
-            label,
-            None if labels is None else json.dumps(labels, ensure_ascii=False),
-            (note.get("split") or row.split or "") if self.block.official else "",
-            *(row.text, row.turns, _boxes(row), json.dumps(row.notes, ensure_ascii=False), *fate),
+        attributes = attributes_of(row) | self._noted(row, note)
+        if note.get("torn"):
+            attributes |= dict.fromkeys(predicted_attributes())
+        attributes |= {
+            "modality": self._modality(row, note),
+            "anatomy": self._anatomy(row, note),
+            "label": labels.label,
+            "labels": labels.labels,
+        }
+        return CatalogItem(
+            id=number,
+            block=entry["block"],
+            file=entry["file"],
+            entry=row.entry,
+            unit=unit,
+            frame=row.frame,
+            part=row.part,
+            source=self._source(entry["name"]) + row.shown,
+            file_sha=row.file_sha,
+            content_sha=row.content_sha,
+            kind=row.kind,
+            height=row.height,
+            width=row.width,
+            channels=row.channels,
+            shape=json.dumps(row.shape),
+            parts=json.dumps([part.values() for part in row.parts], separators=(",", ":")),
+            facts=row.facts,
+            meta=row.meta,
+            phash=row.phash,
+            thumb=base64.b64decode(row.thumb) if row.thumb else None,
+            subject=subject,
+            known=known,
+            study=self.names.of("study", study) if study else row.study or "",
+            site="" if self.keys.site == "none" else note.get("site") or row.site or "",
+            official=(note.get("split") or row.split or "") if self.block.official else "",
+            time=row.time,
+            text=row.text,
+            turns=row.turns,
+            boxes=_boxes(row),
+            notes=json.dumps(row.notes, ensure_ascii=False),
+            fate="dropped" if labels.dropped else "kept",
+            step="labels" if labels.dropped else "",
+            reason=labels.dropped,
+            **attributes,
         )
 
     def check(self) -> None:
-        """See that labels were found where they were said to be.
+        """Check that labels were found where the recipe says they are.
 
         Raises:
             DataError: they were not.
         """
-        if self.field and self.items and not self.asked:
+        if self.field and self.items and not self.labelled:
             raise self._no_field()
-        if self.notes.patients and self.items and not self.matched:
+        if self.metadata.patients and self.items and not self.matched:
             raise DataError(
-                f"'{self.notes.table}' names neither a file of the source nor a patient in the "
+                f"'{self.metadata.table}' names neither a file of the source nor a patient in the "
                 "headers of its files",
                 hint="name the column with the files with labels.files, or use another table",
             )
 
-    def _note(self, row: Found, file: int) -> dict[str, Any]:
+    def _note(self, row: ItemRecord, file: int) -> dict[str, Any]:
         """What tables and folders say of an item's file, else of its patient."""
-        found = self.ledger.db.execute(_NOTE, (file,)).fetchone()
-        if found is None and row.subject is not None and self.notes.patients:
+        row_of_table = self.ledger.db.execute(_NOTE, (file,)).fetchone()
+        if row_of_table is None and row.subject is not None and self.metadata.patients:
             key = (self.block.number, row.subject)
-            found = self.ledger.db.execute(_PATIENT, key).fetchone()
-            self.matched += found is not None
-        return dict(found) if found else {}
+            row_of_table = self.ledger.db.execute(_PATIENT, key).fetchone()
+            self.matched += row_of_table is not None
+        return dict(row_of_table) if row_of_table else {}
 
     def _source(self, name: str) -> str:
         """How the manifest calls a file."""
         return name if self.block.keep_paths else self.names.of("file", name)
 
-    def _raw_labels(self, row: Found, note: dict[str, Any]) -> list[str]:
+    def _raw_labels(self, row: ItemRecord, note: dict[str, Any]) -> list[str]:
         """The labels as the source writes them."""
-        origin = self.notes.origin
+        origin = self.metadata.origin
         if origin in ("table", "folders"):
             return [note["label"]] if note.get("label") else []
         if origin == "own":
@@ -248,17 +277,29 @@ class _Joiner:
             return [str(value)] if value else []
         return []
 
-    def _labels(self, raws: Sequence[str], row: Found) -> tuple[str | None, list[str] | None]:
-        """The one label, or the several ones."""
-        several = self.notes.origin == "own" and row.labels is not None
-        found = [(raw, self._class(raw, row)) for raw in raws]
-        self.joined.unlisted.update(raw for raw, name in found if name is None)
-        named = [name for _, name in found if name is not None]
-        if several:
-            return None, named
-        return (named[0] if named else None), None
+    def _item_labels(self, row: ItemRecord, note: dict[str, Any]) -> _Labels:
+        """The labels of an item, or why they leave it out."""
+        raws = self._raw_labels(row, note)
+        if note.get("torn") and note.get("label"):
+            raws, self.joined.torn = [], self.joined.torn + 1
+        self.items += 1
+        self.labelled += bool(raws)
+        for raw in raws:
+            if raw in self.drop:
+                return _Labels(dropped=f"label '{raw}' is in labels.drop")
+        return _Labels(*self._labels(raws, row))
 
-    def _class(self, raw: str, row: Found) -> str | None:
+    def _labels(self, raws: Sequence[str], row: ItemRecord) -> tuple[str | None, list[str] | None]:
+        """The one label, or the several ones."""
+        several = self.metadata.origin == "own" and row.labels is not None
+        classes = [(raw, self._class(raw, row)) for raw in raws]
+        self.joined.unlisted.update(raw for raw, name in classes if name is None)
+        known = [name for _, name in classes if name is not None]
+        if several:
+            return None, known
+        return (known[0] if known else None), None
+
+    def _class(self, raw: str, row: ItemRecord) -> str | None:
         """The class of a raw label; None when the recipe lists classes and this is none of them."""
         known = self.block.classes.get(raw, raw)
         if self.classes:
@@ -266,12 +307,12 @@ class _Joiner:
             return next((self.classes[c] for c in candidates if c in self.classes), None)
         return known
 
-    def _subject(self, row: Found, note: dict[str, Any]) -> tuple[str, bool]:
+    def _subject(self, row: ItemRecord, note: dict[str, Any]) -> tuple[str, bool]:
         """The patient's pseudonym; else the study's, the file's or, in a file of many, its own."""
         if self.keys.subject != "none":
-            told = note.get("subject")
-            if told and not is_placeholder(told):
-                return self.names.of("subject", told), True
+            subject = note.get("subject")
+            if subject and not is_placeholder(subject):
+                return self.names.of("subject", subject), True
             if row.subject:
                 return row.subject, True
             study = note.get("study")
@@ -282,29 +323,35 @@ class _Joiner:
             return self.names.of("image", row.content_sha), False
         return self.names.of("file", row.file_sha), False
 
-    def _person(self, row: Found, note: dict[str, Any]) -> tuple[float | None, str]:
-        """Age and sex; what a table says of files has been told to the worker that read them."""
-        if not self.notes.patients:
-            return row.age, row.sex
-        age = row.age if row.age is not None else age_of(note.get("age", ""))
-        oldest = self.block.oldest
-        if age is not None and oldest is not None:
-            age = min(age, float(oldest))
-        return age, row.sex or sex_name(note.get("sex", ""))
+    def _noted(self, row: ItemRecord, note: dict[str, Any]) -> dict[str, Any]:
+        """Attributes that a table says of the item's file, or of its patient.
 
-    def _modality(self, row: Found, note: dict[str, Any]) -> str:
-        asked = self.keys.modality
-        if asked != "auto" and asked not in self.notes.columns:
-            return modality_name(asked) or asked
-        told = note.get("modality")
-        if told:
-            return modality_name(told) or str(told)
+        What it says of a file counts for more than the file's own, what it says of a patient for
+        less. Age and sex of a file were given to the worker that read it.
+        """
+        noted = parsed_attributes(lambda name: str(note.get(name, "")))
+        noted = harmless(noted, self.block.deidentify) if self.block.deidentify.on else noted
+        if not self.metadata.patients:
+            return noted
+        age = age_of(note.get("age", ""))
+        if age is not None and self.block.deidentify.on:
+            age = min(age, float(self.block.deidentify.oldest))
+        noted |= {"age": age, "sex": sex_name(note.get("sex", ""))}
+        return {n: value for n, value in noted.items() if getattr(row, n) in (None, "")}
+
+    def _modality(self, row: ItemRecord, note: dict[str, Any]) -> str:
+        configured = self.keys.modality
+        if configured != "auto" and configured not in self.metadata.columns:
+            return modality_name(configured) or configured
+        noted = note.get("modality")
+        if noted:
+            return modality_name(noted) or str(noted)
         return row.modality or self.block.modality
 
-    def _anatomy(self, row: Found, note: dict[str, Any]) -> str:
-        asked = self.keys.anatomy
-        if asked != "auto" and asked not in self.notes.columns:
-            return asked.lower()
+    def _anatomy(self, row: ItemRecord, note: dict[str, Any]) -> str:
+        configured = self.keys.anatomy
+        if configured != "auto" and configured not in self.metadata.columns:
+            return configured.lower()
         return str(note.get("anatomy") or "").lower() or row.anatomy
 
     def _no_field(self) -> DataError:
@@ -318,7 +365,7 @@ class _Joiner:
         )
 
 
-def _boxes(row: Found) -> str:
+def _boxes(row: ItemRecord) -> str:
     """The boxes of an item that is stored whole; those of parts lie with the parts."""
     return row.parts[0].boxes if len(row.parts) == 1 else "[]"
 

@@ -1,7 +1,7 @@
-"""Units of files dealt to worker processes, of which any may crash or hang without harm.
+"""Work units run in worker processes, of which any may crash or hang without harm.
 
-Any `concurrent.futures.Executor` could do the work: a unit is plain data, its result is in the
-spool, and doing one twice does no harm.
+Any `concurrent.futures.Executor` could do the work: a unit is plain data, its result is
+staged, and doing one twice does no harm.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
-from medfm_cli.commands.curate.reading.staging import Spool, Unit
-from medfm_cli.commands.curate.reading.worker import Settings, read_unit, start_worker
+from medfm_cli.commands.curate.reading.staging import Staging, WorkUnit
+from medfm_cli.commands.curate.reading.worker import WorkerConfig, read_unit, start_worker
 from medfm_cli.errors import RunFailed
 
 GRACE = 15.0
 """Seconds after its time limit until a process that hangs in a library is killed."""
 TICK = 0.5
-Work = Callable[[Unit, Settings], tuple[int, int]]
+Work = Callable[[WorkUnit, WorkerConfig], tuple[int, int]]
 _CRASHED = "reading it crashed the process that read it"
 _HUNG = "reading it took too long and had to be killed"
 
@@ -37,29 +37,29 @@ class Pool:
     Args:
         settings: what the workers need.
         workers: how many there are.
-        check_stop: raises when the run should stop; asked at least every half second.
+        check_stop: raises when the run should stop; called at least every half second.
         done: called with a unit and its counts of images and refusals as it is finished.
         work: what is done with a unit.
     """
 
     def __init__(
         self,
-        settings: Settings,
+        settings: WorkerConfig,
         *,
         workers: int,
         check_stop: Callable[[], None],
-        done: Callable[[Unit, int, int], None],
+        done: Callable[[WorkUnit, int, int], None],
         work: Work = read_unit,
     ) -> None:
         self.settings = settings
-        self.spool = Spool(Path(settings.folder), settings.mark)
+        self.staging = Staging(Path(settings.folder), settings.mark)
         self.workers = workers
         self.check_stop = check_stop
         self.done = done
         self.work = work
         self._hung: set[int] = set()
 
-    def run(self, units: Iterable[Unit]) -> None:
+    def run(self, units: Iterable[WorkUnit]) -> None:
         """Do all units; they are taken from `units` as processes become free.
 
         Raises:
@@ -71,13 +71,13 @@ class Pool:
             for unit in suspects:
                 self._run_alone(unit)
 
-    def _run_together(self, waiting: Iterator[Unit]) -> list[Unit]:
+    def _run_together(self, waiting: Iterator[WorkUnit]) -> list[WorkUnit]:
         """Work until all is done or a process dies; then give the units that were under way."""
-        running: dict[Future[tuple[int, int]], Unit] = {}
+        running: dict[Future[tuple[int, int]], WorkUnit] = {}
         with _executor(self.workers) as executor:
             while True:
                 for unit in islice(waiting, 2 * self.workers - len(running)):
-                    self.spool.now_path(unit.number).unlink(missing_ok=True)
+                    self.staging.progress_path(unit.number).unlink(missing_ok=True)
                     try:
                         running[executor.submit(self.work, unit, self.settings)] = unit
                     except BrokenProcessPool:
@@ -87,14 +87,14 @@ class Pool:
                 finished, _ = wait(running, timeout=TICK, return_when=FIRST_COMPLETED)
                 for future in finished:
                     try:
-                        found, refused = future.result()
+                        items, rejected = future.result()
                     except BrokenProcessPool:
                         return list(running.values())
-                    self.done(running.pop(future), found, refused)
+                    self.done(running.pop(future), items, rejected)
                 self.check_stop()
                 self._kill_what_hangs(list(running.values()), set(executor._processes or ()))
 
-    def _run_alone(self, unit: Unit) -> None:
+    def _run_alone(self, unit: WorkUnit) -> None:
         """Do a unit that may hold a file which kills: find that file, skip it, go on."""
         while self._dies(unit):
             culprit = self._now(unit)
@@ -106,7 +106,7 @@ class Pool:
             reason = _HUNG if culprit[0] in self._hung else _CRASHED
             unit = replace(unit, skip={**unit.skip, culprit[1]: reason})
 
-    def _dies(self, unit: Unit) -> bool:
+    def _dies(self, unit: WorkUnit) -> bool:
         """Do one unit in a process of its own; tells whether that process died."""
         before, self.workers = self.workers, 1
         try:
@@ -114,7 +114,7 @@ class Pool:
         finally:
             self.workers = before
 
-    def _kill_what_hangs(self, units: list[Unit], ours: set[int]) -> None:
+    def _kill_what_hangs(self, units: list[WorkUnit], ours: set[int]) -> None:
         """Kill a worker (one of `ours`) that has been at one file for far too long."""
         limit = self.settings.quality.seconds + GRACE
         for unit in units:
@@ -123,10 +123,12 @@ class Pool:
                 self._hung.add(now[0])
                 os.kill(now[0], signal.SIGKILL)
 
-    def _now(self, unit: Unit) -> tuple[int, int, float] | None:
+    def _now(self, unit: WorkUnit) -> tuple[int, int, float] | None:
         """Process, file and since when, for a unit that is being worked on."""
         try:
-            pid, entry, since = json.loads(self.spool.now_path(unit.number).read_text("ascii"))
+            pid, entry, since = json.loads(
+                self.staging.progress_path(unit.number).read_text("ascii")
+            )
         except (OSError, ValueError):
             return None
         return pid, entry, since

@@ -1,9 +1,9 @@
-"""What the newest finished run of the same recipe has read already: rows of its spool, and payloads
-out of its shards.
+"""What the newest finished run of the same recipe has read already: its staged records, and the
+payloads in its shards.
 
 A file that is unchanged (name, size, time; the files and table rows that are read with it, too) and
 was read under the same settings need not be read again. Whatever does not fit is read anew: an
-earlier run can save time and nothing else.
+previous run can save time and nothing else.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from medfm_cli.commands.curate.reading.staging import (
     PASSING,
     WITHDRAWN,
     Entry,
-    Found,
-    Refused,
-    Spool,
-    Stored,
-    Unit,
-    UnitWriter,
+    ItemRecord,
+    RejectedRecord,
+    StagedPart,
+    Staging,
+    WorkUnit,
+    WorkUnitWriter,
 )
 from medfm_cli.data.card import DatasetCard, read_card
 from medfm_cli.data.dataset import SHARDS_FOLDER
@@ -60,7 +60,15 @@ def key_of(names: Pseudonyms, entry: Entry, block: str, stamps: list[tuple[str, 
     refs = [(ref.kind, _stamp(ref.path), ref.key) for ref in entry.refs]
     if any(not time for _, _, time in (*stamps, *(stamp for _, stamp, _ in refs))):
         return ""
-    what = (block, stamps, entry.first, entry.last, entry.kind, refs, sorted(entry.said.items()))
+    what = (
+        block,
+        stamps,
+        entry.first,
+        entry.last,
+        entry.kind,
+        refs,
+        sorted(entry.table_values.items()),
+    )
     text = json.dumps(what, separators=(",", ":"))
     return hmac.new(names.key, b"entry\0" + text.encode(), hashlib.sha256).hexdigest()[:32]
 
@@ -73,22 +81,22 @@ def _stamp(path: str) -> tuple[str, int, int]:
     return Path(path).name, status.st_size, status.st_mtime_ns
 
 
-class Earlier:
+class PreviousRun:
     """A finished run that read with the same settings. A context manager.
 
     Attributes:
         name: of its run directory.
     """
 
-    def __init__(self, folder: Path, card: DatasetCard, spool: Spool, scratch: Path) -> None:
+    def __init__(self, folder: Path, card: DatasetCard, staging: Staging, scratch: Path) -> None:
         self.name = folder.name
         self._shards = folder / "dataset" / SHARDS_FOLDER
         self._reader = ShardReader(self._shards)
         self._sums = {shard.name: shard.sha256 for shard in card.shards}
         self._sound: dict[str, bool] = {}
-        self._spool = spool
+        self._spool = staging
         self._scratch = scratch
-        self._unit: tuple[int, list[Found | Refused]] = (-1, [])
+        self._unit: tuple[int, list[ItemRecord | RejectedRecord]] = (-1, [])
         scratch.unlink(missing_ok=True)
         self._db = sqlite3.connect(scratch, isolation_level=None)
         scratch.chmod(0o600)
@@ -98,7 +106,7 @@ class Earlier:
         self._load(folder / "dataset" / MANIFEST_FILE)
 
     @classmethod
-    def find(cls, run: Run, mark: str) -> Earlier | None:
+    def find(cls, run: Run, mark: str) -> PreviousRun | None:
         """The run that `<out>/curate-<recipe>` leads to, if it can be of use.
 
         A run that is forced starts anew altogether.
@@ -109,14 +117,14 @@ class Earlier:
         folder = link.resolve()
         if folder == run.dir.resolve() or not (folder / "DONE").is_file():
             return None
-        spool = Spool(folder.joinpath(*UNITS), mark)
+        staging = Staging(folder.joinpath(*UNITS), mark)
         try:
             card = read_card(folder / "dataset")
             with (folder / "dataset" / MANIFEST_FILE).open("rb") as file:
                 whole = hashlib.file_digest(file, "sha256").hexdigest() == card.manifest_sha256
-            if not whole or not any(spool.heads()):
+            if not whole or not any(staging.heads()):
                 return None
-            return cls(folder, card, spool, run.path("checkpoints", "earlier.sqlite"))
+            return cls(folder, card, staging, run.path("checkpoints", "previous.sqlite"))
         except (DataError, OSError, pa.ArrowException):
             return None
 
@@ -131,22 +139,22 @@ class Earlier:
     def place(self, entry: Entry, names: Pseudonyms) -> tuple[int, int] | None:
         """Unit and number of an entry in that run, if it read it and all its payloads are there."""
         row = self._db.execute("SELECT unit, entry FROM entries WHERE key = ?", (entry.key,))
-        found = row.fetchone()
-        if found is None:
+        place = row.fetchone()
+        if place is None:
             return None
-        rows = self._rows(*found)
+        rows = self._rows(*place)
         sources = (entry.name, names.of("file", entry.name))
-        return found if rows and all(self._can_give(row, sources) for row in rows) else None
+        return place if rows and all(self._can_give(row, sources) for row in rows) else None
 
-    def adopt(self, unit: Unit, spool: Spool, names: Pseudonyms) -> bool:
+    def adopt(self, unit: WorkUnit, staging: Staging, names: Pseudonyms) -> bool:
         """Write a unit out of what that run holds; False where something has gone since."""
-        with suppress(LookupError, DataError), UnitWriter(spool, unit) as writer:
+        with suppress(LookupError, DataError), WorkUnitWriter(staging, unit) as writer:
             for entry in unit.entries:
                 if entry.old is None:
                     raise LookupError
                 sources = (entry.name, names.of("file", entry.name))
                 for row in self._rows(*entry.old):
-                    writer.add(self._taken(row, entry.index, sources, writer))
+                    writer.add(self._renumbered(row, entry.index, sources, writer))
             return True
         return False
 
@@ -163,31 +171,31 @@ class Earlier:
         self._db.executemany("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", _samples(manifest))
         self._db.execute("CREATE INDEX samples_content ON samples (content, suffix)")
 
-    def _rows(self, unit: int, entry: int) -> list[Found | Refused]:
+    def _rows(self, unit: int, entry: int) -> list[ItemRecord | RejectedRecord]:
         """The rows of an entry; neighbours are asked for one after the other."""
         if self._unit[0] != unit:
             self._unit = unit, list(self._spool.load(unit))
         return [row for row in self._unit[1] if row.entry == entry]
 
-    def _can_give(self, row: Found | Refused, sources: tuple[str, str]) -> bool:
-        if isinstance(row, Refused):
+    def _can_give(self, row: ItemRecord | RejectedRecord, sources: tuple[str, str]) -> bool:
+        if isinstance(row, RejectedRecord):
             return row.step != WITHDRAWN and not row.reason.startswith(PASSING)
         return all(self._member_places(row, part, sources) for part in row.parts)
 
     def _member_places(
-        self, row: Found, part: Stored, sources: tuple[str, str]
+        self, row: ItemRecord, part: StagedPart, sources: tuple[str, str]
     ) -> tuple[str, list[tuple[int, int]]] | None:
         """Shard, offsets and lengths of a part's members, where the shards hold just these.
 
         A sample without a mask or further pictures follows from its content, so that of a copy
         serves as well.
         """
-        found = self._db.execute(
+        samples = self._db.execute(
             "SELECT source, shard, members FROM samples WHERE content = ? AND suffix = ?",
             (row.content_sha[:16], part.suffix),
         )
         own = {source + row.shown for source in sources}
-        for source, shard, members in found:
+        for source, shard, members in samples:
             places = json.loads(members)
             if len(part.lengths) > 1 and source not in own:
                 continue
@@ -196,21 +204,25 @@ class Earlier:
                 return shard, [tuple(places[name]) for name in part.lengths]
         return None
 
-    def _taken(
-        self, row: Found | Refused, index: int, sources: tuple[str, str], writer: UnitWriter
-    ) -> Found | Refused:
-        if isinstance(row, Refused):
+    def _renumbered(
+        self,
+        row: ItemRecord | RejectedRecord,
+        index: int,
+        sources: tuple[str, str],
+        writer: WorkUnitWriter,
+    ) -> ItemRecord | RejectedRecord:
+        if isinstance(row, RejectedRecord):
             return replace(row, entry=index)
         parts = [self._copied(row, part, sources, writer) for part in row.parts]
         return replace(row, entry=index, parts=parts)
 
     def _copied(
-        self, row: Found, part: Stored, sources: tuple[str, str], writer: UnitWriter
-    ) -> Stored:
-        found = self._member_places(row, part, sources)
-        if found is None or not self._is_sound(found[0]):
+        self, row: ItemRecord, part: StagedPart, sources: tuple[str, str], writer: WorkUnitWriter
+    ) -> StagedPart:
+        place = self._member_places(row, part, sources)
+        if place is None or not self._is_sound(place[0]):
             raise LookupError
-        data = [self._reader.read(found[0], *place) for place in found[1]]
+        data = [self._reader.read(place[0], *member) for member in place[1]]
         return replace(part, offset=writer.payload(dict(zip(part.lengths, data, strict=True))))
 
     def _is_sound(self, shard: str) -> bool:

@@ -1,4 +1,4 @@
-"""What an earlier run has read: found out before units are dealt, and taken before reading."""
+"""Reuse of what a previous run has read: looked up before units are made, copied before reading."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
-from medfm_cli.commands.curate.reading.previous_run import Earlier, key_of
-from medfm_cli.commands.curate.reading.staging import Spool
-from medfm_cli.commands.curate.reading.units import entries, stamps, units
+from medfm_cli.commands.curate.reading.previous_run import PreviousRun, key_of
+from medfm_cli.commands.curate.reading.staging import Staging
+from medfm_cli.commands.curate.reading.work_units import entries, stamps, units
 from medfm_cli.runs import Run
 
 
 def know_entries(
-    ledger: Ledger, blocks: Sequence[str], names: Pseudonyms, earlier: Earlier | None
+    ledger: Ledger, blocks: Sequence[str], names: Pseudonyms, previous: PreviousRun | None
 ) -> int:
     """Write down by what every entry is known later, and where an earlier run has it.
 
@@ -22,47 +22,53 @@ def know_entries(
         ledger: with all entries.
         blocks: the names of the source blocks.
         names: holds the key that hides file names.
-        earlier: the run to look in.
+        previous: the run to look in.
 
     Returns:
         How many entries the earlier run has.
     """
     ledger.many(
         "UPDATE entries SET key = ?, old_unit = ?, old_entry = ? WHERE number = ?",
-        _known(ledger, blocks, names, earlier),
+        _known(ledger, blocks, names, previous),
     )
     return int(ledger.one("SELECT count(old_unit) FROM entries"))
 
 
 def _known(
-    ledger: Ledger, blocks: Sequence[str], names: Pseudonyms, earlier: Earlier | None
+    ledger: Ledger, blocks: Sequence[str], names: Pseudonyms, previous: PreviousRun | None
 ) -> Iterator[tuple[str, int | None, int | None, int]]:
     for entry in entries(ledger):
         key = key_of(names, entry, blocks[entry.block], stamps(ledger, entry.index))
-        place = earlier.place(replace(entry, key=key), names) if earlier and key else None
+        place = previous.place(replace(entry, key=key), names) if previous and key else None
         unit, number = place or (None, None)
         yield key, unit, number, entry.index
 
 
 def adopt_units(
-    run: Run, ledger: Ledger, spool: Spool, names: Pseudonyms, earlier: Earlier, *, count: int
+    run: Run,
+    ledger: Ledger,
+    staging: Staging,
+    names: Pseudonyms,
+    previous: PreviousRun,
+    *,
+    count: int,
 ) -> None:
     """Write the units of which nothing has changed out of the earlier run.
 
-    What cannot be taken after all, because its shard is damaged, is left to be read.
+    What cannot be reused after all, because its shard is damaged, is left to be read.
 
     Raises:
         Stopped: a signal came; finished units stay.
         OSError: the disk refuses.
     """
     of = ledger.one("SELECT count(*) FROM entries")
-    run.console.info(f"{count} of {of} files are unchanged since {earlier.name}: not read again")
-    taken = 0
-    with run.console.progress("taking over", total=count, unit="files") as meter:
+    run.console.info(f"{count} of {of} files are unchanged since {previous.name}: not read again")
+    reused = 0
+    with run.console.progress("reusing", total=count, unit="files") as meter:
         for unit in units(ledger):
             if unit.unchanged:
-                if not spool.is_done(unit, packed=False) and earlier.adopt(unit, spool, names):
-                    taken += len(unit.entries)
+                if not staging.is_done(unit, packed=False) and previous.adopt(unit, staging, names):
+                    reused += len(unit.entries)
                 meter.advance(len(unit.entries))
                 run.check_stop()
-    run.log("taken", run=earlier.name, entries=taken)
+    run.log("reused", run=previous.name, entries=reused)

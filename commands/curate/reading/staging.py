@@ -1,4 +1,4 @@
-"""What reading leaves on disk: for every unit of files its rows and the payloads of its samples.
+"""The staging folder: for every work unit its records, and the payloads of its samples.
 
 A unit is written whole or not at all, so that a killed run finds its finished units again. Rows
 hold pseudonyms only; no identifier of a patient is ever written here.
@@ -11,14 +11,14 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
 from medfm_cli.commands.curate.annotations import Ref
 from medfm_cli.runs.atomic import sync_folder, write_text
+from medfm_cli.samples.attributes import Attributes
 
-FORMAT = 3
 WITHDRAWN = "withdrawn"
 """The step of what is left out because its subject wants it so; nothing but its number is kept."""
 PASSING = ("reading it crashed", "reading it took", "reading took", "it needs more memory")
@@ -37,9 +37,9 @@ class Entry:
         others: paths of the files that are read with it.
         kind: what a group of files is, such as `series`; empty for a single file.
         refs: annotations that are kept in other files.
-        said: what a table says of it, as it is written there: private.
+        table_values: what a table says of it, as it is written there: private.
         key: what it is known by in later runs (see `earlier`), empty where it can change unseen.
-        old: unit and number of an entry of an earlier run that it is taken from.
+        old: unit and number of an entry of an earlier run that it is copied from.
     """
 
     index: int
@@ -53,13 +53,13 @@ class Entry:
     others: tuple[str, ...] = ()
     kind: str = ""
     refs: tuple[Ref, ...] = ()
-    said: dict[str, str] = field(default_factory=dict)
+    table_values: dict[str, str] = field(default_factory=dict)
     key: str = ""
     old: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class WorkUnit:
     """A few files that one process reads in one go; `skip` are those that killed a process."""
 
     number: int
@@ -73,8 +73,8 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A sample in the spool: the whole of an item, or a part of it.
+class StagedPart:
+    """A staged sample: the whole of an item, or a part of it.
 
     Attributes:
         suffix: of its id; empty for the whole.
@@ -97,10 +97,14 @@ class Stored:
     offset: int
     lengths: dict[str, int]
 
+    def values(self) -> list[Any]:
+        """The fields in their order."""
+        return [getattr(self, name) for name in self.__slots__]
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An item that was read and is good, with what its own file says of it.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemRecord(Attributes):
+    """An item that was read and is good, with what its own file says of it (`Attributes`).
 
     `subject`, `study` and `site` are pseudonyms, `marks` keyed marks of the identifiers that were
     seen; `facts`, `meta` and `turns` are JSON.
@@ -116,7 +120,7 @@ class Found:
     width: int
     channels: int
     shape: list[int]
-    parts: list[Stored]
+    parts: list[StagedPart]
     facts: str
     meta: str
     phash: int | None
@@ -124,13 +128,7 @@ class Found:
     subject: str | None
     study: str | None
     site: str | None
-    modality: str
-    anatomy: str
     time: str
-    age: float | None
-    sex: str
-    label: str | None
-    labels: list[str] | None
     split: str | None
     text: str
     turns: str
@@ -144,9 +142,24 @@ class Found:
             return f"#{self.part}"
         return f"#{self.frame}" if '"frame"' in self.facts else ""
 
+    @classmethod
+    def from_values(cls, values: list[Any]) -> Self:
+        """The record whose fields, in their order, are these."""
+        fields = dict(zip(ITEM_FIELDS, values, strict=True))
+        return cls(**fields | {"parts": [StagedPart(*part) for part in fields["parts"]]})
+
+    def values(self) -> list[Any]:
+        """The fields in their order (`dataclasses.astuple` copies all that is in them)."""
+        values = {name: getattr(self, name) for name in ITEM_FIELDS}
+        return list((values | {"parts": [part.values() for part in self.parts]}).values())
+
+
+ITEM_FIELDS = tuple(item.name for item in fields(ItemRecord))
+"""What stands in a staged row, in this order."""
+
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RejectedRecord:
     """A file, or the rest of one from `frame` on, that gives no sample."""
 
     entry: int
@@ -156,15 +169,15 @@ class Refused:
     reason: str
 
 
-class Spool:
-    """The folder of finished units."""
+class Staging:
+    """The folder of finished work units."""
 
     def __init__(self, folder: Path, mark: str) -> None:
         """`mark` names the settings: units made under others do not count."""
         self.folder = folder
         self.mark = mark
 
-    def rows_path(self, number: int) -> Path:
+    def records_path(self, number: int) -> Path:
         """The rows of a unit, one JSON line each, after a line about them all."""
         return self.folder / f"{number:06d}.jsonl"
 
@@ -172,48 +185,50 @@ class Spool:
         """The payloads of a unit, one after the other."""
         return self.folder / f"{number:06d}.bin"
 
-    def now_path(self, number: int) -> Path:
+    def progress_path(self, number: int) -> Path:
         """Which file a process is at, while it works on a unit."""
-        return self.folder / f"{number:06d}.now"
+        return self.folder / f"{number:06d}.progress"
 
-    def is_done(self, unit: Unit, *, packed: bool) -> bool:
+    def is_done(self, unit: WorkUnit, *, packed: bool) -> bool:
         """Whether a unit is finished; once all is packed its payloads are not needed any more."""
         try:
-            with self.rows_path(unit.number).open(encoding="utf-8") as file:
+            with self.records_path(unit.number).open(encoding="utf-8") as file:
                 head = json.loads(file.readline())
-            if head["format"] != FORMAT or head["mark"] != self.mark:
-                return False
-            if head["entries"] != _entries(unit):
+            if not self._is_current(head) or head["entries"] != _entries(unit):
                 return False
             return packed or self.payload_path(unit.number).stat().st_size == head["bytes"]
         except (OSError, ValueError, KeyError):
             return False
 
-    def load(self, number: int) -> Iterator[Found | Refused]:
+    def load(self, number: int) -> Iterator[ItemRecord | RejectedRecord]:
         """The rows of a finished unit."""
-        with self.rows_path(number).open(encoding="utf-8") as file:
+        with self.records_path(number).open(encoding="utf-8") as file:
             next(file)
             for line in file:
                 kind, values = json.loads(line)
-                yield _found(values) if kind == "found" else Refused(*values)
+                yield ItemRecord.from_values(values) if kind == "item" else RejectedRecord(*values)
 
     def heads(self) -> Iterator[tuple[int, int, list[str]]]:
         """Number, first entry and the entries' keys of every unit that was made under the mark."""
         for path in sorted(self.folder.glob("*.jsonl")):
             with suppress(OSError, ValueError, KeyError), path.open(encoding="utf-8") as file:
                 head = json.loads(file.readline())
-                if (head["format"], head["mark"]) == (FORMAT, self.mark):
+                if self._is_current(head):
                     yield int(path.stem), head["entries"][0], head["keys"]
+
+    def _is_current(self, head: dict[str, Any]) -> bool:
+        """Whether a unit was made under these settings, and its rows have the fields of today."""
+        return bool(head["fields"] == list(ITEM_FIELDS) and head["mark"] == self.mark)
 
     def withdraw(self, number: int, items: set[tuple[Any, ...]], reason: str) -> None:
         """Put bare refusals in the place of items (entry, frame and part) in a finished unit."""
-        path = self.rows_path(number)
+        path = self.records_path(number)
         with path.open(encoding="utf-8") as file:
             lines = [next(file)]
         for row in self.load(number):
-            kept: Found | Refused = row
-            if isinstance(row, Found) and (row.entry, row.frame, row.part) in items:
-                kept = Refused(row.entry, row.frame, "", WITHDRAWN, reason)
+            kept: ItemRecord | RejectedRecord = row
+            if isinstance(row, ItemRecord) and (row.entry, row.frame, row.part) in items:
+                kept = RejectedRecord(row.entry, row.frame, "", WITHDRAWN, reason)
             lines.append(_line(kept) + "\n")
         write_text(path, "".join(lines))
 
@@ -223,19 +238,19 @@ class Spool:
             path.unlink()
 
 
-class UnitWriter:
+class WorkUnitWriter:
     """Writes one unit; leaving the `with` block by an error leaves nothing."""
 
-    def __init__(self, spool: Spool, unit: Unit) -> None:
-        self.spool = spool
+    def __init__(self, staging: Staging, unit: WorkUnit) -> None:
+        self.staging = staging
         self.unit = unit
-        self.found = 0
-        self.refused = 0
-        self.seen: dict[str, list[Stored]] = {}
+        self.items = 0
+        self.rejected = 0
+        self.stored: dict[str, list[StagedPart]] = {}
         """What is stored of the contents of this unit by their sha256: copies are stored once."""
         self._rows: list[str] = []
         own = os.urandom(4).hex()  # a process of another machine may have our number
-        self._temporary = spool.folder / f"{unit.number:06d}.bin.{own}.tmp"
+        self._temporary = staging.folder / f"{unit.number:06d}.bin.{own}.tmp"
         self._file = self._temporary.open("wb")
 
     def payload(self, members: Mapping[str, bytes]) -> int:
@@ -245,10 +260,10 @@ class UnitWriter:
             self._file.write(data)
         return offset
 
-    def add(self, row: Found | Refused) -> None:
+    def add(self, row: ItemRecord | RejectedRecord) -> None:
         """Add a row."""
-        self.found += isinstance(row, Found)
-        self.refused += isinstance(row, Refused)
+        self.items += isinstance(row, ItemRecord)
+        self.rejected += isinstance(row, RejectedRecord)
         self._rows.append(_line(row))
 
     def __enter__(self) -> Self:
@@ -267,21 +282,21 @@ class UnitWriter:
         self._file.flush()
         os.fsync(self._file.fileno())
         head: dict[str, Any] = {
-            "format": FORMAT,
-            "mark": self.spool.mark,
+            "fields": ITEM_FIELDS,
+            "mark": self.staging.mark,
             "entries": _entries(self.unit),
             "keys": [entry.key for entry in self.unit.entries],
             "bytes": self._file.tell(),
         }
-        self._temporary.replace(self.spool.payload_path(self.unit.number))
-        sync_folder(self.spool.folder)
+        self._temporary.replace(self.staging.payload_path(self.unit.number))
+        sync_folder(self.staging.folder)
         lines = [json.dumps(head, separators=(",", ":")), *self._rows]
         text = "".join(f"{line}\n" for line in lines)
-        write_text(self.spool.rows_path(self.unit.number), text)
+        write_text(self.staging.records_path(self.unit.number), text)
 
 
-class Now:
-    """Tells the parent which file a process is at. One small file, written over in place: to make
+class ProgressFile:
+    """Says to the parent which file a process is at. One small file, written over in place: to make
     one for each of them would cost more than reading many an image."""
 
     LENGTH = 64
@@ -304,26 +319,12 @@ class Now:
             self._path.unlink(missing_ok=True)
 
 
-def _values(row: Found | Refused) -> list[Any]:
-    """The fields of a row in their order (`dataclasses.astuple` copies all that is in them)."""
-    values = [getattr(row, name) for name in row.__slots__]
-    if isinstance(row, Found):
-        place = row.__slots__.index("parts")
-        values[place] = [[getattr(p, name) for name in p.__slots__] for p in row.parts]
-    return values
+def _line(row: ItemRecord | RejectedRecord) -> str:
+    if isinstance(row, ItemRecord):
+        return json.dumps(["item", row.values()], separators=(",", ":"))
+    return json.dumps(["rejected", astuple(row)], separators=(",", ":"))
 
 
-def _line(row: Found | Refused) -> str:
-    kind = "found" if isinstance(row, Found) else "refused"
-    return json.dumps([kind, _values(row)], separators=(",", ":"))
-
-
-def _entries(unit: Unit) -> list[int]:
+def _entries(unit: WorkUnit) -> list[int]:
     """The range of entries that a unit covers; it says whether a unit was cut the same way."""
     return [unit.entries[0].index, unit.entries[-1].index]
-
-
-def _found(values: list[Any]) -> Found:
-    place = Found.__slots__.index("parts")
-    values[place] = [Stored(*stored) for stored in values[place]]
-    return Found(*values)

@@ -1,7 +1,7 @@
-"""One unit of files, from bytes to payloads, in a worker.
+"""One work unit, from files to records and payloads, in a worker process.
 
 Each item is de-identified, checked, hashed, cut into parts and encoded; what cannot be read or
-kept becomes a refusal with the step and the reason.
+kept is rejected with the step and the reason.
 """
 
 from __future__ import annotations
@@ -34,25 +34,26 @@ from medfm_cli.commands.curate.quality.check import mend, refusal
 from medfm_cli.commands.curate.reading.cutting import PartOf, cut_content
 from medfm_cli.commands.curate.reading.staging import (
     Entry,
-    Found,
-    Now,
-    Refused,
-    Spool,
-    Stored,
-    Unit,
-    UnitWriter,
+    ItemRecord,
+    ProgressFile,
+    RejectedRecord,
+    StagedPart,
+    Staging,
+    WorkUnit,
+    WorkUnitWriter,
 )
 from medfm_cli.commands.curate.similarity.fingerprint import fingerprint
 from medfm_cli.commands.curate.tables.columns import age_of, sex_name
 from medfm_cli.data.card import Cutting
 from medfm_cli.readers import Item, ReadOptions, Unreadable, sniff
 from medfm_cli.readers.item import Turn
+from medfm_cli.samples.attributes import attributes_of
 from medfm_cli.samples.content import Content, Image2D, Video, Volume, content_sha
 from medfm_cli.samples.payload import encode
 
 
 @dataclass(frozen=True)
-class BlockSettings:
+class SourceConfig:
     """What a worker needs to know of one source block.
 
     `label_kind` is `boxes` or `masks` where the classes that occur in them are the labels.
@@ -65,12 +66,12 @@ class BlockSettings:
 
 
 @dataclass(frozen=True)
-class Settings:
+class WorkerConfig:
     """All that a worker needs to know. It holds the key of the pseudonyms: never write it down."""
 
     folder: str
     mark: str
-    blocks: tuple[BlockSettings, ...]
+    blocks: tuple[SourceConfig, ...]
     quality: Quality
     deidentify: Deidentify
     pseudonyms: Pseudonyms
@@ -100,21 +101,25 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def read_unit(unit: Unit, settings: Settings) -> tuple[int, int]:
-    """Read a unit and write it to the spool; gives how many items it found and refused."""
-    spool = Spool(Path(settings.folder), settings.mark)
-    with Now(spool.now_path(unit.number)) as now, _alarms(), UnitWriter(spool, unit) as writer:
+def read_unit(unit: WorkUnit, settings: WorkerConfig) -> tuple[int, int]:
+    """Read and stage a work unit; gives how many items it gave and how many it rejected."""
+    staging = Staging(Path(settings.folder), settings.mark)
+    with (
+        ProgressFile(staging.progress_path(unit.number)) as now,
+        _alarms(),
+        WorkUnitWriter(staging, unit) as writer,
+    ):
         for entry in unit.entries:
             now.at(entry.index)
             if entry.index in unit.skip:
-                writer.add(Refused(entry.index, 0, "", "read", unit.skip[entry.index]))
+                writer.add(RejectedRecord(entry.index, 0, "", "read", unit.skip[entry.index]))
             else:
                 _read_entry(entry, settings, writer)
-    return writer.found, writer.refused
+    return writer.items, writer.rejected
 
 
-def _read_entry(entry: Entry, settings: Settings, writer: UnitWriter) -> None:
-    """Read one file into the unit: whatever is wrong with it becomes a refusal with a reason."""
+def _read_entry(entry: Entry, settings: WorkerConfig, writer: WorkUnitWriter) -> None:
+    """Read one file into the unit: whatever is wrong with it is rejected with a reason."""
     seconds = settings.quality.seconds
     sha, frame = "", 0
     ends = time.monotonic() + seconds
@@ -130,7 +135,7 @@ def _read_entry(entry: Entry, settings: Settings, writer: UnitWriter) -> None:
                 if item is None:
                     return
                 if isinstance(item, Unreadable):  # one of many
-                    writer.add(Refused(entry.index, frame, sha, item.step, item.reason))
+                    writer.add(RejectedRecord(entry.index, frame, sha, item.step, item.reason))
                 else:
                     frame = item.frame
                     _keep(item, entry, sha, settings, writer)
@@ -143,14 +148,14 @@ def _read_entry(entry: Entry, settings: Settings, writer: UnitWriter) -> None:
         step, reason = "read", f"reading took more than {seconds} seconds"
     except MemoryError:
         step, reason = "read", "it needs more memory than there is"
-    except OSError:  # of the spool: the disk is full
+    except OSError:  # of the staging: the disk is full
         raise
     except Exception as error:  # nor may what a step makes of odd content lose the other files
-        step, reason = "read", f"it could not be taken in ({type(error).__name__})"
-    writer.add(Refused(entry.index, frame, sha, step, reason))
+        step, reason = "read", f"it could not be processed ({type(error).__name__})"
+    writer.add(RejectedRecord(entry.index, frame, sha, step, reason))
 
 
-def _items(entry: Entry, settings: Settings) -> Iterator[Item | Unreadable]:
+def _items(entry: Entry, settings: WorkerConfig) -> Iterator[Item | Unreadable]:
     """The items of a file; every way of failing is `Unreadable`."""
     block = settings.blocks[entry.block]
     options = block.read
@@ -171,18 +176,21 @@ def _items(entry: Entry, settings: Settings) -> Iterator[Item | Unreadable]:
         raise Unreadable(f"the reader failed ({type(error).__name__})") from None
 
 
-def _keep(item: Item, entry: Entry, sha: str, settings: Settings, writer: UnitWriter) -> None:
+def _keep(
+    item: Item, entry: Entry, sha: str, settings: WorkerConfig, writer: WorkUnitWriter
+) -> None:
     """Check an item, take the people out of it, and write it to the unit."""
     block, names = settings.blocks[entry.block], settings.pseudonyms
-    item = apply_annotations(told(item, entry.said), entry.refs, block.label_kind)
+    item = with_table_values(item, entry.table_values)
+    item = apply_annotations(item, entry.refs, block.label_kind)
     if reason := refusal(item.content, settings.quality):
-        writer.add(Refused(entry.index, item.frame, sha, "quality", reason))
+        writer.add(RejectedRecord(entry.index, item.frame, sha, "quality", reason))
         return
     content, remarks = mend(item.content, settings.quality)
     item = replace(item, content=content, notes=(*item.notes, *remarks))
     scrubbed = scrub(item, settings.deidentify, names)
     if scrubbed.reason:
-        writer.add(Refused(entry.index, item.frame, sha, "deidentify", scrubbed.reason))
+        writer.add(RejectedRecord(entry.index, item.frame, sha, "deidentify", scrubbed.reason))
         return
     item = scrubbed.item
     facts = dict(item.facts)
@@ -190,18 +198,18 @@ def _keep(item: Item, entry: Entry, sha: str, settings: Settings, writer: UnitWr
         facts["frame"] = item.frame
     name = _name(item)
     whole = _all_that_is_stored(item, name)
-    if whole not in writer.seen:
-        writer.seen[whole] = [
-            _spooled(part, item, writer)
+    if whole not in writer.stored:
+        writer.stored[whole] = [
+            _staged(part, item, writer)
             for part in cut_content(item.content, block.cutting, mask=item.mask, boxes=item.boxes)
         ]
-    stored = writer.seen[whole]
+    stored = writer.stored[whole]
     height, width, channels = _sides(item.content)
     if len(stored) == 1 and (stored[0].height, stored[0].width) != (height, width):
         facts["reduced_from"] = [height, width]
     seen = fingerprint(item.content)
     writer.add(
-        Found(
+        ItemRecord(
             entry=entry.index,
             frame=item.frame,
             part=item.part,
@@ -220,18 +228,13 @@ def _keep(item: Item, entry: Entry, sha: str, settings: Settings, writer: UnitWr
             subject=names.of_person(item.subject),
             study=names.of("study", item.study) if item.study else None,
             site=names.of("site", item.site) if item.site else None,
-            modality=item.modality,
-            anatomy=item.anatomy,
             time=item.time or "",
-            age=item.age,
-            sex=item.sex,
-            label=item.label,
-            labels=item.labels,
             split=item.split,
             text=item.text,
             turns=to_json([[t.question, t.answer, t.facts] for t in item.turns]),
             notes=[*item.notes, *scrubbed.notes],
             marks=sorted(scrubbed.marks),
+            **attributes_of(item),
         )
     )
 
@@ -260,31 +263,31 @@ def _all_that_is_stored(item: Item, name: str) -> str:
     return f"{name} {digest.hexdigest()}"
 
 
-def told(item: Item, said: Mapping[str, str]) -> Item:
+def with_table_values(item: Item, values: Mapping[str, str]) -> Item:
     """The item with what a table says of its file, which counts for more than the file's own."""
-    if not said:
+    if not values:
         return item
-    age = age_of(said.get("age", ""))
-    subject = said.get("subject", "")
-    turns = tuple(Turn(q, a, facts) for q, a, facts in json.loads(said.get("turns") or "[]"))
+    age = age_of(values.get("age", ""))
+    subject = values.get("subject", "")
+    turns = tuple(Turn(q, a, facts) for q, a, facts in json.loads(values.get("turns") or "[]"))
     return replace(
         item,
         subject=item.subject if is_placeholder(subject) else subject,
-        study=said.get("study") or item.study,
-        time=said.get("time") or item.time,
+        study=values.get("study") or item.study,
+        time=values.get("time") or item.time,
         age=item.age if age is None else age,
-        sex=sex_name(said.get("sex", "")) or item.sex,
-        text="\n\n".join(filter(None, (said.get("text"), item.text))),
+        sex=sex_name(values.get("sex", "")) or item.sex,
+        text="\n\n".join(filter(None, (values.get("text"), item.text))),
         turns=(*item.turns, *turns),
     )
 
 
-def _spooled(part: PartOf, item: Item, writer: UnitWriter) -> Stored:
-    """Encode a part of an item into the spool."""
+def _staged(part: PartOf, item: Item, writer: WorkUnitWriter) -> StagedPart:
+    """Encode a part of an item and stage it."""
     content = part.content
     members = encode(content, mask=part.mask, pictures=item.pictures)
     height, width, channels = _sides(content)
-    return Stored(
+    return StagedPart(
         suffix=part.suffix,
         kind=content.kind,
         place=to_json(part.place),

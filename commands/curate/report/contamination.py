@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.duplicates.contamination_summary import Contaminated, Example
 from medfm_cli.commands.curate.report.duplicates import COLUMNS, picture
-from medfm_cli.commands.curate.writing.stored import Stored
+from medfm_cli.commands.curate.written import Stored
 from medfm_cli.runs import Callout, Figure, Run, Text
 from medfm_cli.runs.artefacts import find, holds
 from medfm_cli.runs.blocks import Block

@@ -14,7 +14,7 @@ from medfm_cli.commands.curate.describing.step import Description
 from medfm_cli.commands.curate.duplicates.step import Unique
 from medfm_cli.commands.curate.instructions.step import Instructed
 from medfm_cli.commands.curate.metadata.file_metadata import SourceMetadata
-from medfm_cli.commands.curate.reading.joining import Joined
+from medfm_cli.commands.curate.reading.step import JoinSummary
 from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.commands.curate.split.client_summary import Partitioned
 from medfm_cli.commands.curate.split.step import Dealt
@@ -51,7 +51,7 @@ class Story:
     account: Account
     card: DatasetCard
     run: Run
-    joined: Joined
+    joined: JoinSummary
     unique: Unique
     dealt: Dealt
     description: Description

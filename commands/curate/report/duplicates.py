@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.report.context import Story
 from medfm_cli.commands.curate.report.drawings.planes import middle_slice
-from medfm_cli.commands.curate.writing.stored import Stored, StoredSample
+from medfm_cli.commands.curate.written import Stored, StoredSample
 from medfm_cli.runs import Callout, Figure, Run, Text
 from medfm_cli.runs.blocks import Block
 from medfm_cli.runs.figures import image_sheet, save

@@ -13,7 +13,7 @@ from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.describing.tallies import EACH_LABEL, KEPT, block_name
 from medfm_cli.commands.curate.report.drawings.tiles import boxed, outlined
 from medfm_cli.commands.curate.report.selection import HAS_LABEL, Shown, few
-from medfm_cli.commands.curate.writing.stored import Stored, StoredSample
+from medfm_cli.commands.curate.written import Stored, StoredSample
 from medfm_cli.runs import Figure, Run
 from medfm_cli.runs.blocks import Block
 from medfm_cli.runs.figures import image_sheet, save

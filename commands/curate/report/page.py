@@ -18,7 +18,7 @@ from medfm_cli.commands.curate.report.privacy import privacy_blocks
 from medfm_cli.commands.curate.report.samples import drawn_kinds
 from medfm_cli.commands.curate.report.texts import attached_blocks, table_blocks, text_blocks
 from medfm_cli.commands.curate.split.client_summary import Partitioned
-from medfm_cli.commands.curate.writing.stored import Stored
+from medfm_cli.commands.curate.written import Stored
 from medfm_cli.data.card import DatasetCard
 from medfm_cli.data.manifest import SPLITS
 from medfm_cli.runs import Callout, Section, Table

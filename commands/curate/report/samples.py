@@ -15,7 +15,7 @@ from medfm_cli.commands.curate.report.drawings.channels import channels
 from medfm_cli.commands.curate.report.drawings.ecg import ecg, is_twelve_lead
 from medfm_cli.commands.curate.report.drawings.series import stays
 from medfm_cli.commands.curate.report.selection import Shown, of_labels, values
-from medfm_cli.commands.curate.writing.stored import Stored, StoredSample
+from medfm_cli.commands.curate.written import Stored, StoredSample
 from medfm_cli.runs import Figure, Run
 from medfm_cli.runs.blocks import Block
 from medfm_cli.runs.figures import image_sheet, save

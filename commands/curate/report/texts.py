@@ -14,7 +14,7 @@ from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.describing.tallies import KEPT
 from medfm_cli.commands.curate.instructions.step import read_turns
 from medfm_cli.commands.curate.report.selection import of_labels
-from medfm_cli.commands.curate.writing.stored import Stored
+from medfm_cli.commands.curate.written import Stored
 from medfm_cli.runs import Callout, Table
 from medfm_cli.runs.blocks import Block
 from medfm_cli.samples.content import Row, Text

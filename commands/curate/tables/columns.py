@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from medfm_cli.commands.curate.tables.open import Rows
 from medfm_cli.errors import DataError
 from medfm_cli.recipe.problems import did_you_mean
+from medfm_cli.samples.attributes import parsed, table_attributes
 
 FILE_NAMES = frozenset(
     {"file", "filename", "file_name", "filepath", "file_path", "path", "image", "img", "image_id"}
@@ -188,6 +189,21 @@ def find_sex(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
 def find_time(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
     """The column with the time of the examination."""
     return _first(rows, _matching(rows, _TIME, but), "named like a time")
+
+
+def find_attribute(name: str) -> Callable[..., Choice | None]:
+    """A finder of the column with an attribute: named like it, and holding its values only."""
+    attribute = next(item for item in table_attributes() if item.name == name)
+    pattern = re.compile(attribute.column.headings, re.IGNORECASE)
+
+    def find(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
+        for column in _matching(rows, pattern, but):
+            values = {value for value in rows.column(column) if value}
+            if values and all(parsed(name, value) != attribute.default for value in values):
+                return Choice((column,), f"named like a {name.replace('_', ' ')}")
+        return None
+
+    return find
 
 
 def sex_name(text: str) -> str:

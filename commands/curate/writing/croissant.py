@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from medfm_cli.data.card import DatasetCard
 from medfm_cli.data.manifest import (
     MANIFEST_FILE,
     QUARANTINE_FILE,
-    QUARANTINE_SCHEMA,
-    SAMPLES_SCHEMA,
+    SAMPLE_COLUMNS,
+    Quarantined,
 )
 from medfm_cli.runs.atomic import write_json
+from medfm_cli.samples.fields import RecordField, record_fields
 
 CROISSANT_FILE = "croissant.json"
 _CONTEXT: dict[str, Any] = {
@@ -69,38 +68,8 @@ RAI_FIELDS = (
     "dataReleaseMaintenancePlan",
 )
 """Fields of the Responsible AI vocabulary that a curation may know something of."""
-_TELLS = {
-    "sample_id": "First 16 hex digits of the content's sha256, and the number of the part.",
-    "image_id": "Shared by the parts (tiles, slices, windows) of one sample.",
-    "subject_id": "Pseudonym of the patient, else of the study or the file.",
-    "study_id": "Pseudonym of the study.",
-    "site": "Where it was acquired: a pseudonym, or what a public source says.",
-    "split": "train, val or test.",
-    "client": "The party of a federation that holds it.",
-    "origin": "The source block of the recipe it came from.",
-    "kind": "image, volume, video, signal, audio, series, table or text.",
-    "label": "The class, when there is one.",
-    "labels": "The classes, when there may be several.",
-    "text": "Report, note or caption; de-identified.",
-    "turns": "Questions and answers, as JSON.",
-    "boxes": "Labelled rectangles in pixels, as JSON.",
-    "time": "When it was acquired, shifted by a number of days of its own for every subject.",
-    "age": "In years; above 89 is 90.",
-    "sex": "F, M, O or nothing.",
-    "cluster": "Group of near duplicates, all on one side of the split.",
-    "shape": "Shape of the stored array.",
-    "meta": "What gives the numbers their meaning (spacing, rate, channels, units), as JSON.",
-    "facts": "Acquisition facts, as JSON.",
-    "source": "The file it was read from, or a pseudonym of its name.",
-    "source_sha256": "sha256 of the file it was read from; of several, over their sha256s.",
-    "shard": "Tar file under shards/ that holds the payload.",
-    "offset": "Where the payload begins in the shard, in bytes.",
-    "length": "Length of the payload in bytes.",
-    "members": "All members of the sample by extension, each with offset and length, as JSON.",
-    "step": "The step that left it out.",
-    "reason": "Why it was left out.",
-    "frame": "Number of the frame in its file, from 0.",
-}
+
+_DATA_TYPES = {str: "sc:Text", int: "sc:Integer", float: "sc:Float", bool: "sc:Boolean"}
 
 
 def write_croissant(
@@ -135,13 +104,13 @@ def write_croissant(
             _records(
                 "samples",
                 "One row a sample; offset and length lead to its payload in the shard.",
-                SAMPLES_SCHEMA,
+                SAMPLE_COLUMNS,
                 "manifest",
             ),
             _records(
                 "quarantine",
                 "One row for everything that was left out, with step and reason.",
-                QUARANTINE_SCHEMA,
+                record_fields(Quarantined),
                 "quarantined",
             ),
         ],
@@ -156,10 +125,10 @@ def write_croissant(
 
 def _others(root: Path) -> list[dict[str, Any]]:
     """The files for people and tools that lie beside the manifest, where they were written."""
-    found = (("description.json", "application/json"), ("datasheet.md", "text/markdown"))
+    files = (("description.json", "application/json"), ("datasheet.md", "text/markdown"))
     return [
         _file(root, name, name.partition(".")[0], encoding)
-        for name, encoding in found
+        for name, encoding in files
         if (root / name).is_file()
     ]
 
@@ -190,30 +159,25 @@ def _shard(name: str, size: int, sha256: str) -> dict[str, Any]:
     }
 
 
-def _records(name: str, description: str, schema: pa.Schema, file: str) -> dict[str, Any]:
+def _records(
+    name: str, description: str, columns: Iterable[RecordField], file: str
+) -> dict[str, Any]:
     return {
         "@type": "cr:RecordSet",
         "@id": name,
         "name": name,
         "description": description,
-        "field": [_field(name, item, file) for item in schema],
+        "field": [_field(name, column, file) for column in columns],
     }
 
 
-def _field(records: str, item: pa.Field, file: str) -> dict[str, Any]:
-    several = pa.types.is_list(item.type)
-    inner = item.type.value_type if several else item.type
-    kind = "sc:Text"
-    if pa.types.is_integer(inner):
-        kind = "sc:Integer"
-    elif pa.types.is_floating(inner):
-        kind = "sc:Float"
+def _field(records: str, column: RecordField, file: str) -> dict[str, Any]:
     field = {
         "@type": "cr:Field",
-        "@id": f"{records}/{item.name}",
-        "name": item.name,
-        "description": _TELLS.get(item.name, item.name.replace("_", " ")),
-        "dataType": kind,
-        "source": {"fileObject": {"@id": file}, "extract": {"column": item.name}},
+        "@id": f"{records}/{column.name}",
+        "name": column.name,
+        "description": column.column.doc,
+        "dataType": _DATA_TYPES[column.item_kind],
+        "source": {"fileObject": {"@id": file}, "extract": {"column": column.name}},
     }
-    return field | {"repeated": True} if several else field
+    return field | {"repeated": True} if column.kind is list else field

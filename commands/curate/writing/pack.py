@@ -1,4 +1,4 @@
-"""From the spool into shards: payloads copied in the manifest's order, shard by shard.
+"""Staged payloads are copied into shards, in the manifest's order, shard by shard.
 
 Every finished shard is written down at once, so that a killed run goes on after the last of them.
 """
@@ -16,25 +16,31 @@ from pathlib import Path
 from typing import Any, Self
 
 from medfm_cli.commands.curate.catalog import Ledger
-from medfm_cli.commands.curate.reading.staging import Spool, Stored
-from medfm_cli.data.manifest import SPLITS, Sample
+from medfm_cli.commands.curate.reading.staging import StagedPart, Staging
+from medfm_cli.data.manifest import SAMPLE_COLUMNS, SPLITS, Sample
 from medfm_cli.data.shards import Location, Shard, ShardWriter, member_places
 from medfm_cli.errors import RunFailed
 from medfm_cli.runs.atomic import write_text
+from medfm_cli.samples.fields import RecordField
 
 _RANK = " ".join(f"WHEN '{split}' THEN {rank}" for rank, split in enumerate(SPLITS))
 _ORDER = (
     f"SELECT * FROM items WHERE fate = 'kept' "  # noqa: S608
     f"ORDER BY CASE split {_RANK} END, content_sha, id"
 )
+_OF_ITEM = [column for column in SAMPLE_COLUMNS if column.column.source == "item"]
+_OF_PART = [column for column in SAMPLE_COLUMNS if column.column.source == "part"]
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """One sample to be: an item or a part of it. `copy` counts the same content that is kept."""
+class PendingSample:
+    """One sample that is to be written: an item or a part of it.
+
+    `copy` counts items of the same content that are kept.
+    """
 
     row: sqlite3.Row
-    part: Stored
+    part: StagedPart
     copy: int
     origin: str
 
@@ -55,10 +61,10 @@ class Piece:
             return str(self.row["facts"])
         return _json(json.loads(self.row["facts"]) | place)
 
-    def told(self) -> bytes:
+    def json_member(self) -> bytes:
         """The member that says what the sample is, for readers without the manifest."""
         row = self.row
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "label": row["label"] if row["labels"] is None else json.loads(row["labels"]),
             "modality": row["modality"],
             "split": row["split"],
@@ -72,49 +78,41 @@ class Piece:
             ("boxes", json.loads(self.part.boxes)),
         ):
             if value:
-                told[name] = value
-        return _json(told).encode("utf-8", "surrogatepass")
+                fields[name] = value
+        return _json(fields).encode("utf-8", "surrogatepass")
 
     def sample(self, place: Location, lengths: dict[str, int]) -> Sample:
         """The row of the manifest."""
-        row, part = self.row, self.part
+        row = self.row
+        copied: dict[str, Any] = {c.name: _value(row[c.name], c) for c in _OF_ITEM}
+        copied |= {c.name: _value(getattr(self.part, c.name), c) for c in _OF_PART}
         return Sample(
             sample_id=self.sample_id,
             image_id=self.image_id,
             subject_id=row["subject"],
             study_id=row["study"],
-            site=row["site"],
-            split=row["split"],
-            client=row["client"],
             origin=self.origin,
-            kind=part.kind,
-            modality=row["modality"],
-            anatomy=row["anatomy"],
-            label=row["label"],
-            labels=None if row["labels"] is None else json.loads(row["labels"]),
-            text=row["text"] or None,
-            turns=_filled(row["turns"]),
-            boxes=_filled(part.boxes),
-            time=row["time"] or None,
-            age=row["age"],
-            sex=row["sex"],
             cluster="" if row["cluster"] is None else f"cluster-{row['cluster']}",
-            shape=part.shape,
-            height=part.height,
-            width=part.width,
-            channels=part.channels,
-            meta=part.meta,
             facts=self.facts(),
-            source=row["source"],
             source_sha256=row["file_sha"],
             shard=place.shard,
             offset=place.offset,
             length=place.length,
             members=_json(member_places(place, lengths)),
+            **copied,
         )
 
 
-def pieces(ledger: Ledger, origins: Sequence[str]) -> Iterator[Piece]:
+def _value(value: Any, column: RecordField) -> Any:
+    """A value of the catalog as the manifest has it: nothing is None, lists are no JSON."""
+    if column.nullable and (value == "" or (value == "[]" and column.name in ("turns", "boxes"))):
+        return None
+    if column.kind is list and isinstance(value, str):
+        return json.loads(value)
+    return bool(value) if column.kind is bool and value is not None else value
+
+
+def pending_samples(ledger: Ledger, origins: Sequence[str]) -> Iterator[PendingSample]:
     """All samples in the manifest's order: by split, then by id, which is a hash of the content.
 
     So the order depends on the content alone, and neighbours have nothing in common.
@@ -128,12 +126,12 @@ def pieces(ledger: Ledger, origins: Sequence[str]) -> Iterator[Piece]:
         sha = row["content_sha"]
         copy = copy + 1 if sha == before else 0
         before = sha
-        parts = sorted((Stored(*part) for part in json.loads(row["parts"])), key=_suffix)
+        parts = sorted((StagedPart(*part) for part in json.loads(row["parts"])), key=_suffix)
         for part in parts:
-            yield Piece(row, part, copy, origins[row["block"]])
+            yield PendingSample(row, part, copy, origins[row["block"]])
 
 
-def _suffix(part: Stored) -> str:
+def _suffix(part: StagedPart) -> str:
     return part.suffix
 
 
@@ -143,25 +141,25 @@ class Packer:
     Args:
         folder: where the shards go.
         journal: folder of one file a finished shard.
-        spool: where the payloads are.
+        staging: where the payloads are.
         shard_bytes: size of a shard, about.
-        wanted: gives all samples in order, as often as it is called.
+        samples: gives all samples in order, as often as it is called.
     """
 
     def __init__(
         self,
         folder: Path,
         journal: Path,
-        spool: Spool,
+        staging: Staging,
         *,
         shard_bytes: int,
-        wanted: Callable[[], Iterator[Piece]],
+        samples: Callable[[], Iterator[PendingSample]],
     ) -> None:
         self.folder = folder
         self.journal = journal
-        self.spool = spool
+        self.staging = staging
         self.shard_bytes = shard_bytes
-        self.wanted = wanted
+        self.ordered = samples
 
     def pack(self, *, between: Callable[[int], None]) -> list[Shard]:
         """Write what is not yet written; give all shards.
@@ -170,7 +168,7 @@ class Packer:
             between: called after each sample with 1; may raise to stop the run.
 
         Raises:
-            RunFailed: the spool lacks a payload.
+            RunFailed: the staging lacks a payload.
             OSError: the disk refuses.
         """
         mark, total = self._mark()
@@ -178,15 +176,15 @@ class Packer:
         done = sum(shard.samples for shard in shards)
         if done == total:
             return shards
-        reader = _PayloadReader(self.spool)
+        reader = _PayloadReader(self.staging)
         writer = ShardWriter(self.folder, max_bytes=self.shard_bytes, start=len(shards))
         with writer, reader, _Places(self._places(len(shards))) as places:
-            for number, piece in enumerate(self.wanted()):
+            for number, sample in enumerate(self.ordered()):
                 if number < done:
                     continue
                 finished = len(writer.finished)
-                members = reader.read(piece) | {"json": piece.told()}
-                location = writer.add(piece.sample_id, members)
+                members = reader.read(sample) | {"json": sample.json_member()}
+                location = writer.add(sample.sample_id, members)
                 if len(writer.finished) > finished:
                     places.finish()
                     self._note(mark, writer.finished[-1])
@@ -201,12 +199,12 @@ class Packer:
 
     def samples(self, shards: Sequence[Shard]) -> Iterator[Sample]:
         """The rows of the manifest, once all is packed."""
-        wanted = self.wanted()
+        pending = self.ordered()
         for number, shard in enumerate(shards):
             with self._places(number).open(encoding="ascii") as file:
                 for line in file:
                     offset, length, lengths = json.loads(line)
-                    yield next(wanted).sample(Location(shard.name, offset, length), lengths)
+                    yield next(pending).sample(Location(shard.name, offset, length), lengths)
 
     def _note(self, mark: str, shard: Shard) -> None:
         """Write down a finished shard, whose places are written already."""
@@ -248,8 +246,8 @@ class Packer:
         """
         digest = hashlib.sha256(f"{self.shard_bytes}\n".encode())
         total = 0
-        for piece in self.wanted():
-            digest.update(piece.sample_id.encode() + piece.told())
+        for sample in self.ordered():
+            digest.update(sample.sample_id.encode() + sample.json_member())
             total += 1
         return digest.hexdigest(), total
 
@@ -294,22 +292,22 @@ def _number(shard: Shard) -> int:
 
 
 class _PayloadReader:
-    """Reads payloads out of the spool; keeps a few files open."""
+    """Reads payloads out of the staging; keeps a few files open."""
 
     MOST = 64
 
-    def __init__(self, spool: Spool) -> None:
-        self.spool = spool
+    def __init__(self, staging: Staging) -> None:
+        self.staging = staging
         self._open: dict[int, int] = {}
 
-    def read(self, piece: Piece) -> dict[str, bytes]:
+    def read(self, sample: PendingSample) -> dict[str, bytes]:
         """The members of a sample."""
-        unit, part = piece.row["unit"], piece.part
+        unit, part = sample.row["unit"], sample.part
         total = sum(part.lengths.values())
         data = os.pread(self._descriptor(unit), total, part.offset)
         if len(data) != total:
             raise RunFailed(
-                f"the work file '{self.spool.payload_path(unit)}' is cut short",
+                f"the work file '{self.staging.payload_path(unit)}' is cut short",
                 hint="run again with --force",
             )
         members: dict[str, bytes] = {}
@@ -331,17 +329,13 @@ class _PayloadReader:
             if len(self._open) >= self.MOST:
                 os.close(self._open.pop(next(iter(self._open))))
             try:
-                self._open[unit] = os.open(self.spool.payload_path(unit), os.O_RDONLY)
+                self._open[unit] = os.open(self.staging.payload_path(unit), os.O_RDONLY)
             except FileNotFoundError:
                 raise RunFailed(
                     "shards of the dataset were changed after they were written",
                     hint="run again with --force",
                 ) from None
         return self._open[unit]
-
-
-def _filled(text: str) -> str | None:
-    return None if text in ("", "[]") else text
 
 
 def _json(value: Any) -> str:

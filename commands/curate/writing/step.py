@@ -1,30 +1,47 @@
-"""The decided dataset on its way to the disk: payloads into shards, rows into the manifest."""
+"""The step that writes the dataset: payloads into shards, rows into the manifest.
+
+The door of this folder for the engine.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.deidentify.dicom.copies import Copies, count_copies, write_copies
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
 from medfm_cli.commands.curate.duplicates.contamination import fingerprints
 from medfm_cli.commands.curate.instructions.records import write_instructions
-from medfm_cli.commands.curate.reading.joining import Block
-from medfm_cli.commands.curate.reading.plan import Reading
+from medfm_cli.commands.curate.options.source import Labels
+from medfm_cli.commands.curate.reading.step import Reading, SourceInfo
 from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.commands.curate.similarity.fingerprint_file import write_fingerprints
-from medfm_cli.commands.curate.writing.pack import Packer, pieces
-from medfm_cli.commands.curate.writing.quarantine import quarantined
-from medfm_cli.commands.curate.writing.schema import label_schema
-from medfm_cli.data.card import Cutting, DatasetCard, DatasetLineage
+from medfm_cli.commands.curate.writing.croissant import write_croissant
+from medfm_cli.commands.curate.writing.linkage import write_linkage
+from medfm_cli.commands.curate.writing.pack import Packer, pending_samples
+from medfm_cli.data.card import Cutting, DatasetCard, DatasetLineage, LabelSchema
 from medfm_cli.data.dataset import SHARDS_FOLDER
+from medfm_cli.data.manifest import Quarantined
 from medfm_cli.data.shards import Shard
 from medfm_cli.data.write import write_manifest
 from medfm_cli.runs import Run
 from medfm_cli.runs.machine import give_back_memory
 
+__all__ = ["write_croissant", "write_dataset", "write_dicom", "write_linkage"]
+
 JOURNAL = ("checkpoints", "shards")
+_LEFT_OUT = (
+    "SELECT source, file_sha, frame, step, reason, NULL AS twin FROM refused "
+    "ORDER BY entry, frame, reason",
+    "SELECT source, file_sha, frame, step, reason, NULL AS twin FROM items "
+    "WHERE fate = 'dropped' ORDER BY id",
+    "SELECT i.source, i.file_sha, i.frame, i.step, i.reason, "
+    "substr(t.content_sha, 1, 16) AS twin FROM items i JOIN items t ON t.id = i.twin "
+    "WHERE i.fate = 'duplicate' ORDER BY i.twin, i.id",
+)
+"""What was refused while it was read, what its label excludes, and copies."""
 
 
 def write_dataset(
@@ -32,13 +49,13 @@ def write_dataset(
     run: Run,
     ledger: Ledger,
     reading: Reading,
-    blocks: Sequence[Block],
+    blocks: Sequence[SourceInfo],
     names: Pseudonyms,
 ) -> DatasetCard:
     """Write the shards, the fingerprints, the manifest, the quarantine and the card.
 
     Args:
-        recipe: says how large shards are and what the card is to tell.
+        recipe: says how large shards are and what the card says.
         run: where all this goes.
         ledger: after all decisions.
         reading: holds the payloads.
@@ -52,9 +69,9 @@ def write_dataset(
     packer = Packer(
         root / SHARDS_FOLDER,
         run.path(*JOURNAL),
-        reading.spool,
+        reading.staging,
         shard_bytes=recipe.shard_bytes,
-        wanted=lambda: pieces(ledger, [block.name for block in blocks]),
+        samples=lambda: pending_samples(ledger, [block.name for block in blocks]),
     )
     shards = _pack(run, ledger, packer)
     give_back_memory()
@@ -70,9 +87,9 @@ def write_dataset(
         root,
         packer.samples(shards),
         name=run.name,
-        label_schema=label_schema(ledger, [block.keys.label_spec() for block in blocks]),
+        label_schema=_label_schema(ledger, [block.keys.label_spec() for block in blocks]),
         shards=shards,
-        quarantine=quarantined(ledger, source_name),
+        quarantine=_quarantined(ledger, source_name),
         lineage=DatasetLineage(source_count=count, source_digest=digest, recipe=run.hash),
         cutting=_cutting(run, blocks, reading.cuttings),
         licences=list(dict.fromkeys(licences)),
@@ -125,7 +142,7 @@ def _pack(run: Run, ledger: Ledger, packer: Packer) -> list[Shard]:
         return packer.pack(between=between)
 
 
-def _cutting(run: Run, blocks: Sequence[Block], cuttings: Sequence[Cutting]) -> Cutting:
+def _cutting(run: Run, blocks: Sequence[SourceInfo], cuttings: Sequence[Cutting]) -> Cutting:
     """How images were cut, which models take over; of a mixture that is cut in several ways, how
     its first source was."""
     if len(set(map(repr, cuttings))) > 1:
@@ -134,3 +151,49 @@ def _cutting(run: Run, blocks: Sequence[Block], cuttings: Sequence[Cutting]) -> 
             f"new images as those of '{blocks[0].name}' (tile, planes, frames: see dataset.json)"
         )
     return cuttings[0]
+
+
+def _label_schema(ledger: Ledger, specs: Sequence[Labels]) -> LabelSchema:
+    """The classes: in the order of `labels.classes` where the recipe lists them, else by name."""
+    kept = "FROM items WHERE fate = 'kept'"
+    present = {
+        label for (label,) in ledger.rows(f"SELECT DISTINCT label {kept} AND label IS NOT NULL")
+    }
+    several = f"SELECT DISTINCT labels {kept} AND labels IS NOT NULL"
+    multi = False
+    for (labels,) in ledger.rows(several):
+        present.update(json.loads(labels))
+        multi = True
+    if not present:
+        return LabelSchema()
+    listed = dict.fromkeys(name for spec in specs for name in spec.classes.values())
+    ordered = [name for name in listed if name in present]
+    ordered += sorted(present - set(ordered), key=_by_number)
+    return LabelSchema(kind="multi" if multi else "single", classes=ordered)
+
+
+def _by_number(name: str) -> tuple[bool, int, str]:
+    return (not name.isdigit(), int(name) if name.isdigit() else 0, name)
+
+
+def _quarantined(ledger: Ledger, source_name: Callable[[int, str], str]) -> Iterator[Quarantined]:
+    """What was left out.
+
+    Args:
+        ledger: after all decisions.
+        source_name: how the dataset calls a file, given its block and its name.
+    """
+    for block, name, reason in ledger.rows("SELECT * FROM left_out ORDER BY block, name, reason"):
+        yield Quarantined(source=source_name(block, name), step="source", reason=reason)
+    absent = "SELECT DISTINCT block, name, reason FROM absent ORDER BY block, name, reason"
+    for block, name, reason in ledger.rows(absent):
+        yield Quarantined(source=source_name(block, name), step="table", reason=reason)
+    for row in (row for sql in _LEFT_OUT for row in ledger.rows(sql)):
+        yield Quarantined(
+            source=row["source"],
+            source_sha256=row["file_sha"],
+            frame=row["frame"],
+            step=row["step"],
+            reason=row["reason"],
+            image_id=row["twin"],
+        )

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from medfm_cli.errors import Unreadable
+from medfm_cli.samples.attributes import laterality_of, scanner_of
 from medfm_cli.samples.modalities import modality_name
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _whole(dataset: Dataset, name: str) -> int:
 
 
 def common(dataset: Dataset) -> dict[str, Any]:
-    """What all frames share: identifiers, modality, body part."""
+    """What all frames share: identifiers, modality, body part and its side, scanner."""
     modality = modality_name(text(dataset, "Modality"), storage=storage_class(dataset))
     return {
         "subject": text(dataset, "PatientID") or None,
@@ -92,6 +93,12 @@ def common(dataset: Dataset) -> dict[str, Any]:
         "site": text(dataset, "InstitutionName") or None,
         "modality": modality,
         "anatomy": code(text(dataset, "BodyPartExamined")).lower(),
+        "laterality": laterality_of(
+            text(dataset, "ImageLaterality") or text(dataset, "Laterality")
+        ),
+        "scanner": scanner_of(
+            text(dataset, "Manufacturer"), text(dataset, "ManufacturerModelName")
+        ),
     }
 
 

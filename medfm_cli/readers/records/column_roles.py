@@ -14,6 +14,7 @@ from typing import Any
 from medfm_cli.errors import DataError
 from medfm_cli.readers.records import HEAD_ROWS, Record, Records
 from medfm_cli.recipe.problems import did_you_mean
+from medfm_cli.samples.attributes import table_attributes
 
 _ID = r"[ _-]?(id|ids|no|nr|num|number|key|code|idx|index|uid)?"
 _NAMES: dict[str, str] = {
@@ -35,6 +36,7 @@ _NAMES: dict[str, str] = {
     "answer": r"(gold[ _-]?|correct[ _-]?|long[ _-]?)?answers?([ _-]?text)?|response",
     "context": r"contexts?|passage|abstract|background|document|paragraph|history",
 }
+_NAMES |= {item.name: item.column.headings for item in table_attributes()}
 _TEXT = re.compile(
     r"(.*[ _-])?(findings?|impressions?|conclusions?|reports?|text|notes?|narrative|transcription"
     r"|transcript|caption|abstract|body|discharge[ _-]summary|summary)([ _-]text)?",
@@ -109,7 +111,7 @@ def _by_name(
     taken = {name for names in configured.values() for name in names}
     for word, pattern in _NAMES.items():
         fit = [n for n in header if n not in taken and re.fullmatch(pattern, n.strip(), re.I)]
-        if word not in configured and fit:
+        if pattern and word not in configured and fit:
             found[word], why[word] = (fit[0],), f"named like {_article(word)}"
             taken.add(fit[0])
     return found, why

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TypedDict
+from typing import Any
 
 from medfm_cli.readers.records import Record
 from medfm_cli.readers.records.column_roles import Meaning
+from medfm_cli.samples.attributes import parsed_attributes
 from medfm_cli.samples.modalities import modality_name
 
 _SEX = {"f": "F", "female": "F", "w": "F", "woman": "F", "m": "M", "male": "M", "man": "M"}
@@ -17,37 +18,29 @@ _SPLITS |= {"validation": "val", "dev": "val", "test": "test", "testing": "test"
 _NOTHING = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "-", "?", "<na>", "#n/a"})
 
 
-class Person(TypedDict):
-    """Fields of an `Item`, as the row has them."""
-
-    subject: str | None
-    study: str | None
-    site: str | None
-    time: str | None
-    age: float | None
-    sex: str
-    modality: str
-    anatomy: str
-    label: str | None
-    split: str | None
+_FIELDS = (
+    *("subject", "study", "site", "time", "age", "sex", "modality", "anatomy", "label"),
+    "split",
+)
 
 
-def person(record: Record, meaning: Meaning) -> Person:
-    """What a row says of these fields; None or empty where it says nothing."""
-    cells = {word: meaning.cell(record, word) for word in Person.__annotations__}
+def person(record: Record, meaning: Meaning) -> dict[str, Any]:
+    """What a row says of these fields of an `Item`; None or empty where it says nothing."""
+    cells = {word: meaning.cell(record, word) for word in _FIELDS}
     cells = {word: "" if text.lower() in _NOTHING else text for word, text in cells.items()}
-    return Person(
-        subject=cells["subject"] or None,
-        study=cells["study"] or None,
-        site=cells["site"] or None,
-        time=cells["time"] or None,
-        age=age(cells["age"]),
-        sex=sex(cells["sex"]),
-        modality=modality_name(cells["modality"]),
-        anatomy=cells["anatomy"].lower(),
-        label=cells["label"] or None,
-        split=split_name(cells["split"]) or None,
-    )
+    return {
+        "subject": cells["subject"] or None,
+        "study": cells["study"] or None,
+        "site": cells["site"] or None,
+        "time": cells["time"] or None,
+        "age": age(cells["age"]),
+        "sex": sex(cells["sex"]),
+        "modality": modality_name(cells["modality"]),
+        "anatomy": cells["anatomy"].lower(),
+        "label": cells["label"] or None,
+        "split": split_name(cells["split"]) or None,
+        **parsed_attributes(lambda name: meaning.cell(record, name)),
+    }
 
 
 def split_name(text: str) -> str:

@@ -17,6 +17,7 @@ from medfm_cli.readers.demographics import age_between, sex_of
 from medfm_cli.readers.item import Item, ReadOptions
 from medfm_cli.readers.optional import needed
 from medfm_cli.readers.signals.channels import MAX_SAMPLES, Values, by_rate
+from medfm_cli.samples.attributes import scanner_of
 from medfm_cli.samples.content import Text
 
 _EDF, _BDF = b"0       ", b"\xffBIOSEMI"
@@ -153,6 +154,7 @@ def _person(recording: Any) -> dict[str, Any]:
     found["subject"] = _known(fields[0]) or _known(" ".join(fields[3:]))
     found["sex"] = sex_of(fields[1])
     found["study"] = _known(recording.recording.hospital_administration_code)
+    found["scanner"] = scanner_of(recording.recording.equipment_code)
     try:
         found["age"] = age_between(recording.patient.birthdate, day) if day else None
     except ValueError:

@@ -17,12 +17,18 @@ from medfm_cli.readers.signals import wfdb_annotations as annotating
 from medfm_cli.readers.signals import wfdb_header, wfdb_samples
 from medfm_cli.readers.signals.channels import MAX_SAMPLES, Values, by_rate
 from medfm_cli.readers.signals.wfdb_header import Header
+from medfm_cli.samples.attributes import scanner_of
 from medfm_cli.samples.content import Text
 
 _FIELD = re.compile(
     r"<?\b(age|sex|gender|subject_id|patient_id)\b>?\s*:\s*([^<\s]+)", re.IGNORECASE
 )
 _MIT = re.compile(r"(\d{1,3})\s+([MF])\b(\s+\d+)*(\s+\w\d)?\s*")
+_DEVICE = re.compile(
+    r"<?\b(?:recording |recorder|acquisition )?(?:device|recorder|scanner)(?: model| type)?>?\s*:"
+    r"\s*([^<\n]+)",
+    re.IGNORECASE,
+)
 _CODES = re.compile(r"dx\s*:\s*(\d{6,18}(?:\s*,\s*\d{6,18})*)\s*", re.IGNORECASE)
 
 
@@ -173,4 +179,5 @@ def _from_comments(comments: tuple[str, ...]) -> dict[str, Any]:
         "subject": fields.get("subject_id", fields.get("patient_id")),
         "labels": labels or None,
         "text": "\n".join(text),
+        "scanner": next((scanner_of(d[1]) for c in comments if (d := _DEVICE.match(c))), ""),
     }

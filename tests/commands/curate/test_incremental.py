@@ -37,7 +37,7 @@ def content(outcome: Outcome) -> dict[str, bytes]:
 def read(outcome: Outcome) -> int:
     """How many items and refusals came out of files that were read in this run."""
     events = read_jsonl(outcome.dir / "log.jsonl")
-    return sum(e["found"] + e["refused"] for e in events if e["event"] == "unit")
+    return sum(e["items"] + e["rejected"] for e in events if e["event"] == "unit")
 
 
 def taken(outcome: Outcome) -> int:

@@ -113,7 +113,8 @@ def check(medfm: Executable, place: Path, out: str, whole: Whole) -> None:
     assert done.code == 0, done.stderr
     run = place / done.json["run_dir"]
     assert content(run) == whole.content
-    left = [p for p in run.rglob("*") if p.suffix in (".tmp", ".now", ".lease", ".bin", ".sqlite")]
+    passing = (".tmp", ".progress", ".lease", ".bin", ".sqlite")
+    left = [p for p in run.rglob("*") if p.suffix in passing]
     assert left == []
     shutil.rmtree(place / out)
 

@@ -110,17 +110,17 @@ def test_a_run_that_is_killed_while_it_forgets(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rows are gone already; the counts stay."""
-    from medfm_cli.commands.curate.reading.staging import Spool
+    from medfm_cli.commands.curate.reading.staging import Staging
 
     told = tmp_path / "withdrawn.txt"
     told.write_text("pat1\npat2\n")
     whole = curate(source, tmp_path / "whole", withdraw=str(told))
 
-    def killed(self: Spool) -> None:
+    def killed(self: Staging) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Spool, "drop_payloads", killed)
+        patched.setattr(Staging, "drop_payloads", killed)
         with pytest.raises(KeyboardInterrupt):
             curate(source, tmp_path / "out", withdraw=str(told))
     again = curate(source, tmp_path / "out", withdraw=str(told))

@@ -1,7 +1,7 @@
 """Where the reading is done: in processes of this machine, or on a Dask cluster.
 
-Every engine has `run(units)`, and any of them gives the same rows and payloads in the spool: a unit
-is plain data, and doing one twice does no harm.
+Every engine has `run(units)`, and any of them stages the same records and payloads: a work unit is
+plain data, and doing one twice does no harm.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from medfm_cli.commands.curate.reading.staging import Unit
-from medfm_cli.commands.curate.reading.worker import Settings
+from medfm_cli.commands.curate.reading.staging import WorkUnit
+from medfm_cli.commands.curate.reading.worker import WorkerConfig
 
 
 class Engine(Protocol):
     """Does units of files."""
 
-    def run(self, units: Iterable[Unit]) -> None:
+    def run(self, units: Iterable[WorkUnit]) -> None:
         """Do all units; they are taken from `units` as they are needed.
 
         Raises:
@@ -28,13 +28,13 @@ class Engine(Protocol):
 
 def make_engine(
     kind: str,
-    settings: Settings,
+    settings: WorkerConfig,
     *,
     address: str | None,
     workers: int,
     expected: int,
     check_stop: Callable[[], None],
-    done: Callable[[Unit, int, int], None],
+    done: Callable[[WorkUnit, int, int], None],
 ) -> Engine:
     """The engine that a recipe names.
 
@@ -44,7 +44,7 @@ def make_engine(
         address: a Dask scheduler's; without one a cluster is made in this process.
         workers: how many processes read at the same time; a cluster with an address has its own.
         expected: about how many units there are.
-        check_stop: raises when the run should stop; asked at least every half second.
+        check_stop: raises when the run should stop; called at least every half second.
         done: called with a unit and its counts of samples and refusals as it is finished.
 
     Raises:

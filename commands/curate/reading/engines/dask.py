@@ -1,7 +1,7 @@
-"""Units of files dealt to a Dask cluster: parcels of a few units, one process each.
+"""Units of files dealt to a Dask cluster: payloads of a few units, one process each.
 
 What a lost machine was doing Dask gives to another one; units that were finished there are in the
-spool, which all machines see, and are not done again. A file that crashes or hangs its reader is
+staging, which all machines see, and are not done again. A file that crashes or hangs its reader is
 dealt with where it is read, as on one machine.
 """
 
@@ -19,9 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from medfm_cli.commands.curate.reading.engines.task import work
-from medfm_cli.commands.curate.reading.engines.task_payload import Answer, Parcel, Trouble, versions
-from medfm_cli.commands.curate.reading.staging import Unit
-from medfm_cli.commands.curate.reading.worker import Settings
+from medfm_cli.commands.curate.reading.engines.task_payload import (
+    TaskFailure,
+    TaskPayload,
+    TaskResult,
+    versions,
+)
+from medfm_cli.commands.curate.reading.staging import WorkUnit
+from medfm_cli.commands.curate.reading.worker import WorkerConfig
 from medfm_cli.errors import EnvironmentProblem, MedfmError, RunFailed
 from medfm_cli.processes.dask import connected
 
@@ -29,9 +34,9 @@ TICK = 0.5
 PATIENCE = 60.0
 """Seconds without any worker after which the cluster is given up."""
 LEAVE = 10.0
-"""Seconds in which tasks that are told to stop have time to say that they did."""
+"""Seconds in which tasks that are asked to stop have time to confirm it."""
 MOST_UNITS = 32
-"""Units of a parcel: starting its process takes a second, losing it loses what is under way."""
+"""Units of a payload: starting its process takes a second, losing it loses what is under way."""
 TRIES = 3
 LEASE = "{}.lease"
 _SHARED = "all machines must see the source and the run directory under the same paths"
@@ -51,13 +56,13 @@ class DaskEngine:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: WorkerConfig,
         *,
         address: str | None,
         workers: int,
         expected: int,
         check_stop: Callable[[], None],
-        done: Callable[[Unit, int, int], None],
+        done: Callable[[WorkUnit, int, int], None],
     ) -> None:
         self.settings = settings
         self.address = address
@@ -66,12 +71,12 @@ class DaskEngine:
         self.check_stop = check_stop
         self.done = done
         self._finished = threading.Event()
-        self._told: set[int] = set()
+        self._counted_units: set[int] = set()
         self._tries: Counter[int] = Counter()
         self._threads = 0
         self._counted = self._seen = 0.0
 
-    def run(self, units: Iterable[Unit]) -> None:
+    def run(self, units: Iterable[WorkUnit]) -> None:
         """Do all units; they are taken from `units` as the cluster becomes free.
 
         Raises:
@@ -88,22 +93,22 @@ class DaskEngine:
             finally:
                 lease.unlink(missing_ok=True)
 
-    def _run(self, client: Any, units: Iterator[Unit], lease: Path) -> None:
+    def _run(self, client: Any, units: Iterator[WorkUnit], lease: Path) -> None:
         self._seen = time.monotonic()
         self._wait_for_workers(client)
-        waiting = self._parcels(units, lease.name)
-        running: dict[Any, Parcel] = {}
+        waiting = self._payloads(units, lease.name)
+        running: dict[Any, TaskPayload] = {}
         try:
             while True:
-                for parcel in islice(waiting, max(0, 2 * max(1, self._threads) - len(running))):
-                    running[self._submit(client, parcel)] = parcel
+                for payload in islice(waiting, max(0, 2 * max(1, self._threads) - len(running))):
+                    running[self._submit(client, payload)] = payload
                 if not running:
                     return
                 self._finished.wait(TICK)
                 self._finished.clear()
                 for future in [future for future in running if future.done()]:
-                    parcel = running.pop(future)
-                    waiting = chain(self._heed(self._result(client, future), parcel), waiting)
+                    payload = running.pop(future)
+                    waiting = chain(self._heed(self._result(client, future), payload), waiting)
                 self.check_stop()
                 self._count(client)
         except BaseException:
@@ -111,54 +116,54 @@ class DaskEngine:
             self._leave(client, list(running))
             raise
 
-    def _parcels(self, units: Iterator[Unit], lease: str) -> Iterator[Parcel]:
-        """The units in parcels; see `MOST_UNITS`."""
+    def _payloads(self, units: Iterator[WorkUnit], lease: str) -> Iterator[TaskPayload]:
+        """The units in payloads; see `MOST_UNITS`."""
         size = max(1, min(MOST_UNITS, self.expected // (3 * max(1, self._threads))))
         installed = versions()
         while some := tuple(islice(units, size)):
-            yield Parcel(some, self.settings, lease, installed)
+            yield TaskPayload(some, self.settings, lease, installed)
 
-    def _submit(self, client: Any, parcel: Parcel) -> Any:
-        key = f"medfm-{parcel.lease.partition('.')[0]}-{secrets.token_hex(4)}"
-        future = client.submit(work, parcel, key=key, pure=False)
+    def _submit(self, client: Any, payload: TaskPayload) -> Any:
+        key = f"medfm-{payload.lease.partition('.')[0]}-{secrets.token_hex(4)}"
+        future = client.submit(work, payload, key=key, pure=False)
         future.add_done_callback(lambda _future: self._finished.set())
         return future
 
-    def _result(self, client: Any, future: Any) -> Answer:
+    def _result(self, client: Any, future: Any) -> TaskResult:
         """The answer of a task that ended.
 
         Raises:
             MedfmError: it ended without one.
         """
         if future.status == "finished":
-            answer: Answer = future.result()
+            answer: TaskResult = future.result()
             return answer
         if future.status in ("cancelled", "lost") or client.status != "running":
             raise self._gone()
         raise _broken(future.exception())
 
-    def _heed(self, answer: Answer, parcel: Parcel) -> list[Parcel]:
-        """Count what was done; gives the parcel again if it should be tried once more.
+    def _heed(self, answer: TaskResult, payload: TaskPayload) -> list[TaskPayload]:
+        """Count what was done; gives the payload again if it should be tried once more.
 
         Raises:
             MedfmError, OSError: it cannot be done.
         """
-        units = {unit.number: unit for unit in parcel.units}
-        for number, found, refused in answer.done:
-            if number not in self._told:
-                self._told.add(number)
-                self.done(units[number], found, refused)
-        trouble = answer.trouble
-        if trouble is None:
-            self._told -= units.keys()
+        units = {unit.number: unit for unit in payload.units}
+        for number, items, rejected in answer.done:
+            if number not in self._counted_units:
+                self._counted_units.add(number)
+                self.done(units[number], items, rejected)
+        failure = answer.failure
+        if failure is None:
+            self._counted_units -= units.keys()
             return []
-        if trouble.kind == "files" and not _is_here(trouble.path, parcel):
-            return [replace(parcel, trusting=True)]
-        number = parcel.units[0].number
+        if failure.kind == "files" and not _is_here(failure.path, payload):
+            return [replace(payload, trusting=True)]
+        number = payload.units[0].number
         self._tries[number] += 1
-        if trouble.kind in ("stopped", "died") and self._tries[number] < TRIES:
-            return [parcel]
-        raise _failure(trouble, answer.where)
+        if failure.kind in ("stopped", "died") and self._tries[number] < TRIES:
+            return [payload]
+        raise _failure(failure, answer.where)
 
     def _wait_for_workers(self, client: Any) -> None:
         while not self._threads:
@@ -211,22 +216,22 @@ class DaskEngine:
             client.cancel(futures)
 
 
-def _is_here(path: str, parcel: Parcel) -> bool:
+def _is_here(path: str, payload: TaskPayload) -> bool:
     """Whether a file that a worker does not see is as it was when the run was started."""
-    sizes = {entry.path: entry.size for unit in parcel.units for entry in unit.entries}
+    sizes = {entry.path: entry.size for unit in payload.units for entry in unit.entries}
     try:
         return os.stat(path).st_size == sizes[path]  # noqa: PTH116 - any name will do
     except (OSError, ValueError):
         return False
 
 
-def _failure(trouble: Trouble, where: str) -> Exception:
-    """What a worker's trouble is on this side."""
+def _failure(failure: TaskFailure, where: str) -> Exception:
+    """What a worker's failure is on this side."""
     on = f"the Dask worker on '{where}'"
-    match trouble.kind:
+    match failure.kind:
         case "versions":
             return EnvironmentProblem(
-                f"{on} has {trouble.message}",
+                f"{on} has {failure.message}",
                 hint="install the same versions on every machine: results must not differ",
             )
         case "unseen" | "stopped":
@@ -234,16 +239,16 @@ def _failure(trouble: Trouble, where: str) -> Exception:
         case "files":
             return EnvironmentProblem(f"{on} does not see the files of the source", hint=_SHARED)
         case "environment":
-            return EnvironmentProblem(f"{on}: {trouble.message}", hint=trouble.hint)
+            return EnvironmentProblem(f"{on}: {failure.message}", hint=failure.hint)
         case "failed":
-            return RunFailed(f"{on}: {trouble.message}", hint=trouble.hint)
+            return RunFailed(f"{on}: {failure.message}", hint=failure.hint)
         case "system":
-            return OSError(trouble.number, trouble.message, trouble.path or None)
+            return OSError(failure.number, failure.message, failure.path or None)
         case "died":
             return RunFailed(
                 f"{on} cannot keep a process alive", hint="look at that machine's memory"
             )
-    return RuntimeError(f"on a Dask worker: {trouble.message}")
+    return RuntimeError(f"on a Dask worker: {failure.message}")
 
 
 def _broken(error: BaseException | None) -> MedfmError:

@@ -1,4 +1,4 @@
-"""What a Dask worker does for a run: start a process for a parcel and hand back its answer.
+"""What a Dask worker does for a run: start a process for a payload and hand back its answer.
 
 Nothing here raises: Dask would write the error, and what the task was given, into its logs.
 """
@@ -11,35 +11,40 @@ import sys
 from dataclasses import replace
 from multiprocessing import Pipe
 
-from medfm_cli.commands.curate.reading.engines.task_payload import Answer, Parcel, Trouble, mismatch
+from medfm_cli.commands.curate.reading.engines.task_payload import (
+    TaskFailure,
+    TaskPayload,
+    TaskResult,
+    mismatch,
+)
 
 COMMAND = (sys.executable, "-P", "-m", "medfm_cli.commands.curate.reading.engines.child")
 
 
-def work(parcel: Parcel) -> Answer:
-    """Do the units of a parcel in a process of its own; runs in a thread of a Dask worker."""
+def work(payload: TaskPayload) -> TaskResult:
+    """Do the units of a payload in a process of its own; runs in a thread of a Dask worker."""
     where = socket.gethostname()
-    if different := mismatch(parcel.versions):
-        return Answer(trouble=Trouble("versions", different), where=where)
+    if different := mismatch(payload.versions):
+        return TaskResult(failure=TaskFailure("versions", different), where=where)
     try:
-        return replace(_ask(parcel), where=where)
+        return replace(_ask(payload), where=where)
     except OSError as error:
         text = f"no process can be started ({error.strerror or type(error).__name__})"
-        return Answer(trouble=Trouble("environment", text), where=where)
+        return TaskResult(failure=TaskFailure("environment", text), where=where)
 
 
-def _ask(parcel: Parcel) -> Answer:
-    """Give a child its parcel; it ends when this side of the socket is closed."""
+def _ask(payload: TaskPayload) -> TaskResult:
+    """Give a child its payload; it ends when this side of the socket is closed."""
     quiet = subprocess.DEVNULL  # libraries quote what they read
     ours, theirs = Pipe()
     with ours:
         with theirs:
             child = subprocess.Popen(COMMAND, stdin=theirs.fileno(), stdout=quiet, stderr=quiet)
         try:
-            ours.send(parcel)
-            answer: Answer = ours.recv()
+            ours.send(payload)
+            answer: TaskResult = ours.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError):
-            answer = Answer(trouble=Trouble("died"))
+            answer = TaskResult(failure=TaskFailure("died"))
         finally:
             ours.close()
             child.wait()

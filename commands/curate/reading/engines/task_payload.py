@@ -1,6 +1,6 @@
-"""What travels to a machine of the cluster and back: a few units of files, and what became of them.
+"""What is sent to a machine of the cluster and back: a few work units, and their results.
 
-Both are plain data. A parcel holds the key of the pseudonyms, so it shows nothing of itself: Dask
+Both are plain data. A payload holds the key of the pseudonyms, so it shows nothing of itself: Dask
 writes the arguments of a task that failed into its logs.
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
-from medfm_cli.commands.curate.reading.staging import Unit
-from medfm_cli.commands.curate.reading.worker import Settings
+from medfm_cli.commands.curate.reading.staging import WorkUnit
+from medfm_cli.commands.curate.reading.worker import WorkerConfig
 from medfm_cli.version import __version__
 
 LIBRARIES = (
@@ -23,39 +23,39 @@ LIBRARIES = (
 
 
 @dataclass(frozen=True)
-class Parcel:
+class TaskPayload:
     """Units for one machine.
 
     Attributes:
         units: what is to be done.
         settings: how.
-        lease: name of a file in the spool folder that stands there while the work is wanted.
+        lease: name of a file in the staging folder that exists while the run waits for the work.
         versions: what is installed where the run was started.
         trusting: files that are not there are known to be gone everywhere.
     """
 
-    units: tuple[Unit, ...]
-    settings: Settings = field(repr=False)
+    units: tuple[WorkUnit, ...]
+    settings: WorkerConfig = field(repr=False)
     lease: str
     versions: dict[str, str] = field(repr=False)
     trusting: bool = False
 
     def __repr__(self) -> str:
-        return f"<parcel of {len(self.units)} units>"
+        return f"<payload of {len(self.units)} work units>"
 
     @property
-    def wanted(self) -> bool:
+    def is_awaited(self) -> bool:
         """Whether the run that sent it still waits for it."""
         return (Path(self.settings.folder) / self.lease).is_file()
 
 
 @dataclass(frozen=True)
-class Trouble:
+class TaskFailure:
     """Why units were not done.
 
     Attributes:
-        kind: `stopped`, `unseen` (the spool folder), `versions`, `files` (that are not there or of
-            another size), `failed`, `environment`, `system` (an OSError), `died` or `bug`.
+        kind: `stopped`, `unseen` (the staging folder), `versions`, `files` (that are not there or
+            of another size), `failed`, `environment`, `system` (an OSError), `died` or `bug`.
         message: what to say, or for `versions` and `bug` what is behind it.
         hint: what to do.
         number: of an OSError.
@@ -70,30 +70,30 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What became of a parcel: number of a unit with its counts, and what went wrong if it did."""
+class TaskResult:
+    """What became of a payload: number of a unit with its counts, and what went wrong if it did."""
 
     done: tuple[tuple[int, int, int], ...] = ()
-    trouble: Trouble | None = None
+    failure: TaskFailure | None = None
     where: str = ""
 
 
 def versions() -> dict[str, str]:
     """The version of everything here that may change a result; absent packages are empty."""
-    found = {"Python": ".".join(platform.python_version_tuple()[:2]), "medfm": __version__}
+    installed = {"Python": ".".join(platform.python_version_tuple()[:2]), "medfm": __version__}
     for name in LIBRARIES:
         try:
-            found[name] = metadata.version(name)
+            installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = ""
-    return found
+            installed[name] = ""
+    return installed
 
 
-def mismatch(wanted: dict[str, str]) -> str:
+def mismatch(expected: dict[str, str]) -> str:
     """What is installed here in another version than where the run was started, if anything."""
     here = versions()
     return ", ".join(
         f"{name} {here.get(name) or 'missing'} instead of {version or 'none'}"
-        for name, version in wanted.items()
+        for name, version in expected.items()
         if here.get(name, "") != version
     )

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from dataset_files import CLASSES, sample, write_dataset, write_samples
 from executable import Executable
@@ -37,6 +38,17 @@ def test_the_same_data_set_is_identical(tmp_path: Path) -> None:
     assert found.identical
     assert as_text(found) == "the two data sets are identical"
     assert found.to_json()["identical"] is True
+
+
+def test_a_manifest_without_the_newest_attributes_is_compared_as_if_they_were_unknown(
+    tmp_path: Path,
+) -> None:
+    old, new = dataset(tmp_path / "old", ROWS), dataset(tmp_path / "new", ROWS)
+    path = tmp_path / "old" / "samples.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["laterality", "target"]), path)
+    assert compare(old, new).identical
+    newer = [dataclasses.replace(ROWS[0], target=1.5), *ROWS[1:]]
+    assert not compare(old, dataset(tmp_path / "newer", newer)).identical
 
 
 def test_where_payloads_lie_is_no_change(tmp_path: Path) -> None:

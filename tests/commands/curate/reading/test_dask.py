@@ -88,7 +88,7 @@ def test_a_worker_that_is_killed_changes_nothing(
     with cluster(tmp_path / "cluster", medfm.environment, options=("--no-nanny",)) as machines:
         out = tmp_path / "out"
         process = medfm.start(*command(source, out, "engine=dask", f"address={machines.address}"))
-        until(lambda: list(out.glob("*/checkpoints/units/*.now")))
+        until(lambda: list(out.glob("*/checkpoints/units/*.progress")))
         victim = children_of(machines.workers[0].pid)
         machines.workers[0].send_signal(signal.SIGKILL)
         done = ended(process, timeout=3 * MINUTES)
@@ -125,7 +125,7 @@ def test_a_stop_ends_the_tasks(medfm: Executable, source: Path, tmp_path: Path) 
     with cluster(tmp_path / "cluster", medfm.environment, workers=1) as machines:
         words = command(source, out, "engine=dask", f"address={machines.address}")
         process = medfm.start(*words)
-        until(lambda: list(out.glob("*/checkpoints/units/*.now")))
+        until(lambda: list(out.glob("*/checkpoints/units/*.progress")))
         process.send_signal(signal.SIGTERM)
         done = ended(process, timeout=MINUTES)
         assert done.code == 143, done.stderr
@@ -135,7 +135,7 @@ def test_a_stop_ends_the_tasks(medfm: Executable, source: Path, tmp_path: Path) 
 
 
 def busy(pid: int) -> list[str]:
-    """The processes below one that work on a parcel."""
+    """The processes below one that work on a payload."""
     import psutil
 
     lines = [" ".join(c.cmdline()) for c in psutil.Process(pid).children(recursive=True)]
@@ -216,22 +216,22 @@ def test_without_the_extra_it_says_which(medfm: Executable, source: Path, tmp_pa
 def test_work_that_a_machine_cannot_see_is_refused(tmp_path: Path) -> None:
     """A folder or a file that is not there on the worker never becomes a quarantined file."""
     from medfm_cli.commands.curate.reading.engines.child import do
-    from medfm_cli.commands.curate.reading.engines.task_payload import Parcel, versions
-    from medfm_cli.commands.curate.reading.staging import Entry, Unit
+    from medfm_cli.commands.curate.reading.engines.task_payload import TaskPayload, versions
+    from medfm_cli.commands.curate.reading.staging import Entry, WorkUnit
 
-    class Settings:
+    class WorkerConfig:
         folder = str(tmp_path / "nowhere")
         mark = "m"
 
     there = picture(tmp_path / "a.png")
-    unit = Unit(0, (Entry(0, 0, 0, "a", str(there), there.stat().st_size + 1),))
-    parcel = Parcel((unit,), Settings, "x.lease", versions())  # type: ignore[arg-type]
-    assert do(parcel).trouble.kind == "unseen"  # type: ignore[union-attr]
-    Settings.folder = str(tmp_path)
-    assert do(parcel).trouble.kind == "stopped"  # type: ignore[union-attr]
+    unit = WorkUnit(0, (Entry(0, 0, 0, "a", str(there), there.stat().st_size + 1),))
+    payload = TaskPayload((unit,), WorkerConfig, "x.lease", versions())  # type: ignore[arg-type]
+    assert do(payload).failure.kind == "unseen"  # type: ignore[union-attr]
+    WorkerConfig.folder = str(tmp_path)
+    assert do(payload).failure.kind == "stopped"  # type: ignore[union-attr]
     (tmp_path / "x.lease").touch()
-    assert do(parcel).trouble.kind == "files"  # type: ignore[union-attr]
-    assert repr(parcel) == "<parcel of 1 units>"
+    assert do(payload).failure.kind == "files"  # type: ignore[union-attr]
+    assert repr(payload) == "<payload of 1 units>"
 
 
 def test_where_files_are_read_is_no_part_of_a_run(source: Path) -> None:

@@ -12,8 +12,7 @@ import pytest
 from curate_files import dicom, noise, picture
 from scan_files import CORONAL, phantom, series
 
-from medfm_cli.commands.curate.reading import pairing
-from medfm_cli.commands.curate.reading.grouping import Group, group
+from medfm_cli.commands.curate.reading.grouping import Group, group, pair_key
 from medfm_cli.commands.curate.sources import File
 from medfm_cli.commands.curate.sources.folder import FolderSource
 
@@ -226,8 +225,8 @@ def test_a_segmented_pair_of_header_and_image_is_one_group(tmp_path: Path) -> No
     ],
 )
 def test_names_are_proposals(name: str, rest: str, marked: bool) -> None:
-    assert pairing.key(name)[0] == rest
-    assert pairing.key(name)[2] is marked
+    assert pair_key(name)[0] == rest
+    assert pair_key(name)[2] is marked
 
 
 @pytest.mark.realdata

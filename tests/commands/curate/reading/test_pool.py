@@ -14,45 +14,45 @@ from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.commands.curate.options.quality import Quality
 from medfm_cli.commands.curate.reading import pool as pool_module
 from medfm_cli.commands.curate.reading.pool import Pool, Work
-from medfm_cli.commands.curate.reading.staging import Entry, Refused, Spool, Unit
-from medfm_cli.commands.curate.reading.worker import BlockSettings, Settings, read_unit
+from medfm_cli.commands.curate.reading.staging import Entry, RejectedRecord, Staging, WorkUnit
+from medfm_cli.commands.curate.reading.worker import SourceConfig, WorkerConfig, read_unit
 from medfm_cli.data import Cutting
 from medfm_cli.errors import Stopped
 from medfm_cli.readers import ReadOptions
 
 
-def units(root: Path, *names: str, per: int = 3) -> list[Unit]:
+def units(root: Path, *names: str, per: int = 3) -> list[WorkUnit]:
     for number, name in enumerate(names):
         picture(root / f"{name}.png", number)
     entries = [Entry(n, n, 0, name, str(root / f"{name}.png"), 999) for n, name in enumerate(names)]
     return [
-        Unit(number, tuple(entries[i : i + per]))
+        WorkUnit(number, tuple(entries[i : i + per]))
         for number, i in enumerate(range(0, len(entries), per))
     ]
 
 
-def settings(folder: Path, *, seconds: int = 60) -> Settings:
+def settings(folder: Path, *, seconds: int = 60) -> WorkerConfig:
     folder.mkdir(exist_ok=True)
-    return Settings(
+    return WorkerConfig(
         folder=str(folder),
         mark="m",
-        blocks=(BlockSettings((), ReadOptions(), Cutting()),),
+        blocks=(SourceConfig((), ReadOptions(), Cutting()),),
         quality=Quality(seconds=seconds),
         deidentify=Deidentify(),
         pseudonyms=Pseudonyms(PUBLIC_KEY),
     )
 
 
-def refusals(folder: Path, work: list[Unit]) -> dict[str, str]:
-    spool = Spool(folder, "m")
+def refusals(folder: Path, work: list[WorkUnit]) -> dict[str, str]:
+    staging = Staging(folder, "m")
     names = {entry.index: entry.name for unit in work for entry in unit.entries}
-    rows = [row for unit in work for row in spool.load(unit.number)]
-    refused = [row for row in rows if isinstance(row, Refused)]
+    rows = [row for unit in work for row in staging.load(unit.number)]
+    refused = [row for row in rows if isinstance(row, RejectedRecord)]
     assert len(rows) == len(names)
     return {names[row.entry]: row.reason for row in refused}
 
 
-def run(folder: Path, todo: list[Unit], made: Settings, work: Work) -> list[int]:
+def run(folder: Path, todo: list[WorkUnit], made: WorkerConfig, work: Work) -> list[int]:
     done: list[int] = []
     Pool(
         made,
@@ -66,9 +66,9 @@ def run(folder: Path, todo: list[Unit], made: Settings, work: Work) -> list[int]
 
 def test_a_file_that_crashes_its_reader_is_left_out_alone(tmp_path: Path) -> None:
     todo = units(tmp_path, "a", "bad1", "c", "d", "e", "f", "bad2", "h", "bad3")
-    done = run(tmp_path / "spool", todo, settings(tmp_path / "spool"), crash_on_bad)
+    done = run(tmp_path / "staging", todo, settings(tmp_path / "staging"), crash_on_bad)
     reason = "reading it crashed the process that read it"
-    assert refusals(tmp_path / "spool", todo) == dict.fromkeys(("bad1", "bad2", "bad3"), reason)
+    assert refusals(tmp_path / "staging", todo) == dict.fromkeys(("bad1", "bad2", "bad3"), reason)
     assert sorted(done) == [0, 1, 2]
 
 
@@ -77,12 +77,12 @@ def test_a_file_that_hangs_is_left_out_alone(
 ) -> None:
     monkeypatch.setattr(pool_module, "GRACE", 1.0)
     todo = units(tmp_path, "a", "bad1", "c", "d")
-    made = settings(tmp_path / "spool", seconds=1)
+    made = settings(tmp_path / "staging", seconds=1)
     started = time.monotonic()
-    run(tmp_path / "spool", todo, made, hang_on_bad)
+    run(tmp_path / "staging", todo, made, hang_on_bad)
     assert time.monotonic() - started < 40
     reason = "reading it took too long and had to be killed"
-    assert refusals(tmp_path / "spool", todo) == {"bad1": reason}
+    assert refusals(tmp_path / "staging", todo) == {"bad1": reason}
 
 
 def test_a_slow_reader_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,9 +97,9 @@ def test_a_slow_reader_is_interrupted(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setitem(pool_module.read_unit.__globals__, "sniff", slow)
     before = signal.getsignal(signal.SIGALRM)
-    assert read_unit(todo, settings(tmp_path / "spool", seconds=1)) == (2, 1)
+    assert read_unit(todo, settings(tmp_path / "staging", seconds=1)) == (2, 1)
     assert signal.getsignal(signal.SIGALRM) is before
-    assert refusals(tmp_path / "spool", [todo]) == {"b": "reading took more than 1 seconds"}
+    assert refusals(tmp_path / "staging", [todo]) == {"b": "reading took more than 1 seconds"}
 
 
 def test_a_reader_with_a_bug_costs_one_file(
@@ -111,9 +111,9 @@ def test_a_reader_with_a_bug_costs_one_file(
         raise KeyError("Mueller^Hans")
 
     monkeypatch.setitem(pool_module.read_unit.__globals__, "sniff", buggy)
-    read_unit(todo, settings(tmp_path / "spool"))
+    read_unit(todo, settings(tmp_path / "staging"))
     reason = "the reader failed (KeyError)"
-    assert refusals(tmp_path / "spool", [todo]) == {"a": reason, "b": reason}
+    assert refusals(tmp_path / "staging", [todo]) == {"a": reason, "b": reason}
 
 
 def test_a_stop_leaves_finished_units_and_no_process(tmp_path: Path) -> None:
@@ -124,39 +124,39 @@ def test_a_stop_leaves_finished_units_and_no_process(tmp_path: Path) -> None:
         if finished:
             raise Stopped(signal.SIGTERM)
 
-    made = settings(tmp_path / "spool")
+    made = settings(tmp_path / "staging")
     pool = Pool(
         made, workers=2, check_stop=check, done=lambda unit, *_: finished.append(unit.number)
     )
     with pytest.raises(Stopped):
         pool.run(todo)
-    spool = Spool(tmp_path / "spool", "m")
-    assert all(spool.is_done(todo[number], packed=False) for number in finished)
-    left = [unit for unit in todo if not spool.is_done(unit, packed=False)]
-    run(tmp_path / "spool", left, made, read_unit)
-    assert refusals(tmp_path / "spool", todo) == {}
+    staging = Staging(tmp_path / "staging", "m")
+    assert all(staging.is_done(todo[number], packed=False) for number in finished)
+    left = [unit for unit in todo if not staging.is_done(unit, packed=False)]
+    run(tmp_path / "staging", left, made, read_unit)
+    assert refusals(tmp_path / "staging", todo) == {}
 
 
 def test_a_file_larger_than_allowed_is_not_opened(tmp_path: Path) -> None:
     entry = Entry(0, 0, 0, "big", str(tmp_path / "never opened"), 5 << 30)
-    read_unit(Unit(0, (entry,)), settings(tmp_path / "spool"))
-    assert refusals(tmp_path / "spool", [Unit(0, (entry,))]) == {
+    read_unit(WorkUnit(0, (entry,)), settings(tmp_path / "staging"))
+    assert refusals(tmp_path / "staging", [WorkUnit(0, (entry,))]) == {
         "big": "a file of more than 2048 MB"
     }
 
 
 def test_a_file_that_vanished_is_told(tmp_path: Path) -> None:
     entry = Entry(0, 0, 0, "gone", str(tmp_path / "gone"), 5)
-    read_unit(Unit(0, (entry,)), settings(tmp_path / "spool"))
-    (reason,) = refusals(tmp_path / "spool", [Unit(0, (entry,))]).values()
+    read_unit(WorkUnit(0, (entry,)), settings(tmp_path / "staging"))
+    (reason,) = refusals(tmp_path / "staging", [WorkUnit(0, (entry,))]).values()
     assert reason == "the file cannot be read (No such file or directory)"
 
 
 def test_units_of_other_settings_do_not_count(tmp_path: Path) -> None:
     (todo,) = units(tmp_path, "a")
-    read_unit(todo, settings(tmp_path / "spool"))
-    assert Spool(tmp_path / "spool", "m").is_done(todo, packed=False)
-    assert not Spool(tmp_path / "spool", "other").is_done(todo, packed=False)
-    Spool(tmp_path / "spool", "m").drop_payloads()
-    assert Spool(tmp_path / "spool", "m").is_done(todo, packed=True)
-    assert not Spool(tmp_path / "spool", "m").is_done(todo, packed=False)
+    read_unit(todo, settings(tmp_path / "staging"))
+    assert Staging(tmp_path / "staging", "m").is_done(todo, packed=False)
+    assert not Staging(tmp_path / "staging", "other").is_done(todo, packed=False)
+    Staging(tmp_path / "staging", "m").drop_payloads()
+    assert Staging(tmp_path / "staging", "m").is_done(todo, packed=True)
+    assert not Staging(tmp_path / "staging", "m").is_done(todo, packed=False)

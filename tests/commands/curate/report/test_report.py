@@ -21,7 +21,7 @@ from medfm_cli.commands.curate.deidentify.rescan import KNOWN, Look, Rescan
 from medfm_cli.commands.curate.describing.step import describe
 from medfm_cli.commands.curate.duplicates.summary import Pair, Unique
 from medfm_cli.commands.curate.options.describe import Describe
-from medfm_cli.commands.curate.reading.joining import Joined
+from medfm_cli.commands.curate.reading.step import JoinSummary
 from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.commands.curate.report.context import Story
 from medfm_cli.commands.curate.report.datasheet import QUESTIONS, datasheet, responsible_use
@@ -53,7 +53,7 @@ def tell(tmp_path: Path) -> Any:
         run = Run(dir=tmp_path, verb="curate", name="toy", hash="0" * 64, console=Silence())
         run.resolve("deidentify.secret", "private", "the source may hold patients' data")
         return Story(
-            recipe=recipe, account=Account(ledger), card=card, run=run, joined=Joined(),
+            recipe=recipe, account=Account(ledger), card=card, run=run, joined=JoinSummary(),
             unique=Unique(), dealt=Dealt(why="by subject"), description=told, public=public,
             more=more or {},
         )  # fmt: skip

@@ -84,7 +84,7 @@ class Stored:
         names = {image_id(sha): sha for sha in shas}
         if not names:
             return {}
-        found: dict[str, list[dict[str, Any]]] = {}
+        rows_of: dict[str, list[dict[str, Any]]] = {}
         batches = self._manifest.to_batches(
             columns=list(columns) if columns else None,
             filter=pc.field("image_id").isin(list(names)),
@@ -94,7 +94,7 @@ class Stored:
         )
         for batch in batches:
             for row in batch.to_pylist():
-                found.setdefault(names[row["image_id"]], []).append(row)
+                rows_of.setdefault(names[row["image_id"]], []).append(row)
         return {
-            sha: StoredSample(rows[len(rows) // 2], self._reader) for sha, rows in found.items()
+            sha: StoredSample(rows[len(rows) // 2], self._reader) for sha, rows in rows_of.items()
         }

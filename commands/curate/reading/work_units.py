@@ -1,4 +1,4 @@
-"""Files dealt into entries, and entries into units: what one process reads in one go."""
+"""Files grouped into entries, and entries into work units: what one process reads in one go."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from medfm_cli.commands.curate.annotations.step import refs_of
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.reading.grouping import group
-from medfm_cli.commands.curate.reading.staging import Entry, Unit
-from medfm_cli.commands.curate.reading.worker import BlockSettings
+from medfm_cli.commands.curate.reading.staging import Entry, WorkUnit
+from medfm_cli.commands.curate.reading.worker import SourceConfig
 from medfm_cli.commands.curate.sources import File
 from medfm_cli.commands.curate.sources.listing import files
 from medfm_cli.readers import Unreadable, sniff
@@ -24,7 +24,7 @@ COLLECTION = 1 << 20
 """Files from this size on are looked at whether they hold thousands of samples, in bytes."""
 
 
-def make_entries(ledger: Ledger, block: int, settings: BlockSettings) -> None:
+def make_entries(ledger: Ledger, block: int, settings: SourceConfig) -> None:
     """Write down what is to be read of a source: every file but tables and companions."""
     numbers = array("q", (number for number, _ in files(ledger, block, role="")))
     first = ledger.one("SELECT count(*) FROM entries")
@@ -42,7 +42,7 @@ def make_entries(ledger: Ledger, block: int, settings: BlockSettings) -> None:
 
 
 class _Files:
-    """The files that are to be read, as often as they are asked for."""
+    """The files that are to be read, as often as they are iterated."""
 
     def __init__(self, ledger: Ledger, block: int) -> None:
         self._ledger = ledger
@@ -53,21 +53,21 @@ class _Files:
 
 
 def _rows(
-    ledger: Ledger, wanted: _Files, numbers: array[int], settings: BlockSettings
+    ledger: Ledger, listing: _Files, numbers: array[int], settings: SourceConfig
 ) -> Iterator[tuple[int, int, int, str, str, int]]:
     """File, range, kind, other files and size in bytes of every entry."""
     groups = group(
-        wanted,
+        listing,
         whole=settings.read.whole,
         readers=settings.readers,
         words=tuple(settings.read.format),
     )
     sql = "SELECT name, path, size, stamp FROM files WHERE number = ?"
-    for found in groups:
-        main, others = numbers[found.main], [numbers[other] for other in found.others]
+    for members in groups:
+        main, others = numbers[members.main], [numbers[other] for other in members.others]
         file = File(*ledger.db.execute(sql, (main,)).fetchone())
         size = file.size + sum(ledger.db.execute(sql, (n,)).fetchone()["size"] for n in others)
-        kind = "" if found.kind == "file" else found.kind
+        kind = "" if members.kind == "file" else members.kind
         ranges = [(-1, -1)] if others else _ranges(file, settings)
         for first, last in ranges:
             yield main, first, last, kind, json.dumps(others), size
@@ -76,10 +76,10 @@ def _rows(
 def entries(ledger: Ledger) -> Iterator[Entry]:
     """All entries in their order."""
     fields = ("subject", "study", "time", "age", "sex", "text", "turns")
-    said = ", ".join(f"coalesce(n.{name}, '') AS {name}" for name in fields)
+    values = ", ".join(f"coalesce(n.{name}, '') AS {name}" for name in fields)
     rows = ledger.rows(
         "SELECT e.number, e.file, e.block, f.name, f.path, e.size, e.first, e.last, e.others, "  # noqa: S608
-        f"e.kind, e.key, e.old_unit, e.old_entry, {said} "
+        f"e.kind, e.key, e.old_unit, e.old_entry, {values} "
         "FROM entries e JOIN files f ON f.number = e.file LEFT JOIN notes n ON n.file = e.file "
         "ORDER BY e.number"
     )
@@ -97,7 +97,7 @@ def entries(ledger: Ledger) -> Iterator[Entry]:
             others=tuple(_path(ledger, other) for other in others),
             kind=row["kind"],
             refs=tuple(refs_of(ledger, row["file"])),
-            said={name: row[name] for name in fields if row[name]},
+            table_values={name: row[name] for name in fields if row[name]},
             key=row["key"],
             old=None if row["old_unit"] is None else (row["old_unit"], row["old_entry"]),
         )
@@ -116,7 +116,7 @@ def _path(ledger: Ledger, file: int) -> str:
     return str(ledger.one("SELECT path FROM files WHERE number = ?", file))
 
 
-def units(ledger: Ledger) -> Iterator[Unit]:
+def units(ledger: Ledger) -> Iterator[WorkUnit]:
     """Entries in their order, a few together; a range of a collection is a unit of its own.
 
     What an earlier run has read is never together with what is to be read.
@@ -129,15 +129,15 @@ def units(ledger: Ledger) -> Iterator[Unit]:
         last = pending[-1] if pending else entry
         other = (entry.old is None) != (last.old is None)
         if pending and (full or other or entry.first >= 0 or last.first >= 0):
-            yield Unit(number, tuple(pending))
+            yield WorkUnit(number, tuple(pending))
             number, pending, size = number + 1, [], 0
         pending.append(entry)
         size += entry.size
     if pending:
-        yield Unit(number, tuple(pending))
+        yield WorkUnit(number, tuple(pending))
 
 
-def _ranges(file: File, settings: BlockSettings) -> list[tuple[int, int]]:
+def _ranges(file: File, settings: SourceConfig) -> list[tuple[int, int]]:
     """The ranges of samples of a file that holds thousands, else one that means all."""
     if file.size >= COLLECTION:
         try:
