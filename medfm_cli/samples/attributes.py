@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any
 
 from medfm_cli.samples.fields import Column, RecordField, record_fields
@@ -144,6 +145,7 @@ def attributes_of(record: Attributes) -> dict[str, Any]:
     return {item.name: getattr(record, item.name) for item in record_fields(Attributes)}
 
 
+@cache
 def table_attributes() -> tuple[RecordField, ...]:
     """The attributes that are read out of a table's cells by their `parse`."""
     return tuple(item for item in record_fields(Attributes) if item.column.parse is not None)
@@ -163,6 +165,7 @@ def parsed_attributes(cell: Callable[[str], str]) -> dict[str, Any]:
     return {item.name: value for item, value in values.items() if value != item.default}
 
 
+@cache
 def predicted_attributes() -> tuple[str, ...]:
     """The attributes that models learn to predict, beside the label."""
     return tuple(item.name for item in record_fields(Attributes) if item.column.predicted)

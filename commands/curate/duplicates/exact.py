@@ -18,12 +18,16 @@ from numpy.typing import NDArray
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.duplicates.linked_subjects import Ties
 from medfm_cli.commands.curate.tables.columns import split_name
+from medfm_cli.samples.attributes import predicted_attributes, table_attributes
 
 MOST_TIED = 5
 """Pixels of more patients than this are a logo or a test card, and tie nobody together."""
 _PREFERRED = {"test": 0, "val": 1, "train": 2, "": 3}
 """A copy in the official test split stays there and leaves the training split."""
-_MERGED = ("study", "site", "modality", "anatomy", "time", "sex", "text")
+_MERGED = (
+    *("study", "site", "modality", "anatomy", "time", "sex", "age", "text"),
+    *(item.name for item in table_attributes()),
+)
 _SAME = {"image": "pixels", "volume": "voxels", "video": "frames", "text": "words"}
 
 
@@ -104,7 +108,7 @@ def _merge(
         done.shared_widely += 1
     else:
         ties.tie({row["subject"]: bool(row["known"]) for row in everyone})
-    known = {name: best[name] for name in (*_MERGED, "subject", "known", "label", "labels", "age")}
+    known = {name: best[name] for name in (*_MERGED, "subject", "known", "label", "labels")}
     if not best["known"] and patients:
         known["subject"] = next(row["subject"] for row in copies if row["known"])
         known["known"] = 1
@@ -114,8 +118,10 @@ def _merge(
         done.contradicted += 1
     elif labels:
         ((known["label"], known["labels"]),) = labels
-    for name in (*_MERGED, "age"):
-        if known[name] in ("", None, "[]"):
+    for name in _MERGED:
+        if name in predicted_attributes() and len({r[name] for r in everyone} - {None}) > 1:
+            known[name] = None
+        elif known[name] in ("", None, "[]"):
             known[name] = next(
                 (row[name] for row in copies if row[name] not in ("", None, "[]")), known[name]
             )

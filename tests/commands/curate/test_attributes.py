@@ -80,6 +80,19 @@ def test_rows_that_contradict_each_other_give_no_target(tmp_path: Path, curate: 
     assert set(targets.values()) == {(float(i), True) for i in range(1, 6)}
 
 
+def test_copies_complete_each_other_and_contradict_each_other(
+    tmp_path: Path, curate: Curate
+) -> None:
+    rows = [f"img{i}.png,a,p{i},,,,{i},1" for i in range(6)]
+    root = scans(tmp_path / "s", *rows, "same0.png,a,p0,left,,,0,", "same1.png,a,p1,,,,77,1")
+    for number in (0, 1):
+        picture(root / f"same{number}.png", number)
+    done = curate(root, deidentify={"source_paths": "keep"}, **COLUMNS)
+    found = {row["source"].replace("same", "img"): attributes(row) for row in done.rows}
+    assert found["img0.png"] == ("left", "", "", 0.0, True)
+    assert found["img1.png"] == ("", "", "", None, True)
+
+
 def test_a_table_of_patients_fills_what_headers_leave_open(tmp_path: Path, curate: Curate) -> None:
     root = tmp_path / "s"
     for number, side in enumerate(("L", None, None, None)):
