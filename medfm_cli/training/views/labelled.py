@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from medfm_cli.data.batch import Batch, Ragged
     from medfm_cli.data.inputs import AnyInput
-    from medfm_cli.training.augmentations import AnyViews, ImageViews, VolumeViews
+    from medfm_cli.training.augmentations import AnyViews
     from medfm_cli.training.randomness import StepRandom
 
 LEAST_VISIBLE = 0.25
@@ -49,7 +49,7 @@ def draw_labelled_view(
         values=draw_view(batch.values, views, preprocessing, random, name=name, size=size)
     )
     if views.kind == "volume" and "mask" in batch and "boxes" not in batch:
-        volume = draw_volume_crop(cast("VolumeViews", views), random, name=name)
+        volume = draw_volume_crop(views, random, name=name)
         return drawn if volume is None else drawn.replace(mask=volume.masks(batch["mask"]))
     if "mask" not in batch and "boxes" not in batch:
         return drawn
@@ -57,7 +57,7 @@ def draw_labelled_view(
         raise ValueError(f"views of kind {views.kind} do not move these masks or boxes")
     height, width = batch.values.shape[2:]
     source = (height, width)
-    crop = draw_crop(cast("ImageViews", views), random, source=source, name=name, size=size)
+    crop = draw_crop(views, random, source=source, name=name, size=size)
     if "mask" in batch and crop is not None:
         drawn = drawn.replace(mask=crop.masks(batch["mask"]))
     if "boxes" not in batch:
