@@ -7,13 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from medfm_cli.data import Dataset, LabelSchema, Sample, ShardWriter, write_manifest
+from medfm_cli.data.shards import member_places
 from medfm_cli.samples.content import Content, content_sha
 from medfm_cli.samples.payload import encode
 
 
 def content_dataset(
-    root: Path, contents: Sequence[Content], *, splits: Sequence[str] = (), **columns: Sequence[Any]
+    root: Path,
+    contents: Sequence[Content],
+    *,
+    splits: Sequence[str] = (),
+    masks: Sequence[NDArray[Any] | None] = (),
+    **columns: Sequence[Any],
 ) -> Dataset:
     """Write the samples in their order, each of a subject of its own; `columns` of the manifest.
 
@@ -23,7 +31,10 @@ def content_dataset(
     with ShardWriter(root / "shards") as writer:
         for number, content in enumerate(contents):
             key = content_sha(content)[:16]
-            place = writer.add(key, encode(content))
+            mask = masks[number] if masks else None
+            members = encode(content, mask=mask)
+            place = writer.add(key, members)
+            lengths = {name: len(data) for name, data in members.items()}
             shape = content.array.shape
             flat = content.kind in ("image", "volume", "video")
             height, width = shape[-3:-1] if shape[-1] == 3 and flat else shape[-2:]
@@ -42,9 +53,8 @@ def content_dataset(
                     meta=json.dumps(content.meta),
                     source=f"{number}.bin",
                     source_sha256=content_sha(content),
-                    shard=place.shard,
-                    offset=place.offset,
-                    length=place.length,
+                    **place._asdict(),
+                    members=json.dumps(member_places(place, lengths)),
                     **values,
                 )
             )

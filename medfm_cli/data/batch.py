@@ -67,6 +67,12 @@ class Ragged:
         """The same rows with their values on `device`."""
         return type(self)(self.values.to(device, non_blocking=non_blocking), self.offsets)
 
+    def keep(self, chosen: Tensor) -> Self:
+        """The values that are `chosen` (bool, one for each) in the rows they are in."""
+        lengths = self.row_of_value[chosen].bincount(minlength=len(self)).cpu()
+        offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+        return type(self)(self.values[chosen], offsets)
+
     def part(self, start: int, stop: int) -> Self:
         """The rows `start` … `stop`−1, without a copy of their values."""
         first, last, _ = slice(start, stop).indices(len(self))

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from medfm_cli.training.views import colours
-from medfm_cli.training.views.cropping import crop_images
+from medfm_cli.training.views.cropping import draw_crop
 from medfm_cli.training.views.noise import white_noise
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ def image_views(
     contrast and brightness; saturation; hue; greyscale; blur; solarise; noise. Images of one
     channel have no colour to change.
     """
-    seen = crop_images(values.float(), views, random, name=name, crop=crop, size=size)
-    seen = _jitter(seen, views, random, name)
+    values, source = values.float(), (values.shape[2], values.shape[3])
+    cut = draw_crop(views, random, source=source, name=name, crop=crop, size=size)
+    seen = _jitter(values if cut is None else cut.images(values), views, random, name)
     if views.greyscale and seen.shape[1] == 3:
         seen = _some(seen, random.uniform(f"greyscale{name}") < views.greyscale, colours.greyscale)
     if views.blur:

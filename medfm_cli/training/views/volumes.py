@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -28,7 +29,8 @@ def volume_views(
     name: str = "",
 ) -> Tensor:
     """Draw a view of volumes [B,C,D,H,W], in HU or grey: float32 of the same shape and unit."""
-    seen = _crop(values.float(), views, random, name)
+    crop = draw_volume_crop(views, random, name=name)
+    seen = values.float() if crop is None else crop.volumes(values.float())
     low, high = preprocessing.range
     if views.level or views.width:
         draws = 2 * random.uniform(f"window{name}", 2) - 1
@@ -58,23 +60,58 @@ def jitter_window(
     return (values - centre - _wide(level)) / _wide(width) + centre
 
 
-def _crop(values: Tensor, views: VolumeViews, random: StepRandom, name: str) -> Tensor:
-    """Crop and mirror along one axis after the other, linearly: together it is trilinear.
+@dataclass(frozen=True)
+class VolumeCrop:
+    """Where the voxels of each view come from.
 
-    A crop that is not turned separates, and three products with small matrices are much faster on
-    the CPU than `grid_sample` in three dimensions. Crops are magnified and cannot alias.
+    Attributes:
+        halves: half sides [B,3] in units of half the volume's side; negative ones mirror.
+        centres: [B,3], from −1 to 1.
     """
-    if views.crop == [1.0, 1.0] and views.ratio == 1 and not views.flip:
+
+    halves: Tensor
+    centres: Tensor
+
+    def volumes(self, values: Tensor) -> Tensor:
+        """Views of volumes [B,C,D,H,W], linear along one axis after the other: trilinear.
+
+        A crop that is not turned separates, and three products with small matrices are much faster
+        on the CPU than `grid_sample` in three dimensions. Crops are magnified and cannot alias.
+        """
+        for axis in range(3):
+            count = values.shape[2 + axis]
+            values = _resample(values, linear_weights(self._places(axis, count), count), axis)
         return values
+
+    def masks(self, masks: Tensor) -> Tensor:
+        """Views of masks [B,D,H,W] of any dtype, by the nearest voxel."""
+        for axis in range(3):
+            count = masks.shape[1 + axis]
+            places = self._places(axis, count)
+            index = ((places + 1) * count / 2).floor().clamp(0, count - 1).long()
+            shape = [len(index), 1, 1, 1]
+            shape[1 + axis] = count
+            masks = masks.take_along_dim(index.view(shape), dim=1 + axis)
+        return masks
+
+    def _places(self, axis: int, count: int) -> Tensor:
+        half = self.halves[:, axis]
+        return self.centres[:, axis, None] + half[:, None] * pixel_centres(count, half)
+
+
+def draw_volume_crop(
+    views: VolumeViews, random: StepRandom, *, name: str = ""
+) -> VolumeCrop | None:
+    """Draw what to cut out of each volume, None where all stay as they are."""
+    if views.crop == [1.0, 1.0] and views.ratio == 1 and not views.flip:
+        return None
     halves, centres = crop_sides(views, random.uniform(f"crop{name}", 7))
+    sides = list(halves.unbind(1))
     for axis, side in enumerate(AXES):
-        half = halves[:, axis]
         if side in views.flip:
-            half = torch.where(random.uniform(f"flip {side}{name}") < 0.5, -half, half)
-        count = values.shape[2 + axis]
-        places = centres[:, axis, None] + half[:, None] * pixel_centres(count, half)
-        values = _resample(values, linear_weights(places, count), axis)
-    return values
+            mirrored = random.uniform(f"flip {side}{name}") < 0.5
+            sides[axis] = torch.where(mirrored, -sides[axis], sides[axis])
+    return VolumeCrop(torch.stack(sides, dim=1), centres)
 
 
 def crop_sides(views: VolumeViews, uniform: Tensor) -> tuple[Tensor, Tensor]:
