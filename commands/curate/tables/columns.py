@@ -151,24 +151,22 @@ def find_subject(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
     raise _ambiguous(rows, names, "the subject", "subject={}")
 
 
-def find_study(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
-    """The column with the examination."""
-    return _first(rows, _matching(rows, _STUDY, but), "named like an examination")
+Finder = Callable[..., Choice | None]
+"""Finds the column of one meaning in `Rows`, outside of the columns `but`."""
 
 
-def find_site(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
-    """The column with the hospital or centre."""
-    return _first(rows, _matching(rows, _SITE, but), "named like a site")
+def _named_like(pattern: re.Pattern[str], why: str) -> Finder:
+    def find(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
+        return _first(rows, _matching(rows, pattern, but), why)
+
+    return find
 
 
-def find_modality(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
-    """The column with the modality."""
-    return _first(rows, _matching(rows, _MODALITY, but), "named like a modality")
-
-
-def find_anatomy(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
-    """The column with the body part."""
-    return _first(rows, _matching(rows, _ANATOMY, but), "named like a body part")
+find_study = _named_like(_STUDY, "named like an examination")
+find_site = _named_like(_SITE, "named like a site")
+find_modality = _named_like(_MODALITY, "named like a modality")
+find_anatomy = _named_like(_ANATOMY, "named like a body part")
+find_time = _named_like(_TIME, "named like a time")
 
 
 def find_age(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
@@ -186,12 +184,7 @@ def find_sex(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
     return None
 
 
-def find_time(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
-    """The column with the time of the examination."""
-    return _first(rows, _matching(rows, _TIME, but), "named like a time")
-
-
-def find_attribute(name: str) -> Callable[..., Choice | None]:
+def find_attribute(name: str) -> Finder:
     """A finder of the column with an attribute: named like it, and holding its values only."""
     attribute = next(item for item in table_attributes() if item.name == name)
     pattern = re.compile(attribute.column.headings, re.IGNORECASE)

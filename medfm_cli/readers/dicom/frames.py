@@ -45,7 +45,7 @@ _TIMES = ("FrameTime", "FrameTimeVector", "CineRate", "RecommendedDisplayFrameRa
 
 
 def kind_of(dataset: Dataset) -> str:
-    """What the frames of a file are: `volume`, `video`, or pictures that are `apart`."""
+    """What the frames of a file are: `volume`, `video`, or images that are `apart`."""
     storage, modality = storage_class(dataset), text(dataset, "Modality").upper()
     if "TotalPixelMatrixColumns" in dataset:
         return "apart"  # tiles of a slide
@@ -63,7 +63,7 @@ def volumes(
 ) -> Iterator[Item]:
     """The volume that the frames make, or up to `options.frames` where they make several.
 
-    Frames that stand alone (scouts, projections) are pictures.
+    Frames that stand alone (scouts, projections) are images.
 
     Raises:
         Unreadable: a frame cannot be decoded, or the volume is larger than allowed.
@@ -75,7 +75,7 @@ def volumes(
         members = found[which]
         of = (f"volume {which + 1} of {len(found)} in the file",) if len(found) > 1 else ()
         if len(members) == 1:
-            pixels, display = decoder.picture(members[0])
+            pixels, display = decoder.image(members[0])
             yield Item(Image2D(pixels), facts | {"display": display}, frame=members[0], **common)
             continue
         order = arrange([places[frame] for frame in members])
@@ -115,7 +115,7 @@ def video(
     taken = evenly(decoder.frames, options.clip)
     check_size((len(taken), *decoder.shape), options.max_values)
     stack = Stack(len(taken))
-    for index, pixels in enumerate(decoder.pictures(taken)):
+    for index, pixels in enumerate(decoder.images(taken)):
         stack.put(index, pixels)
     frames = stack.array
     if frames.ndim == 4 and all(plain(frame).ndim == 2 for frame in frames):

@@ -138,7 +138,7 @@ class VideoFile:
 
     @contextmanager
     def _open(self, max_pixels: int = 0) -> Iterator[tuple[Any, Any]]:
-        """The container from its beginning, and its first stream of moving pictures."""
+        """The container from its beginning, and its first stream of moving images."""
         av = needed("av", extra="media")
         self._file.seek(0)
         try:
@@ -162,7 +162,7 @@ class VideoFile:
 
 
 def _is_cover(stream: Any) -> bool:
-    """Whether the stream is the picture on the cover of a sound file."""
+    """Whether the stream is the image on the cover of a sound file."""
     return bool(stream.disposition & type(stream.disposition).attached_pic)
 
 

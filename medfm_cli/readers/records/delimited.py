@@ -35,6 +35,10 @@ LATIN = 0.01
 """From this share of lines that are no UTF-8 on, a file is in the older Western encoding."""
 
 
+EMPTY_CELLS = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "-", "?", "<na>", "#n/a"})
+"""Cells without a value, in small letters."""
+
+
 class Cells(NamedTuple):
     """A row: its number, from 1, and its cells, as many as the header has."""
 
