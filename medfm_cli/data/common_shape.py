@@ -86,7 +86,7 @@ def nearest_depth(depth: int, depths: list[int]) -> int:
 def to_channels_first(voxels: NDArray[Any], *, channels: int) -> NDArray[Any]:
     """`[D, H, W]` or `[D, H, W, 3]` as the encoder's `(C, H, W, D)`.
 
-    Grey is repeated for three channels; of colour asked for as one channel the mean is taken.
+    Grey is repeated for three channels; colour becomes one channel by its mean.
     """
     if voxels.ndim == 3:
         return np.repeat(voxels.transpose(1, 2, 0)[None], channels, axis=0)

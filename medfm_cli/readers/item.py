@@ -1,4 +1,4 @@
-"""What a reader yields, what it is asked for, and how it refuses."""
+"""What a reader yields, its options, and how it refuses."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Which sample is asked whether a label holds: every answer is right, yes as common as no.
+"""Questions whether a label holds: every answer is right, and yes is as common as no.
 
-The samples of one stratum stand in a row, in an order by seed. Of everything that may be asked as
-many of those that have it are asked as of those that do not; the latter are taken where the last
-question stopped, round and round, so that no sample is asked much more often than another. All of
-it happens in the ledger: memory does not grow.
+The samples of one stratum stand in a row, in an order by seed. Every label gets as many questions
+about samples that have it as about samples that do not; the latter are chosen from where the last
+label stopped, round and round, so that no sample gets many more questions than another. All of it
+happens in the ledger: memory does not grow.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from medfm_cli.commands.curate.catalog import Ledger
 
 MOST_LABELS_ASKED = 2000
-"""Rarer labels of a stratum than the commonest of this many are not asked for."""
+"""Questions are about this many labels of a stratum at most, the commonest ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """How often something was asked in one stratum; as often yes as no."""
+    """Questions about one label in one stratum: `each` with yes, and as many with no."""
 
     what: str
     block: int
@@ -53,13 +53,13 @@ def balance(
     alike: Mapping[str, Iterable[str]] | None = None,
     partial: bool = False,
 ) -> list[Balance]:
-    """Write to `questions` who is asked what; answer 1 is yes and 0 is no.
+    """Write rows of `questions`: sample, task, label, and the answer (1 is yes, 0 is no).
 
     Args:
         ledger: with `row`, `has` and, if `partial`, `lacks`.
         task: what the questions are called in `questions`.
         limit: most yes of one thing in one stratum.
-        alike: what → other things; who has one of them is not asked for `what` as a no.
+        alike: label → other labels; a sample with one of them gets no question about it with a no.
         partial: only those answer no of whom `lacks` says so.
     """
     balances: list[Balance] = []
@@ -85,7 +85,7 @@ def balance(
 
 
 class _QuestionMaker:
-    """Asks for one thing."""
+    """Makes the questions about one label."""
 
     def __init__(
         self, ledger: Ledger, task: str, what: str, barred: list[str], *, partial: bool
@@ -105,7 +105,7 @@ class _QuestionMaker:
         return count
 
     def add_yes(self, first: int, last: int, count: int) -> None:
-        """Ask the first of those who have it."""
+        """Add questions to the first samples that have it."""
         self.ledger.execute(
             "INSERT INTO questions SELECT item, ?, what, 1 FROM has JOIN row USING (pos) "
             "WHERE what = ? AND pos BETWEEN ? AND ? ORDER BY pos LIMIT ?",
@@ -113,7 +113,7 @@ class _QuestionMaker:
         )
 
     def add_no(self, first: int, last: int, start: int, count: int) -> int:
-        """Ask those who do not have it, from `start` on and round; gives where to go on."""
+        """Add questions to samples without it, from `start` on; gives the next start."""
         for one, other in ((start, last), (first, start - 1)):
             found = self.ledger.one(
                 f"SELECT count(*) FROM (SELECT 1 FROM row WHERE pos BETWEEN ? AND ? "  # noqa: S608
@@ -133,4 +133,4 @@ class _QuestionMaker:
                     *(one, other, *self.args, found - 1),
                 )
                 return first if place >= last else place + 1
-        raise AssertionError("as many were counted as are asked")  # pragma: no cover
+        raise AssertionError("the questions are as many as were counted")  # pragma: no cover

@@ -26,7 +26,7 @@ from medfm_cli.runs.blocks import Cell, Table
 
 NONE_OF_THEM = "none of these"
 NO_MODALITY = ("text", "table", "series")
-"""Kinds that are not asked for their modality."""
+"""Kinds without questions about their modality."""
 _PRIME = 2**89 - 1
 _LABELLED = "fate = 'kept' AND (label IS NOT NULL OR labels IS NOT NULL)"
 _IMAGED = f"fate = 'kept' AND modality <> '' AND kind NOT IN {NO_MODALITY}"
@@ -39,8 +39,8 @@ class InstructionSummary:
     Attributes:
         tasks: binary, open, modality → questions.
         samples: samples with at least one of them.
-        labels: how often each label was asked for, by source block and split.
-        modalities: how often each modality was asked for, by split.
+        labels: questions about each label, by source block and split.
+        modalities: questions about each modality, by split.
         names: label → what it is called.
     """
 
@@ -51,9 +51,9 @@ class InstructionSummary:
     names: Mapping[str, str] = field(default_factory=dict)
 
     def tables(self) -> list[Table]:
-        """Questions by task, and yes and no for everything that was asked for."""
+        """Questions by task, and yes and no for every label and modality."""
         rows: list[list[Cell]] = [[task, count] for task, count in sorted(self.tasks.items())]
-        tables = [Table(["Task", "Questions"], rows, f"Asked of {self.samples} samples.")]
+        tables = [Table(["Task", "Questions"], rows, f"Questions about {self.samples} samples.")]
         for title, found in (("Label", self.labels), ("Modality", self.modalities)):
             counts: defaultdict[tuple[str, str], int] = defaultdict(int)
             for item in found:
@@ -68,7 +68,7 @@ class InstructionSummary:
         return tables
 
     def remarks(self) -> list[str]:
-        """What could not be asked."""
+        """The labels without questions."""
         unasked = sorted({b.what for b in self.labels} - {b.what for b in self.labels if b.each})
         if not unasked:
             return []
@@ -132,7 +132,7 @@ def _line_up_labels(ledger: Ledger, *, partial: bool) -> None:
 
 
 def _ask_modalities(ledger: Ledger, options: Instructions) -> list[Balance]:
-    """Half of the samples are asked openly, the other half yes or no, if there are several."""
+    """Half of the samples get an open question, the others yes or no, if there are several."""
     several = ledger.one(f"SELECT count(DISTINCT modality) FROM items WHERE {_IMAGED}") > 1  # noqa: S608
     openly = f"{_IMAGED} AND (draw_of('open', content_sha) < '8' OR NOT ?)"
     ledger.execute(
@@ -172,7 +172,7 @@ class _Writer:
         }
 
     def turns(self, summary: InstructionSummary) -> Iterator[tuple[str, int]]:
-        """Every sample that is asked something: all its turns as JSON, and its number."""
+        """Every sample with a question: all its turns as JSON, and its number."""
         rows = self.ledger.rows(
             "SELECT id, content_sha, block, kind, modality, label, labels, facts, turns, "
             "task, what, answer FROM items LEFT JOIN questions ON item = id "

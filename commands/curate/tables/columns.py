@@ -241,15 +241,15 @@ def find_label(rows: Rows, *, but: Iterable[str] = (), by_content: bool = True) 
     Raises:
         DataError: several columns are as likely and do not say the same.
     """
-    taken = set(but)
+    excluded = set(but)
     for tier in _LABEL_TIERS:
-        names = [n for n in _matching(rows, tier, taken) if _classes(rows, n)]
+        names = [n for n in _matching(rows, tier, excluded) if _classes(rows, n)]
         if names:
             return _one_label(rows, names)
-    spread = _one_hot(rows, taken)
+    spread = _one_hot(rows, excluded)
     if spread:
         return Choice(spread, "of these columns exactly one is 1 in every row")
-    others = [n for n in rows.header if n and n not in taken and not _DESCRIBES.fullmatch(n)]
+    others = [n for n in rows.header if n and n not in excluded and not _DESCRIBES.fullmatch(n)]
     words = [n for n in others if _classes(rows, n) and not _numeric(rows.column(n))]
     if by_content and len(words) == 1:
         return Choice((words[0],), "the only column with words that repeat")
@@ -276,8 +276,8 @@ def _one_label(rows: Rows, names: list[str]) -> Choice:
 
 
 def _matching(rows: Rows, pattern: re.Pattern[str], but: Iterable[str]) -> list[str]:
-    taken = set(but)
-    return [name for name in rows.header if name not in taken and pattern.fullmatch(name)]
+    excluded = set(but)
+    return [name for name in rows.header if name not in excluded and pattern.fullmatch(name)]
 
 
 def _first(rows: Rows, names: list[str], why: str) -> Choice | None:
@@ -321,9 +321,9 @@ def conflicting_share(keys: Sequence[str], values: Sequence[str]) -> float:
     return sum(len(found) > 1 for found in seen.values()) / max(1, len(seen))
 
 
-def _one_hot(rows: Rows, taken: set[str]) -> tuple[str, ...]:
+def _one_hot(rows: Rows, excluded: set[str]) -> tuple[str, ...]:
     """Columns of which exactly one is 1 in (almost) every row."""
-    names = [name for name in rows.header if name and name not in taken]
+    names = [name for name in rows.header if name and name not in excluded]
     flags = {name: [_FLAGS.get(v.strip().lower()) for v in rows.column(name)] for name in names}
     flags = {n: f for n, f in flags.items() if None not in f and not _DESCRIBES.fullmatch(n)}
     if len(flags) < 2:

@@ -123,10 +123,10 @@ def _slices(scan: Scan, options: ReadOptions) -> Iterator[Item]:
 
 
 def _volumes(scan: Scan, options: ReadOptions) -> Iterator[Item]:
-    taken = evenly(scan.count, options.frames)
-    for which in taken:
+    chosen = evenly(scan.count, options.frames)
+    for which in chosen:
         voxels = scan.volume(which)
-        if which == taken[-1]:
+        if which == chosen[-1]:
             scan.read_to_the_end()
         if voxels.ndim == 3 and is_segmentation(voxels):
             raise Unreadable("not an image: a segmentation", step="quality")

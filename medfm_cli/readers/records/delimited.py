@@ -221,8 +221,8 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        data, size = taken = self._back.pop() if self._back else next(self._read)
-        self.taken.append(taken)
+        data, size = line = self._back.pop() if self._back else next(self._read)
+        self.taken.append(line)
         if self.line == 1:
             data = data.removeprefix(b"\xef\xbb\xbf")
         self.offset += size
@@ -327,13 +327,13 @@ def _whole(cells: list[str], table: Layout) -> list[str] | None:
     return None if any(cell.strip() for cell in cells[width:]) else cells[:width]
 
 
-def _own_lines(taken: list[bytes], table: Layout, *, unclosed: bool) -> int:
+def _own_lines(block: list[bytes], table: Layout, *, unclosed: bool) -> int:
     """How many of the lines of a broken row are its own: up to where the next whole row begins.
 
     Lines inside of a long note can look like a row, so only the second line is tried, unless a
     quote swallowed everything.
     """
-    text = [line.decode(table.encoding, "replace") for line in taken]
+    text = [line.decode(table.encoding, "replace") for line in block]
     for start in range(1, len(text) if unclosed else min(2, len(text))):
         lines = text[start : start + LINES]
         try:
@@ -342,7 +342,7 @@ def _own_lines(taken: list[bytes], table: Layout, *, unclosed: bool) -> int:
             continue
         if len(cells) == len(table.header):
             return start
-    return len(taken)
+    return len(block)
 
 
 @lru_cache(maxsize=16)
