@@ -58,7 +58,7 @@ def fill(ledger: Any, count: int) -> None:
 def ours(count: int) -> dict[str, float]:
     """CPU seconds of each step, and the peak in MB."""
     from medfm_cli.commands.curate.catalog import Ledger
-    from medfm_cli.commands.curate.instructions.step import instruct
+    from medfm_cli.commands.curate.instructions.step import add_instructions
     from medfm_cli.commands.curate.options.clients import Clients
     from medfm_cli.commands.curate.options.instructions import Instructions
     from medfm_cli.commands.curate.options.split import Split
@@ -70,7 +70,7 @@ def ours(count: int) -> dict[str, float]:
         "split": lambda: split(ledger, Split(), seed=0),
         "clients iid": lambda: partition(ledger, Clients(count=5, public=0.1), seed=0),
         "clients dirichlet": lambda: partition(ledger, skew, seed=0),
-        "instructions": lambda: instruct(ledger, Instructions(), seed=0),
+        "instructions": lambda: add_instructions(ledger, Instructions(), seed=0),
     }
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder, "l")) as ledger:

@@ -21,7 +21,7 @@ from medfm_cli.commands.curate.describing.step import Description, describe
 from medfm_cli.commands.curate.duplicates.contamination import contamination
 from medfm_cli.commands.curate.duplicates.contamination_summary import Contaminated
 from medfm_cli.commands.curate.duplicates.step import Unique, deduplicate
-from medfm_cli.commands.curate.instructions.step import Instructed, instruct
+from medfm_cli.commands.curate.instructions.step import InstructionSummary, add_instructions
 from medfm_cli.commands.curate.metadata.file_metadata import Resolve
 from medfm_cli.commands.curate.metadata.step import collect_metadata
 from medfm_cli.commands.curate.reading.staging import Staging
@@ -56,7 +56,7 @@ class StepResults:
     unique: Unique
     dealt: Dealt
     shared: Contaminated
-    instructed: Instructed | None
+    instructed: InstructionSummary | None
     partitioned: Partitioned | None
 
 
@@ -227,7 +227,7 @@ def _decide(
     derive = recipe.derive
     instructed = partitioned = None
     if derive.instructions is not None:
-        instructed = instruct(ledger, derive.instructions, seed=recipe.seed)
+        instructed = add_instructions(ledger, derive.instructions, seed=recipe.seed)
     if derive.clients is not None:
         partitioned = partition(ledger, derive.clients, seed=recipe.seed)
     return StepResults(unique, dealt, shared, instructed, partitioned)

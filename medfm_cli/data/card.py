@@ -67,10 +67,11 @@ class DatasetLineage(Part):
 
 
 class Unify(Part):
-    """One shape for pictures and volumes, as in RadFM: `size` × `size` × the nearest of `depths`.
+    """One shape for images and volumes, as in RadFM: `size` × `size` × the nearest of `depths`.
 
     What is stored is a volume `[D, size, size]` or `[D, size, size, 3]` of uint8; a picture is
-    repeated along the smallest depth. `chwd` (`data.common_shape`) turns it to `(C, H, W, D)`.
+    repeated along the smallest depth. `to_channels_first` (`data.common_shape`) makes it
+    `(C, H, W, D)`.
     """
 
     size: int = Field(256, ge=8, description="height and width in pixels")

@@ -1,10 +1,10 @@
-"""Pictures and volumes in one shape, so that one encoder sees every case (RadFM).
+"""Images and volumes in one shape, so that one encoder sees every case (RadFM).
 
-RadFM gives its encoder `(C, H, W, D)`, D being the nearest of 4, 8, …, 64 and a picture repeated
+RadFM gives its encoder `(C, H, W, D)`, D being the nearest of 4, 8, …, 64 and an image repeated
 along D = 4. Stored is the same array in the order of `content.Volume`, the channel last:
 `[D, H, W]` or `[D, H, W, 3]`, uint8, D from feet to head, H from front to back, W from right to
-left. `chwd` turns one into the other. Proportions are kept and the rest is padded with the
-background, where RadFM stretches to a square.
+left. `to_channels_first` turns one into the other. Proportions are kept and the rest is padded
+with the background, where RadFM stretches to a square.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ENOUGH_VOXELS = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
-class Unified:
+class CommonShape:
     """A volume of the common shape; what became black and white in it; the mask, cut alike.
 
     `greys` is None where the values were 8-bit before. `scale` and `offset` (down, across) lead
@@ -41,8 +41,10 @@ class Unified:
     offset: tuple[int, int]
 
 
-def unified(content: Image2D | Volume, how: Unify, *, mask: NDArray[Any] | None = None) -> Unified:
-    """Bring a picture or a volume to the common shape; a volume's values become 256 greys.
+def to_common_shape(
+    content: Image2D | Volume, how: Unify, *, mask: NDArray[Any] | None = None
+) -> CommonShape:
+    """Bring an image or a volume to the common shape; a volume's values become 256 greys.
 
     Args:
         content: pixels `[H, W]`, `[H, W, 3]` or voxels `[D, H, W]`, `[D, H, W, 3]`.
@@ -50,7 +52,7 @@ def unified(content: Image2D | Volume, how: Unify, *, mask: NDArray[Any] | None 
         mask: of the same shape without the channels; it is resampled without mixing labels.
     """
     if isinstance(content, Image2D):
-        return _picture(content.pixels, how, mask)
+        return _image(content.pixels, how, mask)
     return _volume(content, how, mask)
 
 
@@ -65,7 +67,7 @@ def mask_in_shape(
     """A mask in the common shape, `[D, S, S]`, by its nearest pixels; 0 around it.
 
     Args:
-        mask: of a picture `[H, W]` or a volume `[D, H, W]`.
+        mask: of an image `[H, W]` or a volume `[D, H, W]`.
         spacing: the volume's, as `known_spacing` gives it.
         how: edge and depths.
     """
@@ -81,10 +83,10 @@ def nearest_depth(depth: int, depths: list[int]) -> int:
     return min(depths, key=lambda known: (abs(known - depth), known))
 
 
-def chwd(voxels: NDArray[Any], *, channels: int) -> NDArray[Any]:
+def to_channels_first(voxels: NDArray[Any], *, channels: int) -> NDArray[Any]:
     """`[D, H, W]` or `[D, H, W, 3]` as the encoder's `(C, H, W, D)`.
 
-    Grey is repeated for three channels; of colour asked for as one channel the mean is taken.
+    Grey is repeated for three channels; colour becomes one channel by its mean.
     """
     if voxels.ndim == 3:
         return np.repeat(voxels.transpose(1, 2, 0)[None], channels, axis=0)
@@ -94,7 +96,7 @@ def chwd(voxels: NDArray[Any], *, channels: int) -> NDArray[Any]:
     return np.ascontiguousarray(turned)
 
 
-def greys_of(volume: Volume) -> tuple[NDArray[np.uint8], tuple[float, float] | None]:
+def to_grey_levels(volume: Volume) -> tuple[NDArray[np.uint8], tuple[float, float] | None]:
     """A volume's voxels as uint8, all by one scale, and what became black and white in it."""
     voxels = volume.voxels
     if voxels.dtype == np.uint8:
@@ -112,13 +114,13 @@ def known_spacing(
     return spacing if sound else None
 
 
-def _picture(pixels: NDArray[np.uint8], how: Unify, mask: NDArray[Any] | None) -> Unified:
+def _image(pixels: NDArray[np.uint8], how: Unify, mask: NDArray[Any] | None) -> CommonShape:
     height, width = pixels.shape[:2]
     channels = 1 if pixels.ndim == 2 else 3
     plane = fit(pixels, how.size, channels)
     plane = plane[0] if channels == 1 else plane.transpose(1, 2, 0)
     letterbox, depth = Letterbox.of(height, width, how.size), how.depths[0]
-    return Unified(
+    return CommonShape(
         volume=Volume(np.repeat(np.ascontiguousarray(plane)[None], depth, axis=0)),
         greys=None,
         mask=None if mask is None else mask_in_shape(mask, None, how),
@@ -127,8 +129,8 @@ def _picture(pixels: NDArray[np.uint8], how: Unify, mask: NDArray[Any] | None) -
     )
 
 
-def _volume(volume: Volume, how: Unify, mask: NDArray[Any] | None) -> Unified:
-    voxels, greys = greys_of(volume)
+def _volume(volume: Volume, how: Unify, mask: NDArray[Any] | None) -> CommonShape:
+    voxels, greys = to_grey_levels(volume)
     known = known_spacing(volume.spacing)
     canvas, letterbox = _shaped(voxels, known, how)
     before, height, width = voxels.shape[:3]
@@ -139,7 +141,7 @@ def _volume(volume: Volume, how: Unify, mask: NDArray[Any] | None) -> Unified:
         sides = ((deep, before, depth), (down, height, shape[0]), (across, width, shape[1]))
         first, second, third = (mm * old / new for mm, old, new in sides)
         spacing = (first, second, third)
-    return Unified(
+    return CommonShape(
         volume=Volume(canvas, spacing),
         greys=greys,
         mask=None if mask is None else mask_in_shape(mask, known, how),

@@ -1,4 +1,4 @@
-"""What a reader yields, what it is asked for, and how it refuses."""
+"""What a reader yields, its options, and how it refuses."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class ReadOptions:
     """How much to take from one file, and what a recipe says of its format.
 
     Attributes:
-        frames: most frames of a multi-frame image file, evenly spaced, when taken as pictures.
-        slices: most slices of a volume, spread over its central half, when taken as pictures.
+        frames: most frames of a multi-frame image file, evenly spaced, when taken as images.
+        slices: most slices of a volume, spread over its central half, when taken as images.
         max_pixels: most pixels of one image.
         items: first and one past the last item, for files that hold thousands of images.
-        whole: volumes stay volumes and videos stay videos instead of being taken as pictures.
+        whole: volumes stay volumes and videos stay videos instead of being taken as images.
         clip: most frames of a video that stays one.
         max_values: most numbers of one volume, video or signal.
         format: what only one reader understands, by its own names: `rate`, `channels` and `units`
@@ -83,9 +83,9 @@ class Item(Attributes):
         text: a report or caption that belongs to the sample: private until de-identified.
         turns: questions about it and their answers.
         boxes: labelled rectangles in an image.
-        mask: a segmentation of a picture `[H, W]` or volume `[D, H, W]`, uint8 or uint16, 0 for
+        mask: a segmentation of an image `[H, W]` or volume `[D, H, W]`, uint8 or uint16, 0 for
             background.
-        pictures: further pictures of an interleaved document; its text says `<image>` where each
+        images: further images of an interleaved document; its text says `<image>` where each
             one stands, the first being `content`.
     """
 
@@ -107,7 +107,7 @@ class Item(Attributes):
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
-        """The pixels of an item that is a picture.
+        """The pixels of an item that is an image.
 
         Raises:
             Unreadable: it is something else.

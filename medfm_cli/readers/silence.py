@@ -1,4 +1,4 @@
-"""Libraries in C that talk on stderr, made silent; whether they talked is told."""
+"""Silences libraries in C that write to stderr, and detects whether they did."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def silenced() -> Iterator[Callable[[], bool]]:
-    """Keep what is written to the process's stderr away from it; the value tells if there was any.
+    """Keep libraries from writing to the process's stderr; the value detects whether one did.
 
     The descriptor itself is turned away, for such libraries know nothing of `sys.stderr`. What
     other threads write meanwhile is lost too: it is for the moment of one call.

@@ -1,4 +1,4 @@
-"""What a sample can be: a picture, a volume, a video, a signal, a series, a row, or text.
+"""What a sample can be: an image, a volume, a video, a signal, a series, a row, or text.
 
 Readers yield these, shards hold them, verbs ask for the kinds they understand. Each knows its
 `kind`, the numbers that are stored (`array`), and the small facts without which those numbers mean
@@ -203,7 +203,7 @@ Content = Image2D | Volume | Video | Signal | Audio | Series | Row | Text
 def content_sha(content: Content) -> str:
     """The sha256 (hex) of what is stored: however it was encoded in its file.
 
-    Of a picture: its shape and pixels. Of everything else: kind, number type, shape and values,
+    Of an image: its shape and pixels. Of everything else: kind, number type, shape and values,
     and of what has them also rate, spacing and channels, without which the numbers mean nothing.
     """
     array = np.ascontiguousarray(content.array)

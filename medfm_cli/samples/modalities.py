@@ -64,7 +64,7 @@ def modality_name(value: str, *, storage: str = "") -> str:
 
     Args:
         value: `CR`, `mri`, `X-Ray`, …
-        storage: keyword of a DICOM storage class, asked when the value says nothing.
+        storage: keyword of a DICOM storage class, used where the value says nothing.
     """
     name = _NAMES.get(value.strip().lower(), "")
     if name:

@@ -1,6 +1,6 @@
-"""Samples as members of a shard: a picture is a PNG, numbers are `.npy`, text is text.
+"""Samples as members of a shard: an image is a PNG, numbers are `.npy`, text is text.
 
-The first member is the sample itself, later ones are what belongs to it: a mask, further pictures.
+The first member is the sample itself, later ones are what belongs to it: a mask, further images.
 Any WebDataset tool decodes them; nothing is ever pickled.
 """
 
@@ -32,7 +32,7 @@ from medfm_cli.samples.content import (
 PNG = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 """Runs only: on scans and photographs smaller than level 3, and faster to write and to read."""
 MODES = ("L", "RGB")
-"""What a picture's PNG holds, in Pillow's words: 8-bit grey and 8-bit colour."""
+"""What an image's PNG holds, in Pillow's words: 8-bit grey and 8-bit colour."""
 EXTENSIONS = {"image": "png", "table": "row.json", "text": "txt"}
 """The member that holds a sample, by kind; `npy` where a kind is not listed."""
 
@@ -50,7 +50,7 @@ def encode(
     Args:
         content: the sample.
         mask: uint8 or uint16 of the sample's height and width (and depth).
-        pictures: further pictures of a document, as `1.png`, `2.png`, …
+        images: further images of a document, as `1.png`, `2.png`, …
     """
     members = {extension(content.kind): _payload(content)}
     if mask is not None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from medfm_cli.data.card import Unify
-from medfm_cli.data.common_shape import chwd, nearest_depth, unified
+from medfm_cli.data.common_shape import nearest_depth, to_channels_first, to_common_shape
 from medfm_cli.samples.content import Image2D, Volume
 
 DEPTHS = list(range(4, 65, 4))
@@ -24,11 +24,11 @@ def test_the_depth_is_the_nearest_in_use(depth: int, expected: int) -> None:
 
 def test_a_picture_is_repeated_along_the_smallest_depth() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    done = unified(Image2D(pixels), Unify(size=32))
+    done = to_common_shape(Image2D(pixels), Unify(size=32))
     voxels = done.volume.voxels
     assert (voxels.shape, voxels.dtype) == ((4, 32, 32, 3), np.uint8)
     assert (voxels == voxels[0]).all()
-    seen = chwd(voxels, channels=3)
+    seen = to_channels_first(voxels, channels=3)
     assert seen.shape == (3, 32, 32, 4)
     assert (seen[1, 7, 9] == voxels[:, 7, 9, 1]).all()
 
@@ -40,11 +40,11 @@ def test_the_axes_of_a_volume_stay_where_they_are() -> None:
         index = [slice(None)] * 3
         index[axis] = slice(voxels.shape[axis] // 2, None)
         voxels[tuple(index)] = 1000
-        out = unified(Volume(voxels), Unify(size=16, depths=[4, 8, 12])).volume.voxels
+        out = to_common_shape(Volume(voxels), Unify(size=16, depths=[4, 8, 12])).volume.voxels
         assert out.shape == (8, 16, 16)
         first, second = np.split(out.astype(int), 2, axis=axis)
         assert first.mean() < 5 < 250 < second.mean()
-        seen = chwd(out, channels=1)
+        seen = to_channels_first(out, channels=1)
         assert seen.shape == (1, 16, 16, 8)
         assert seen[0, 3, 5, 7] == out[7, 3, 5]
 
@@ -54,7 +54,7 @@ def test_proportions_are_those_of_the_body() -> None:
     voxels = np.full((10, 80, 40), 10, dtype=np.int16)
     voxels[:, 20:60, 10:30] = 300
     mask = (voxels == 300).astype(np.uint16) * 700
-    done = unified(Volume(voxels, (4.0, 1.0, 2.0), "HU"), Unify(size=40), mask=mask)
+    done = to_common_shape(Volume(voxels, (4.0, 1.0, 2.0), "HU"), Unify(size=40), mask=mask)
     bright = np.argwhere(done.volume.voxels[5] > 127)
     assert (np.ptp(bright, axis=0) + 1).tolist() == [20, 20]
     assert done.greys == (10, 300)
@@ -69,7 +69,7 @@ def test_proportions_are_those_of_the_body() -> None:
 def test_what_is_wider_is_padded_with_its_background() -> None:
     voxels = np.full((4, 10, 20), 90, dtype=np.uint8)
     voxels[:, 3:7, 5:15] = 200
-    out = unified(Volume(voxels), Unify(size=20, depths=[4])).volume.voxels
+    out = to_common_shape(Volume(voxels), Unify(size=20, depths=[4])).volume.voxels
     assert (out[:, :5] == 90).all() and (out[:, 15:] == 90).all()
     assert (out[:, 5:15] == voxels).all()
 
@@ -84,11 +84,11 @@ def test_every_shape_becomes_the_common_one(
     shape = (depth, height, width, *([3] if colour else []))
     voxels = rng.integers(0, 256, shape, dtype=np.uint8)
     mask = rng.integers(0, 3, (depth, height, width), dtype=np.uint8)
-    done = unified(Volume(voxels, (2.5, 0.7, 0.7)), Unify(size=size), mask=mask)
+    done = to_common_shape(Volume(voxels, (2.5, 0.7, 0.7)), Unify(size=size), mask=mask)
     expected = nearest_depth(depth, DEPTHS)
     assert done.volume.voxels.shape[:3] == (expected, size, size)
     assert done.mask is not None and done.mask.shape == (expected, size, size)
-    assert chwd(done.volume.voxels, channels=3).shape == (3, size, size, expected)
+    assert to_channels_first(done.volume.voxels, channels=3).shape == (3, size, size, expected)
 
 
 @pytest.mark.parametrize("depths", [[], [8, 4], [4, 4], [0, 4]])

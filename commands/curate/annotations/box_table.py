@@ -25,7 +25,7 @@ _SIDES = (
     ("bbox_x", "bbox_y", "bbox_width", "bbox_height"),
 )
 _FILE = re.compile(
-    r"(image|img|file|picture|patient|study)[ _-]?(id|name|path|file|filename|index)?"
+    r"(image|img|file|pict(?:ure)|patient|study)[ _-]?(id|name|path|file|filename|index)?"
     r"|filename|path",
     re.I,
 )
@@ -62,14 +62,14 @@ def find(file: Listed, match: Callable[[str], list[int]]) -> Iterator[Link | Mis
     )
     if image < 0:
         return
-    said, number = "", -1
+    last_name, number = "", -1
     for row in rows(Path(file.path)):
         if isinstance(row, Broken):
             yield Missing(file.number, file.name, f"row {row.number}: {row.reason}")
             continue
         name = meaning(row.cells[image])
-        if name != said:
-            said, matched = name, match(name) if name else []
+        if name != last_name:
+            last_name, matched = name, match(name) if name else []
             number = matched[0] if len(matched) == 1 else -1
             if number < 0 and name:
                 yield Missing(file.number, name, "the image of a box is missing")

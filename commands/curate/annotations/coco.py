@@ -67,7 +67,7 @@ def find(file: Listed, match: Callable[[str], list[int]]) -> Iterator[Link | Mis
         annotated.add(number)
         yield Link(number, file.number, Ref("coco", file.path, key))
     for number, width, height in images.values():
-        if number not in annotated:  # said to hold nothing
+        if number not in annotated:  # annotated as empty
             key = json.dumps([-1, "", 0, width, height])
             yield Link(number, file.number, Ref("coco", file.path, key))
 
@@ -150,8 +150,8 @@ def _runs(outline: dict[str, Any], height: int, width: int) -> NDArray[np.bool_]
     """Counts of pixels that are not, are, are not, … inside, down the columns."""
     if outline.get("size") != [height, width]:
         raise Unreadable("an outline for an image of another size")
-    said = outline.get("counts")
-    counts: list[Any] = unpack(said) if isinstance(said, str) else said or []
+    packed = outline.get("counts")
+    counts: list[Any] = unpack(packed) if isinstance(packed, str) else packed or []
     whole = isinstance(counts, list) and all(isinstance(c, int) and c >= 0 for c in counts)
     if not whole or sum(counts) != height * width:
         raise Unreadable("a damaged outline")
@@ -162,7 +162,7 @@ def _runs(outline: dict[str, Any], height: int, width: int) -> NDArray[np.bool_]
 def unpack(text: str) -> list[int]:
     """The counts of a packed encoding (COCO API, maskApi.c, rleFrString).
 
-    Six bits a character, five of them digits and one "goes on"; from the third count on the
+    Six bits a character, five of them digits and one "more follows"; from the third count on the
     difference to the last but one.
     """
     counts: list[int] = []

@@ -101,8 +101,8 @@ def _pairs(ledger: Ledger) -> Iterator[tuple[Link, str]]:
     partner = "SELECT number, path FROM temp.paired WHERE key = ? AND NOT mask"
     for row in ledger.rows(masks):
         found: list[Any] = []
-        for wanted in dict.fromkeys((row["key"], row["other"])):
-            found = found or list(ledger.rows(partner, wanted)) if wanted else found
+        for key_ in dict.fromkeys((row["key"], row["other"])):
+            found = found or list(ledger.rows(partner, key_)) if key_ else found
         if len(found) == 1:
             ref = Ref("mask", row["path"])
             yield Link(found[0]["number"], row["number"], ref), found[0]["path"]

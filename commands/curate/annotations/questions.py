@@ -23,7 +23,7 @@ def find(file: Listed, match: Callable[[str], list[int]]) -> Iterator[Link | Mis
     meaning = find_meaning(records, {})
     if not meaning.of("image"):
         return
-    said, numbers = "", list[int]()
+    last_name, numbers = "", list[int]()
     for row in records.rows():
         if isinstance(row, Broken):
             yield Missing(file.number, file.name, f"row {row.number}: {row.reason}")
@@ -34,8 +34,8 @@ def find(file: Listed, match: Callable[[str], list[int]]) -> Iterator[Link | Mis
             what = "no question or no answer" if name else "a question without an image"
             yield Missing(file.number, file.name, f"row {row.number}: {what}")
             continue
-        if name != said:
-            said, numbers = name, match(name)
+        if name != last_name:
+            last_name, numbers = name, match(name)
         if len(numbers) == 1:
             said_of_it = [meaning.cell(row, word) for word in ("anatomy", "modality", "split")]
             for turn in turns:
@@ -51,10 +51,10 @@ def load(refs: Sequence[Ref]) -> tuple[tuple[Turn, ...], dict[str, str]]:
     The latter is under `anatomy`, `modality` and `split`; a split that only some rows say is none.
     """
     turns: list[Turn] = []
-    said: dict[str, set[str]] = {"anatomy": set(), "modality": set(), "split": set()}
+    columns: dict[str, set[str]] = {"anatomy": set(), "modality": set(), "split": set()}
     for ref in refs:
         question, answer, facts, *of_it = json.loads(ref.key)
         turns.append(Turn(question, answer, facts))
-        for values, value in zip(said.values(), of_it, strict=True):
+        for values, value in zip(columns.values(), of_it, strict=True):
             values.add(value)
-    return tuple(turns), {n: next(iter(v)) for n, v in said.items() if len(v) == 1 and all(v)}
+    return tuple(turns), {n: next(iter(v)) for n, v in columns.items() if len(v) == 1 and all(v)}

@@ -33,13 +33,13 @@ def find(file: Listed, head: bytes, match: Callable[[str], list[int]]) -> Iterat
     folder, _, last = file.name.rpartition("/")
     own = last.rpartition(".")[0] or last
     named = _NAME.search(head)
-    said = named[1].decode("utf-8", "replace") if named else ""
-    for name in (f"{folder}/{own}", said):
+    named_file = named[1].decode("utf-8", "replace") if named else ""
+    for name in (f"{folder}/{own}", named_file):
         found = [number for number in (match(name) if name else []) if number != file.number]
         if len(found) == 1:
             yield Link(found[0], file.number, Ref("voc", file.path))
             return
-    yield Missing(file.number, said or own, "the image of an annotation is missing")
+    yield Missing(file.number, named_file or own, "the image of an annotation is missing")
 
 
 def load(path: Path) -> tuple[list[Box], tuple[float, float] | None]:

@@ -1,9 +1,9 @@
-"""Whom to ask whether something holds, so that every answer is right and yes is as common as no.
+"""Questions whether a label holds: every answer is right, and yes is as common as no.
 
-The samples of one stratum stand in a row, in an order by seed. Of everything that may be asked as
-many of those that have it are asked as of those that do not; the latter are taken where the last
-question stopped, round and round, so that no sample is asked much more often than another. All of
-it happens in the ledger: memory does not grow.
+The samples of one stratum stand in a row, in an order by seed. Every label gets as many questions
+about samples that have it as about samples that do not; the latter are chosen from where the last
+label stopped, round and round, so that no sample gets many more questions than another. All of it
+happens in the ledger: memory does not grow.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 from medfm_cli.commands.curate.catalog import Ledger
 
-MOST_ASKED = 2000
-"""Rarer labels of a stratum than the commonest of this many are not asked for."""
+MOST_LABELS_ASKED = 2000
+"""Questions are about this many labels of a stratum at most, the commonest ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """How often something was asked in one stratum; as often yes as no."""
+    """Questions about one label in one stratum: `each` with yes, and as many with no."""
 
     what: str
     block: int
@@ -39,7 +39,8 @@ def open_row(ledger: Ledger) -> None:
         CREATE TEMP TABLE row (pos INTEGER PRIMARY KEY, item INTEGER, block INTEGER, split TEXT);
         CREATE TEMP TABLE has (what TEXT, pos INTEGER, PRIMARY KEY (what, pos)) WITHOUT ROWID;
         CREATE TEMP TABLE lacks (what TEXT, pos INTEGER, PRIMARY KEY (what, pos)) WITHOUT ROWID;
-        CREATE TEMP TABLE IF NOT EXISTS asked (item INTEGER, task TEXT, what TEXT, answer INTEGER);
+        CREATE TEMP TABLE IF NOT EXISTS questions
+          (item INTEGER, task TEXT, what TEXT, answer INTEGER);
         """
     )
 
@@ -50,18 +51,18 @@ def balance(
     *,
     limit: int | None = None,
     alike: Mapping[str, Iterable[str]] | None = None,
-    told: bool = False,
+    partial: bool = False,
 ) -> list[Balance]:
-    """Write to `asked` who is asked what; answer 1 is yes and 0 is no.
+    """Write rows of `questions`: sample, task, label, and the answer (1 is yes, 0 is no).
 
     Args:
-        ledger: with `row`, `has` and, if `told`, `lacks`.
-        task: what the questions are called in `asked`.
+        ledger: with `row`, `has` and, if `partial`, `lacks`.
+        task: what the questions are called in `questions`.
         limit: most yes of one thing in one stratum.
-        alike: what → other things; who has one of them is not asked for `what` as a no.
-        told: only those answer no of whom `lacks` says so.
+        alike: label → other labels; a sample with one of them gets no question about it with a no.
+        partial: only those answer no of whom `lacks` says so.
     """
-    done: list[Balance] = []
+    balances: list[Balance] = []
     strata = ledger.db.execute(
         "SELECT block, split, min(pos), max(pos) FROM row GROUP BY block, split ORDER BY 3"
     ).fetchall()
@@ -70,49 +71,49 @@ def balance(
         counts = ledger.db.execute(
             "SELECT what, count(*) FROM has WHERE pos BETWEEN ? AND ? GROUP BY what "
             "ORDER BY 2 DESC, 1 LIMIT ?",
-            (first, last, MOST_ASKED),
+            (first, last, MOST_LABELS_ASKED),
         ).fetchall()
         for what, yes in sorted(tuple(row) for row in counts):
             barred = [what, *((alike or {}).get(what, ()))]
-            asker = _Asker(ledger, task, what, barred, told=told)
-            each = min(yes, asker.can_say_no(first, last), limit or yes)
+            maker = _QuestionMaker(ledger, task, what, barred, partial=partial)
+            each = min(yes, maker.count_without(first, last), limit or yes)
             if each:
-                asker.ask_yes(first, last, each)
-                start = asker.ask_no(first, last, start, each)
-            done.append(Balance(what, block, split, each))
-    return done
+                maker.add_yes(first, last, each)
+                start = maker.add_no(first, last, start, each)
+            balances.append(Balance(what, block, split, each))
+    return balances
 
 
-class _Asker:
-    """Asks for one thing."""
+class _QuestionMaker:
+    """Makes the questions about one label."""
 
     def __init__(
-        self, ledger: Ledger, task: str, what: str, barred: list[str], *, told: bool
+        self, ledger: Ledger, task: str, what: str, barred: list[str], *, partial: bool
     ) -> None:
         self.ledger, self.task, self.what = ledger, task, what
         marks = ", ".join("?" * len(barred))
         self.fits = f"NOT EXISTS (SELECT 1 FROM has WHERE what IN ({marks}) AND has.pos = row.pos)"  # noqa: S608
         self.args = list(barred)
-        if told:
+        if partial:
             self.fits += " AND EXISTS (SELECT 1 FROM lacks WHERE what = ? AND lacks.pos = row.pos)"
             self.args.append(what)
 
-    def can_say_no(self, first: int, last: int) -> int:
+    def count_without(self, first: int, last: int) -> int:
         """How many of a stratum do not have it."""
         sql = f"SELECT count(*) FROM row WHERE pos BETWEEN ? AND ? AND {self.fits}"  # noqa: S608
         count: int = self.ledger.one(sql, first, last, *self.args)
         return count
 
-    def ask_yes(self, first: int, last: int, count: int) -> None:
-        """Ask the first of those who have it."""
+    def add_yes(self, first: int, last: int, count: int) -> None:
+        """Add questions to the first samples that have it."""
         self.ledger.execute(
-            "INSERT INTO asked SELECT item, ?, what, 1 FROM has JOIN row USING (pos) "
+            "INSERT INTO questions SELECT item, ?, what, 1 FROM has JOIN row USING (pos) "
             "WHERE what = ? AND pos BETWEEN ? AND ? ORDER BY pos LIMIT ?",
             *(self.task, self.what, first, last, count),
         )
 
-    def ask_no(self, first: int, last: int, start: int, count: int) -> int:
-        """Ask those who do not have it, from `start` on and round; gives where to go on."""
+    def add_no(self, first: int, last: int, start: int, count: int) -> int:
+        """Add questions to samples without it, from `start` on; gives the next start."""
         for one, other in ((start, last), (first, start - 1)):
             found = self.ledger.one(
                 f"SELECT count(*) FROM (SELECT 1 FROM row WHERE pos BETWEEN ? AND ? "  # noqa: S608
@@ -120,7 +121,7 @@ class _Asker:
                 *(one, other, *self.args, count),
             )
             self.ledger.execute(
-                f"INSERT INTO asked SELECT item, ?, ?, 0 FROM row WHERE pos BETWEEN ? AND ? "  # noqa: S608
+                f"INSERT INTO questions SELECT item, ?, ?, 0 FROM row WHERE pos BETWEEN ? AND ? "  # noqa: S608
                 f"AND {self.fits} ORDER BY pos LIMIT ?",
                 *(self.task, self.what, one, other, *self.args, count),
             )
@@ -132,4 +133,4 @@ class _Asker:
                     *(one, other, *self.args, found - 1),
                 )
                 return first if place >= last else place + 1
-        raise AssertionError("as many were counted as are asked")  # pragma: no cover
+        raise AssertionError("the questions are as many as were counted")  # pragma: no cover

@@ -26,21 +26,21 @@ from medfm_cli.runs.blocks import Cell, Table
 
 NONE_OF_THEM = "none of these"
 NO_MODALITY = ("text", "table", "series")
-"""Kinds that are not asked for their modality."""
+"""Kinds without questions about their modality."""
 _PRIME = 2**89 - 1
 _LABELLED = "fate = 'kept' AND (label IS NOT NULL OR labels IS NOT NULL)"
 _IMAGED = f"fate = 'kept' AND modality <> '' AND kind NOT IN {NO_MODALITY}"
 
 
 @dataclass
-class Instructed:
-    """What was asked.
+class InstructionSummary:
+    """How many questions were made.
 
     Attributes:
         tasks: binary, open, modality → questions.
         samples: samples with at least one of them.
-        labels: how often each label was asked for, by source block and split.
-        modalities: how often each modality was asked for, by split.
+        labels: questions about each label, by source block and split.
+        modalities: questions about each modality, by split.
         names: label → what it is called.
     """
 
@@ -51,9 +51,9 @@ class Instructed:
     names: Mapping[str, str] = field(default_factory=dict)
 
     def tables(self) -> list[Table]:
-        """Questions by task, and yes and no for everything that was asked for."""
+        """Questions by task, and yes and no for every label and modality."""
         rows: list[list[Cell]] = [[task, count] for task, count in sorted(self.tasks.items())]
-        tables = [Table(["Task", "Questions"], rows, f"Asked of {self.samples} samples.")]
+        tables = [Table(["Task", "Questions"], rows, f"Questions about {self.samples} samples.")]
         for title, found in (("Label", self.labels), ("Modality", self.modalities)):
             counts: defaultdict[tuple[str, str], int] = defaultdict(int)
             for item in found:
@@ -68,7 +68,7 @@ class Instructed:
         return tables
 
     def remarks(self) -> list[str]:
-        """What could not be asked."""
+        """The labels without questions."""
         unasked = sorted({b.what for b in self.labels} - {b.what for b in self.labels if b.each})
         if not unasked:
             return []
@@ -76,30 +76,30 @@ class Instructed:
         return [f"No question asks whether these hold, since nothing could answer no: {names}."]
 
 
-def instruct(ledger: Ledger, options: Instructions, *, seed: int) -> Instructed:
+def add_instructions(ledger: Ledger, options: Instructions, *, seed: int) -> InstructionSummary:
     """Append the questions to `items.turns`, each with its `facts`: the task and the label.
 
     Args:
         ledger: split; every split is balanced by itself.
         options: what to ask.
-        seed: with the sample's hash it decides who is asked what, in which words.
+        seed: with the sample's hash it decides which sample gets which question and template.
     """
-    done = Instructed(names=options.names)
-    ledger.db.executescript("DROP TABLE IF EXISTS temp.asked;")
+    summary = InstructionSummary(names=options.names)
+    ledger.db.executescript("DROP TABLE IF EXISTS temp.questions;")
     ledger.db.create_function("draw_of", 2, _drawer(seed), deterministic=True)
     open_row(ledger)
     alike = _alike(options.overlapping)
     if options.binary:
-        _stand_labels(ledger, partial=options.partial)
-        done.labels = balance(
-            ledger, "binary", limit=options.per_label, alike=alike, told=options.partial
+        _line_up_labels(ledger, partial=options.partial)
+        summary.labels = balance(
+            ledger, "binary", limit=options.per_label, alike=alike, partial=options.partial
         )
     if options.modality:
-        done.modalities = _ask_modalities(ledger, options)
-    ledger.execute("CREATE INDEX temp.asked_item ON asked (item, task, what)")
+        summary.modalities = _ask_modalities(ledger, options)
+    ledger.execute("CREATE INDEX temp.questions_item ON questions (item, task, what)")
     writer = _Writer(ledger, options, alike, seed)
-    ledger.many("UPDATE items SET turns = ? WHERE id = ?", writer.turns(done))
-    return done
+    ledger.many("UPDATE items SET turns = ? WHERE id = ?", writer.turns(summary))
+    return summary
 
 
 def read_turns(text: str) -> list[tuple[str, str, dict[str, Any]]]:
@@ -112,7 +112,7 @@ def read_turns(text: str) -> list[tuple[str, str, dict[str, Any]]]:
     return found
 
 
-def _stand_labels(ledger: Ledger, *, partial: bool) -> None:
+def _line_up_labels(ledger: Ledger, *, partial: bool) -> None:
     """Line up the labelled samples, by source block and split."""
     ledger.execute(
         "INSERT INTO row (item, block, split) SELECT id, block, split FROM items "  # noqa: S608
@@ -132,11 +132,11 @@ def _stand_labels(ledger: Ledger, *, partial: bool) -> None:
 
 
 def _ask_modalities(ledger: Ledger, options: Instructions) -> list[Balance]:
-    """Half of the samples are asked openly, the other half yes or no, if there are several."""
+    """Half of the samples get an open question, the others yes or no, if there are several."""
     several = ledger.one(f"SELECT count(DISTINCT modality) FROM items WHERE {_IMAGED}") > 1  # noqa: S608
     openly = f"{_IMAGED} AND (draw_of('open', content_sha) < '8' OR NOT ?)"
     ledger.execute(
-        f"INSERT INTO asked SELECT id, 'modality', '', NULL FROM items WHERE {openly}",  # noqa: S608
+        f"INSERT INTO questions SELECT id, 'modality', '', NULL FROM items WHERE {openly}",  # noqa: S608
         several,
     )
     open_row(ledger)
@@ -171,11 +171,11 @@ class _Writer:
             )
         }
 
-    def turns(self, done: Instructed) -> Iterator[tuple[str, int]]:
-        """Every sample that is asked something: all its turns as JSON, and its number."""
+    def turns(self, summary: InstructionSummary) -> Iterator[tuple[str, int]]:
+        """Every sample with a question: all its turns as JSON, and its number."""
         rows = self.ledger.rows(
             "SELECT id, content_sha, block, kind, modality, label, labels, facts, turns, "
-            "task, what, answer FROM items LEFT JOIN asked ON item = id "
+            "task, what, answer FROM items LEFT JOIN questions ON item = id "
             "WHERE fate = 'kept' ORDER BY id, task, what"
         )
         for number, found in groupby(rows, key=lambda row: row["id"]):
@@ -187,25 +187,25 @@ class _Writer:
                 new += self._put_open(row, labels)
             new += [self._put(row, q) for q in group if q["task"] == "modality"]
             if new:
-                done.samples += 1
-                done.tasks.update(facts["kind"] for _, _, facts in new)
+                summary.samples += 1
+                summary.tasks.update(facts["kind"] for _, _, facts in new)
                 turns = [*read_turns(row["turns"]), *new]
                 yield json.dumps(turns, ensure_ascii=False), number
 
-    def _put(self, row: Any, asked: Any) -> tuple[str, str, dict[str, Any]]:
-        task, what, answer = asked["task"], asked["what"], asked["answer"]
+    def _put(self, row: Any, question_row: Any) -> tuple[str, str, dict[str, Any]]:
+        task, what, answer = question_row["task"], question_row["what"], question_row["answer"]
         kind, modality = row["kind"], row["modality"]
         pick = self._mixed(f"{task} {what}", row["content_sha"])
-        said = "Yes" if answer else "No"
+        reply = "Yes" if answer else "No"
         if task == "binary":
             label = self._name(what)
             question = templates.binary_question(kind, modality, label, pick)
         elif answer is None:
-            what, said = modality, templates.modality_name(modality)
+            what, reply = modality, templates.modality_name(modality)
             question = templates.modality_question(kind, pick)
         else:
             question = templates.is_modality_question(kind, what, pick)
-        return question, said, {"kind": task, "label": what}
+        return question, reply, {"kind": task, "label": what}
 
     def _put_open(self, row: Any, labels: list[str]) -> list[tuple[str, str, dict[str, Any]]]:
         others = self._others(row, labels)

@@ -58,7 +58,7 @@ def is_modality_question(kind: str, modality: str, pick: int) -> str:
 
 
 def task_sentence(task: str, kind: str, modality: str, label: str) -> str:
-    """What is to be done, in a sentence that tells tasks apart (for gates that read it)."""
+    """What is to be done, in a sentence that differs between tasks (for gates that read it)."""
     tasks = _templates()["tasks"]
     return str(tasks.get(task, tasks["other"])).format(
         noun=noun(kind, modality), kind=_templates()["kinds"][kind], label=label

@@ -13,7 +13,7 @@ from medfm_cli.commands.curate.tables.columns import split_name
 from medfm_cli.readers import Unreadable, sniff
 
 _GENERIC = re.compile(
-    r"(images?|imgs?|pictures?|photos?|png|jpe?g|jpegimages|dicom|dcm|data|dataset|files?|raw"
+    r"(images?|imgs?|pict(?:ures?)|photos?|png|jpe?g|jpegimages|dicom|dcm|data|dataset|files?|raw"
     r"|masks?|labels?|annotations?|segmentations?|ground[ _-]?truth|gt|all|input|output)s?",
     re.I,
 )

@@ -187,7 +187,7 @@ def _pick_label(
     """The label's column.
 
     Raises:
-        DataError: the recipe asks for labels from this table, and no column can be told to be it.
+        DataError: the recipe takes labels from this table, and no column is clearly the label.
     """
     spec = keys.label_spec()
     if keys.labels == "none" or spec.field or spec.folders:
@@ -200,7 +200,7 @@ def _pick_label(
         resolve("labels.column", ", ".join(choice.columns), choice.why)
     elif spec.file is not None:
         raise DataError(
-            f"no column of '{rows.path}' can be told to be the label",
+            f"no column of '{rows.path}' is clearly the label",
             hint=f"name it: 'labels={{file: {spec.file}, column: NAME}}'; "
             f"its columns are {columns.listed(rows.header)}",
         )

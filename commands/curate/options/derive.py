@@ -17,7 +17,7 @@ from medfm_cli.recipe import Part
 
 
 class Derive(Part):
-    """What is made of the samples; without any key they stay what they are."""
+    """Samples made from samples; without any key they stay as they are."""
 
     planes: list[Literal["axial", "coronal", "sagittal"]] = Field(
         default_factory=list,
@@ -28,11 +28,11 @@ class Derive(Part):
         False, description="Cut videos that are read whole into frames, up to `frames`."
     )
     window_seconds: float | None = Field(
-        None, gt=0, description="Cut signals and sound into windows of this length."
+        None, gt=0, description="Cut signals and audio into windows of this length."
     )
     windows: int = Field(8, ge=1, description="Most windows of one signal, evenly spaced.")
     unify: Unify | None = Field(
-        None, description="One shape for pictures and volumes: size × size × the nearest depth."
+        None, description="One shape for images and volumes: size × size × the nearest depth."
     )
     instructions: Instructions | None = Field(
         None, description="Questions and answers made from labels and modalities."
@@ -42,6 +42,6 @@ class Derive(Part):
     )
 
     def cutting(self) -> dict[str, Any]:
-        """What the card's `Cutting` is to say of this block."""
+        """The values of this block in the card's `Cutting`."""
         names = ("planes", "stills", "window_seconds", "windows", "unify")
         return {name: getattr(self, name) for name in names}

@@ -8,9 +8,9 @@ from medfm_cli.recipe import Part
 
 
 class Describe(Part):
-    """What the dataset says of itself: description.json, croissant.json, datasheet.md, report."""
+    """How the dataset is described: description.json, croissant.json, datasheet.md, report."""
 
-    on: bool = Field(True, description="Whether the dataset is measured, beyond counting.")
+    on: bool = Field(True, description="Measure the dataset, beyond counting.")
     sample: int = Field(
         2000, ge=10, description="Most samples of a task that are measured; the same every time."
     )

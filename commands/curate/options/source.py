@@ -1,4 +1,4 @@
-"""Where samples come from, and what is known of them beforehand: the keys of one source."""
+"""The keys of one source: where its samples come from, and what is known of them beforehand."""
 
 from __future__ import annotations
 
@@ -73,15 +73,15 @@ class SourceKeys(Part):
     )
     format: dict[str, Any] = Field(
         default_factory=dict,
-        description="What one reader needs to know: rate, channels and units of a signal; groups "
-        "of ICU variables; columns of text.",
+        description="What one reader needs: rate, channels and units of a signal; groups of ICU "
+        "variables; columns of text.",
     )
     labels: Labels | str = Field(
         "auto",
-        description="auto, none, folders, modality, a table, or a block that says more.",
+        description="auto, none, folders, modality, a table, or a block with more keys.",
     )
     subject: str = Field(
-        "auto", description="Whose image it is: auto, none, folders, or a column of the table."
+        "auto", description="Subject of an image: auto, none, folders, or a column of the table."
     )
     study: str = Field("auto", description="auto, none, or a column of the table.")
     site: str = Field("auto", description="auto, none, or a column of the table.")
@@ -112,7 +112,7 @@ class SourceKeys(Part):
     anatomy: str = Field(
         "auto", description="auto, a column of the table, or one name for all images."
     )
-    follow_links: bool = Field(False, description="Read what symbolic links lead to.")
+    follow_links: bool = Field(False, description="Follow symbolic links.")
     frames: int = Field(
         4, ge=1, description="Most frames of a multi-frame file or video, evenly spaced."
     )
@@ -125,7 +125,7 @@ class SourceKeys(Part):
     consent: str = Field("", description="Goes into the card.")
 
     def open_source(self) -> Source:
-        """The source that is named.
+        """The source that the recipe names.
 
         Raises:
             DataError: there is none.

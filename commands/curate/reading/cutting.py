@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.data.card import Cutting
-from medfm_cli.data.common_shape import greys_of, known_spacing, unified
+from medfm_cli.data.common_shape import known_spacing, to_common_shape, to_grey_levels
 from medfm_cli.data.preprocess import shrunk, tiles
 from medfm_cli.readers.item import Box, evenly
 from medfm_cli.samples.content import Audio, Content, Image2D, Signal, Video, Volume
@@ -97,7 +97,7 @@ def _tiles(picture: Image2D, cutting: Cutting, whole: PartOf) -> list[PartOf]:
 
 def _slices(volume: Volume, cutting: Cutting, mask: NDArray[Any] | None) -> list[PartOf]:
     """Up to `slices` a plane, spread over the central half, head or front up, pixels square."""
-    voxels, _ = greys_of(volume)
+    voxels, _ = to_grey_levels(volume)
     spacing = known_spacing(volume.spacing) or (1.0, 1.0, 1.0)
     parts: list[PartOf] = []
     for plane in cutting.planes:
@@ -149,7 +149,7 @@ def _windows(signal: Signal | Audio, seconds: float, limit: int) -> list[PartOf]
 def _unified(part: PartOf, cutting: Cutting) -> PartOf:
     if cutting.unify is None or not isinstance(part.content, Image2D | Volume):
         return part
-    done = unified(part.content, cutting.unify, mask=part.mask)
+    done = to_common_shape(part.content, cutting.unify, mask=part.mask)
     place: dict[str, Any] = {"unified_from": list(part.content.array.shape)}
     if done.greys is not None:
         place["greys"] = [float(value) for value in done.greys]

@@ -12,7 +12,7 @@ from medfm_cli.commands.curate.deidentify.dicom.copies import Copies
 from medfm_cli.commands.curate.deidentify.rescan import Rescan
 from medfm_cli.commands.curate.describing.step import Description
 from medfm_cli.commands.curate.duplicates.step import Unique
-from medfm_cli.commands.curate.instructions.step import Instructed
+from medfm_cli.commands.curate.instructions.step import InstructionSummary
 from medfm_cli.commands.curate.metadata.file_metadata import SourceMetadata
 from medfm_cli.commands.curate.reading.step import JoinSummary
 from medfm_cli.commands.curate.recipe import CurateRecipe
@@ -56,7 +56,7 @@ class Story:
     dealt: Dealt
     description: Description
     public: bool = False
-    instructed: Instructed | None = None
+    instructed: InstructionSummary | None = None
     partitioned: Partitioned | None = None
     rescanned: Rescan | None = None
     copies: Copies | None = None

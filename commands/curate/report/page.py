@@ -7,7 +7,7 @@ clients → what it is made of → whose it is → what was decided.
 from __future__ import annotations
 
 from medfm_cli.commands.curate.counts import Account
-from medfm_cli.commands.curate.instructions.step import Instructed
+from medfm_cli.commands.curate.instructions.step import InstructionSummary
 from medfm_cli.commands.curate.report.composition import composition_blocks
 from medfm_cli.commands.curate.report.context import Story
 from medfm_cli.commands.curate.report.duplicates import copy_blocks
@@ -102,7 +102,7 @@ def _samples(story: Story) -> list[tuple[str, list[Block]]]:
     return chapters
 
 
-def _told(result: Instructed | Partitioned | None) -> list[Block]:
+def _told(result: InstructionSummary | Partitioned | None) -> list[Block]:
     """What an optional step says of itself."""
     if result is None:
         return []

@@ -26,7 +26,7 @@ def find_source(
     files_column: str = "auto",
     readers: Collection[str] = (),
 ) -> Source:
-    """The source that a recipe names; a file is told by its content, never by its name.
+    """The source that a recipe names; a file is recognised by its content, never by its name.
 
     Args:
         spec: a path, `packages:NAME` or `medmnist:NAME`.

@@ -87,20 +87,20 @@ class ArchiveSource:
         """
         folder = work / "unpacked"
         members = self._members()
-        wanted = [member for member in members if not member.refusal]
-        where = places([member.name for member in wanted])
-        sizes = [[m.name, m.size, place] for m, place in zip(wanted, where, strict=True)]
+        accepted = [member for member in members if not member.refusal]
+        where = places([member.name for member in accepted])
+        sizes = [[m.name, m.size, place] for m, place in zip(accepted, where, strict=True)]
         index = folder / INDEX
         if not (index.is_file() and json.loads(index.read_text("utf-8")) == sizes):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             for path in {(folder / place).parent for place in where}:
                 path.mkdir(parents=True, exist_ok=True)
-            self._unpack(wanted, [folder / place for place in where])
+            self._unpack(accepted, [folder / place for place in where])
             write_json(index, sizes)
         files = [
             File(member.name, str(folder / place), member.size)
-            for member, place in zip(wanted, where, strict=True)
+            for member, place in zip(accepted, where, strict=True)
         ]
         return self._listing(files, members)
 
@@ -165,7 +165,7 @@ class ArchiveSource:
             raise DataError(
                 f"the archive '{self.path}' is refused: it holds a path that climbs out of its "
                 f"folder ({member.name!r})",
-                hint="ask whoever made it for a clean one",
+                hint="request a clean archive from its author",
             )
 
     def _unpack(self, members: list[_Member], paths: list[Path]) -> None:

@@ -20,7 +20,7 @@ from medfm_cli.errors import DataError
 class FolderSource:
     """Every regular file under `root`; hidden files and run directories of medfm are left out.
 
-    A link is read only when asked for (`follow_links`), and never in circles.
+    A link is read only with `follow_links`, and never in circles.
     """
 
     public = False

@@ -23,14 +23,14 @@ def places(names: Sequence[str]) -> list[str]:
     No part of one begins with a dot or a dash, no two places are equal on any file system, and
     none is a folder on the way to another.
     """
-    wanted = [_parts(name) for name in names]
-    folders = {_key(parts[:n]) for parts in wanted for n in range(1, len(parts))}
-    taken: set[str] = set()
+    split_names = [_parts(name) for name in names]
+    folders = {_key(parts[:n]) for parts in split_names for n in range(1, len(parts))}
+    used: set[str] = set()
     found = []
-    for number, parts in enumerate(wanted):
+    for number, parts in enumerate(split_names):
         key = _key(parts)
-        if parts and key not in folders and key not in taken:
-            taken.add(key)
+        if parts and key not in folders and key not in used:
+            used.add(key)
             found.append("/".join((NAMED, *parts)))
         else:
             found.append(f"{NUMBERED}/{number:07d}")

@@ -36,7 +36,7 @@ class SingleSource:
 
 
 def holds_records(path: Path) -> bool:
-    """Whether a table or text is read as samples by itself, without being asked to."""
+    """Whether a table or text is read as samples although the recipe names no reader."""
     from medfm_cli.readers import Unreadable, sniff
 
     try:

@@ -151,24 +151,22 @@ def find_subject(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
     raise _ambiguous(rows, names, "the subject", "subject={}")
 
 
-def find_study(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
-    """The column with the examination."""
-    return _first(rows, _matching(rows, _STUDY, but), "named like an examination")
+Finder = Callable[..., Choice | None]
+"""Finds the column of one meaning in `Rows`, outside of the columns `but`."""
 
 
-def find_site(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
-    """The column with the hospital or centre."""
-    return _first(rows, _matching(rows, _SITE, but), "named like a site")
+def _named_like(pattern: re.Pattern[str], why: str) -> Finder:
+    def find(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
+        return _first(rows, _matching(rows, pattern, but), why)
+
+    return find
 
 
-def find_modality(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
-    """The column with the modality."""
-    return _first(rows, _matching(rows, _MODALITY, but), "named like a modality")
-
-
-def find_anatomy(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
-    """The column with the body part."""
-    return _first(rows, _matching(rows, _ANATOMY, but), "named like a body part")
+find_study = _named_like(_STUDY, "named like an examination")
+find_site = _named_like(_SITE, "named like a site")
+find_modality = _named_like(_MODALITY, "named like a modality")
+find_anatomy = _named_like(_ANATOMY, "named like a body part")
+find_time = _named_like(_TIME, "named like a time")
 
 
 def find_age(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
@@ -186,12 +184,7 @@ def find_sex(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
     return None
 
 
-def find_time(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
-    """The column with the time of the examination."""
-    return _first(rows, _matching(rows, _TIME, but), "named like a time")
-
-
-def find_attribute(name: str) -> Callable[..., Choice | None]:
+def find_attribute(name: str) -> Finder:
     """A finder of the column with an attribute: named like it, and holding its values only."""
     attribute = next(item for item in table_attributes() if item.name == name)
     pattern = re.compile(attribute.column.headings, re.IGNORECASE)
@@ -248,15 +241,15 @@ def find_label(rows: Rows, *, but: Iterable[str] = (), by_content: bool = True) 
     Raises:
         DataError: several columns are as likely and do not say the same.
     """
-    taken = set(but)
+    excluded = set(but)
     for tier in _LABEL_TIERS:
-        names = [n for n in _matching(rows, tier, taken) if _classes(rows, n)]
+        names = [n for n in _matching(rows, tier, excluded) if _classes(rows, n)]
         if names:
             return _one_label(rows, names)
-    spread = _one_hot(rows, taken)
+    spread = _one_hot(rows, excluded)
     if spread:
         return Choice(spread, "of these columns exactly one is 1 in every row")
-    others = [n for n in rows.header if n and n not in taken and not _DESCRIBES.fullmatch(n)]
+    others = [n for n in rows.header if n and n not in excluded and not _DESCRIBES.fullmatch(n)]
     words = [n for n in others if _classes(rows, n) and not _numeric(rows.column(n))]
     if by_content and len(words) == 1:
         return Choice((words[0],), "the only column with words that repeat")
@@ -283,8 +276,8 @@ def _one_label(rows: Rows, names: list[str]) -> Choice:
 
 
 def _matching(rows: Rows, pattern: re.Pattern[str], but: Iterable[str]) -> list[str]:
-    taken = set(but)
-    return [name for name in rows.header if name not in taken and pattern.fullmatch(name)]
+    excluded = set(but)
+    return [name for name in rows.header if name not in excluded and pattern.fullmatch(name)]
 
 
 def _first(rows: Rows, names: list[str], why: str) -> Choice | None:
@@ -328,9 +321,9 @@ def conflicting_share(keys: Sequence[str], values: Sequence[str]) -> float:
     return sum(len(found) > 1 for found in seen.values()) / max(1, len(seen))
 
 
-def _one_hot(rows: Rows, taken: set[str]) -> tuple[str, ...]:
+def _one_hot(rows: Rows, excluded: set[str]) -> tuple[str, ...]:
     """Columns of which exactly one is 1 in (almost) every row."""
-    names = [name for name in rows.header if name and name not in taken]
+    names = [name for name in rows.header if name and name not in excluded]
     flags = {name: [_FLAGS.get(v.strip().lower()) for v in rows.column(name)] for name in names}
     flags = {n: f for n, f in flags.items() if None not in f and not _DESCRIBES.fullmatch(n)}
     if len(flags) < 2:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from medfm_cli.errors import DataError
-from medfm_cli.readers.records.delimited import Broken, Cells, delimiter, layout
+from medfm_cli.readers.records.delimited import EMPTY_CELLS, Broken, Cells, delimiter, layout
 from medfm_cli.readers.records.delimited import rows as _rows
 
 __all__ = ["Broken", "Cells", "Rows", "delimiter", "header", "meaning", "read_rows", "rows"]
@@ -31,10 +31,7 @@ class Rows:
 def meaning(cell: str) -> str:
     """A cell without space around it; the many ways to write "no value" become empty."""
     text = cell.strip()
-    return "" if text.lower() in _NOTHING else text
-
-
-_NOTHING = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "-", "?", "<na>", "#n/a"})
+    return "" if text.lower() in EMPTY_CELLS else text
 
 
 def header(path: Path) -> list[str]:

@@ -15,7 +15,7 @@ from medfm_cli.data.common_shape import (
     known_spacing,
     mask_in_shape,
     nearest_depth,
-    unified,
+    to_common_shape,
 )
 from medfm_cli.data.inputs.base import NetworkInput, Shape, refuse
 from medfm_cli.samples.content import Content, Image2D, Volume
@@ -90,7 +90,7 @@ class VolumeInput(NetworkInput):
             hounsfield = Volume(voxels.clip(AIR, METAL), content.spacing)
             planes = np.rint(in_shape(hounsfield, how)).astype(np.int16)
         else:
-            planes = unified(content, how).volume.voxels
+            planes = to_common_shape(content, how).volume.voxels
             if self.window is not None:
                 low, high = self.window
                 planes = np.rint(low + planes * np.float32((high - low) / 255)).astype(np.int16)

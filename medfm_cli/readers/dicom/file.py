@@ -54,7 +54,7 @@ def quiet() -> Iterator[None]:
 
 
 def opened(path: Path, *, pixels: bool = True) -> Dataset:
-    """A parsed file; its pixel data is left on disk where it is large or not asked for.
+    """A parsed file; its pixel data is left on disk where it is large or not needed.
 
     Raises:
         Unreadable: it is damaged, or no DICOM file.

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from medfm_cli.errors import Unreadable
 
 COMPONENTS = 4
-"""Most components of a picture (colours and transparency)."""
+"""Most components of an image (colours and transparency)."""
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _BOXES = b"\x00\x00\x00\x0cjP  "
 _NO_FRAME_HEADER = (0xC4, 0xC8, 0xCC)

@@ -45,7 +45,7 @@ _TIMES = ("FrameTime", "FrameTimeVector", "CineRate", "RecommendedDisplayFrameRa
 
 
 def kind_of(dataset: Dataset) -> str:
-    """What the frames of a file are: `volume`, `video`, or pictures that are `apart`."""
+    """What the frames of a file are: `volume`, `video`, or images that are `apart`."""
     storage, modality = storage_class(dataset), text(dataset, "Modality").upper()
     if "TotalPixelMatrixColumns" in dataset:
         return "apart"  # tiles of a slide
@@ -63,7 +63,7 @@ def volumes(
 ) -> Iterator[Item]:
     """The volume that the frames make, or up to `options.frames` where they make several.
 
-    Frames that stand alone (scouts, projections) are pictures.
+    Frames that stand alone (scouts, projections) are images.
 
     Raises:
         Unreadable: a frame cannot be decoded, or the volume is larger than allowed.
@@ -75,7 +75,7 @@ def volumes(
         members = found[which]
         of = (f"volume {which + 1} of {len(found)} in the file",) if len(found) > 1 else ()
         if len(members) == 1:
-            pixels, display = decoder.picture(members[0])
+            pixels, display = decoder.image(members[0])
             yield Item(Image2D(pixels), facts | {"display": display}, frame=members[0], **common)
             continue
         order = arrange([places[frame] for frame in members])
@@ -112,28 +112,28 @@ def video(
     Raises:
         Unreadable: a frame cannot be decoded, or the video is larger than allowed.
     """
-    taken = evenly(decoder.frames, options.clip)
-    check_size((len(taken), *decoder.shape), options.max_values)
-    stack = Stack(len(taken))
-    for index, pixels in enumerate(decoder.pictures(taken)):
+    chosen = evenly(decoder.frames, options.clip)
+    check_size((len(chosen), *decoder.shape), options.max_values)
+    stack = Stack(len(chosen))
+    for index, pixels in enumerate(decoder.images(chosen)):
         stack.put(index, pixels)
     frames = stack.array
     if frames.ndim == 4 and all(plain(frame).ndim == 2 for frame in frames):
         frames = np.ascontiguousarray(frames[..., 0])
-    yield Item(Video(frames, _rate(decoder.dataset, taken)), facts, **common)
+    yield Item(Video(frames, _rate(decoder.dataset, chosen)), facts, **common)
 
 
-def _rate(dataset: Dataset, taken: Sequence[int]) -> float | None:
-    """Frames a second of those that were taken."""
+def _rate(dataset: Dataset, chosen: Sequence[int]) -> float | None:
+    """Frames a second of the chosen ones."""
     every = number(dataset, "FrameTime")
     if every <= 0:
         steps = [float(step) for step in values(dataset, "FrameTimeVector")[1:] if _positive(step)]
         every = float(np.mean(steps)) if steps else 0.0
     rate = 1000 / every if every > 0 else 0.0
     rate = rate or number(dataset, "CineRate") or number(dataset, "RecommendedDisplayFrameRate")
-    if rate <= 0 or len(taken) < 2:
+    if rate <= 0 or len(chosen) < 2:
         return None
-    return round(rate * (len(taken) - 1) / (taken[-1] - taken[0]), 6)
+    return round(rate * (len(chosen) - 1) / (chosen[-1] - chosen[0]), 6)
 
 
 def _positive(value: str) -> bool:

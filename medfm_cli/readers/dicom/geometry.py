@@ -23,7 +23,7 @@ MARKS = (
     "AcquisitionTime",
     "ContentTime",
 )
-"""What tells images at one place apart, in the order in which it is asked."""
+"""What distinguishes images at one place, in the order in which it is tried."""
 _FRAME_MARKS = (
     ("FrameContentSequence", "StackID"),
     ("FrameContentSequence", "TemporalPositionIndex"),

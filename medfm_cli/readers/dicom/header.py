@@ -44,7 +44,7 @@ _NO_IMAGE_STORAGE = {
 
 
 def refuse_what_is_no_image(dataset: Dataset) -> None:
-    """Raise Unreadable for objects without pixels, and for pixels that are no picture."""
+    """Raise Unreadable for objects without pixels, and for pixels that are no image."""
     modality = text(dataset, "Modality").upper()
     storage = storage_class(dataset)
     what = _NO_IMAGE.get(modality) or next(

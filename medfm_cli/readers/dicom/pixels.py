@@ -55,7 +55,7 @@ class Decoder:
         self.syntax: UID = dataset.file_meta.TransferSyntaxUID
         self.compressed = self.syntax.is_transfer_syntax and self.syntax.is_compressed
 
-    def picture(self, frame: int) -> tuple[NDArray[np.uint8], str]:
+    def image(self, frame: int) -> tuple[NDArray[np.uint8], str]:
         """One frame as uint8 `[H, W]` or `[H, W, 3]`, and how its greys were chosen.
 
         Raises:
@@ -64,7 +64,7 @@ class Decoder:
         pixels, display = self._shown(next(self._decoded([frame])), frame, None)
         return plain(pixels), display
 
-    def pictures(self, frames: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
+    def images(self, frames: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
         """Several frames of a video, uint8 `[H, W]` or `[H, W, 3]`.
 
         Where neither the file nor its numbers say what is black and white, all frames share one

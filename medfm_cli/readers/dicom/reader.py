@@ -94,7 +94,7 @@ def _images(
             yield from take(decoder, options, facts, common)
             return
     for frame in evenly(decoder.frames, options.frames):
-        pixels, display = decoder.picture(frame)
+        pixels, display = decoder.image(frame)
         yield Item(Image2D(pixels), facts | {"display": display}, frame=frame, **common)
 
 

@@ -91,7 +91,7 @@ def apart(slices: Sequence[Slice]) -> list[list[int]]:
     """The volumes that slices make: lists of their numbers, each in the given order.
 
     Slices belong together that agree in kind and direction. Where several lie in one place, they
-    are told apart by the first of their marks that can (acquisition, time, echo, …), else dealt
+    are distinguished by the first of their marks that can (acquisition, time, echo, …), else dealt
     out by instance number. Copies of one instance stay with the other slices of its volume.
     """
     volumes: list[list[int]] = []
@@ -172,8 +172,8 @@ def _told_apart(members: list[int], slices: Sequence[Slice]) -> list[list[int]]:
         return [members]
     for mark in _marks(members, slices):
         values = list(dict.fromkeys(mark[i] for i in members))
-        told = {(places[i], mark[i]) for i in members}
-        if 2 <= len(values) <= most and len(told) > len(set(places.values())):
+        pairs = {(places[i], mark[i]) for i in members}
+        if 2 <= len(values) <= most and len(pairs) > len(set(places.values())):
             parts = [[i for i in members if mark[i] == value] for value in values]
             return [volume for part in parts for volume in _told_apart(part, slices)]
     return _dealt(members, slices, places)
@@ -206,12 +206,12 @@ def _dealt(members: list[int], slices: Sequence[Slice], places: dict[int, int]) 
     """The first slice of every place, then the second of every place that has one, …"""
     rounds: list[list[int]] = []
     seen: dict[tuple[int, str], int] = {}
-    taken: Counter[int] = Counter()
+    used: Counter[int] = Counter()
     for index in sorted(members, key=lambda i: (slices[i].number, i)):
         copy = (places[index], slices[index].uid or str(index))
         if copy not in seen:
-            seen[copy] = taken[places[index]]
-            taken[places[index]] += 1
+            seen[copy] = used[places[index]]
+            used[places[index]] += 1
         if seen[copy] == len(rounds):
             rounds.append([])
         rounds[seen[copy]].append(index)

@@ -1,7 +1,7 @@
-"""Films: MP4, AVI, MPEG, Matroska, WebM and moving GIF through FFmpeg's libraries (PyAV).
+"""Videos: MP4, AVI, MPEG, Matroska, WebM and moving GIF through FFmpeg's libraries (PyAV).
 
-The container is told by content and opened from a file object with that demuxer alone and no
-protocol, so that no playlist and no reference in a file can reach a network or another file.
+The container is recognised by its content and opened from a file object with that demuxer alone
+and no protocol, so that no playlist and no reference in a file can reach a network or another file.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class VideoFile:
 
     @property
     def rate(self) -> float:
-        """Frames a second, by their times; 0 where nothing tells."""
+        """Frames a second, by their times; 0 where it is unknown."""
         return self.rate_of(range(len(self.times))) or 0.0
 
     @property
@@ -80,7 +80,7 @@ class VideoFile:
         return len(self.times) / self.rate if self.rate else 0.0
 
     def rate_of(self, numbers: Sequence[int]) -> float | None:
-        """Frames a second of some of the frames, by their numbers; None where nothing tells."""
+        """Frames a second of some of the frames, by their numbers; None where it is unknown."""
         if len(numbers) < 2:
             return self._average or None
         steps, first, last = len(numbers) - 1, numbers[0], numbers[-1]
@@ -95,7 +95,7 @@ class VideoFile:
         Raises:
             Unreadable: too much of what was decoded is damaged, or nothing is left.
         """
-        taken: list[tuple[int, NDArray[np.uint8]]] = []
+        frames: list[tuple[int, NDArray[np.uint8]]] = []
         decoded, damaged = 0, 0
         with self._open(max_pixels) as (container, stream):
             jumps = self._kind in SEEKABLE and self._timed and self._keys > 2 * len(numbers)
@@ -111,15 +111,15 @@ class VideoFile:
                         continue
                     while left and left[0] <= number:
                         last = left.pop(0)
-                    taken.append((last, _upright(frame, max_pixels)))
+                    frames.append((last, _upright(frame, max_pixels)))
                     if not left:
                         break
-        if not taken or damaged > DAMAGED * decoded:
+        if not frames or damaged > DAMAGED * decoded:
             raise Unreadable("a damaged video")
-        if damaged or len(taken) < len(numbers):
-            missing = len(numbers) - len(taken)
+        if damaged or len(frames) < len(numbers):
+            missing = len(numbers) - len(frames)
             self.notes.append(f"{damaged} packets are damaged, {missing} frames are missing")
-        return taken
+        return frames
 
     def _decode(self, container: Any, stream: Any) -> Iterator[tuple[Any, int]]:
         """Frames in the order they are shown, with their numbers; None for what cannot be."""
@@ -138,7 +138,7 @@ class VideoFile:
 
     @contextmanager
     def _open(self, max_pixels: int = 0) -> Iterator[tuple[Any, Any]]:
-        """The container from its beginning, and its first stream of moving pictures."""
+        """The container from its beginning, and its first stream of moving images."""
         av = needed("av", extra="media")
         self._file.seek(0)
         try:
@@ -162,7 +162,7 @@ class VideoFile:
 
 
 def _is_cover(stream: Any) -> bool:
-    """Whether the stream is the picture on the cover of a sound file."""
+    """Whether the stream is the image on the cover of a sound file."""
     return bool(stream.disposition & type(stream.disposition).attached_pic)
 
 

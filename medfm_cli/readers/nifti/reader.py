@@ -38,7 +38,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
     """Up to `options.slices` axial slices, evenly spread over the central half of the volume.
 
     The volume is turned to RAS; the front is at the top and the patient's right on the left of
-    the picture, pixels are square. All slices share one grey scale. Of a series of volumes the
+    the image, pixels are square. All slices share one grey scale. Of a series of volumes the
     first is taken. With `options.whole` the volume itself is taken, of a series up to
     `options.frames`, evenly spaced.
     """
@@ -123,10 +123,10 @@ def _slices(scan: Scan, options: ReadOptions) -> Iterator[Item]:
 
 
 def _volumes(scan: Scan, options: ReadOptions) -> Iterator[Item]:
-    taken = evenly(scan.count, options.frames)
-    for which in taken:
+    chosen = evenly(scan.count, options.frames)
+    for which in chosen:
         voxels = scan.volume(which)
-        if which == taken[-1]:
+        if which == chosen[-1]:
             scan.read_to_the_end()
         if voxels.ndim == 3 and is_segmentation(voxels):
             raise Unreadable("not an image: a segmentation", step="quality")

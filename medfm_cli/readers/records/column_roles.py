@@ -30,7 +30,7 @@ _NAMES: dict[str, str] = {
     "modality": r"((image|imaging)[ _-]?)?modality",
     "anatomy": r"anatomy|body[ _-]?part([ _-]?examined)?|(image[ _-]?)?organ",
     "label": r"labels?|class(es)?|category|target|diagnosis|dx|(class|label)[ _-]?name",
-    "image": r"(image|img|figure|picture|photo)s?([ _-]?(id|name|path|file|filename|url))?"
+    "image": r"(image|img|figure|pict(?:ure)|photo)s?([ _-]?(id|name|path|file|filename|url))?"
     r"|file([ _-]?(name|path))?|filename|path",
     "question": r"question(s|[ _-]?text)?|query|prompt",
     "answer": r"(gold[ _-]?|correct[ _-]?|long[ _-]?)?answers?([ _-]?text)?|response",
@@ -47,7 +47,7 @@ WORDS = ("text", *_NAMES)
 FEW = 3.0
 """Words on average of a column that is named like a text, at least."""
 MANY = 8.0
-"""Words on average of a column that is taken for a text by its content alone, at least."""
+"""Words on average of a column that counts as text by its content alone, at least."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +108,12 @@ def _by_name(
     """The columns that the recipe names, and the first that is named like each other meaning."""
     found = dict(configured)
     why = dict.fromkeys(configured, "named in the recipe")
-    taken = {name for names in configured.values() for name in names}
+    used = {name for names in configured.values() for name in names}
     for word, pattern in _NAMES.items():
-        fit = [n for n in header if n not in taken and re.fullmatch(pattern, n.strip(), re.I)]
+        fit = [n for n in header if n not in used and re.fullmatch(pattern, n.strip(), re.I)]
         if pattern and word not in configured and fit:
             found[word], why[word] = (fit[0],), f"named like {_article(word)}"
-            taken.add(fit[0])
+            used.add(fit[0])
     return found, why
 
 

@@ -35,6 +35,10 @@ LATIN = 0.01
 """From this share of lines that are no UTF-8 on, a file is in the older Western encoding."""
 
 
+EMPTY_CELLS = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "-", "?", "<na>", "#n/a"})
+"""Cells without a value, in small letters."""
+
+
 class Cells(NamedTuple):
     """A row: its number, from 1, and its cells, as many as the header has."""
 
@@ -217,8 +221,8 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        data, size = taken = self._back.pop() if self._back else next(self._read)
-        self.taken.append(taken)
+        data, size = line = self._back.pop() if self._back else next(self._read)
+        self.taken.append(line)
         if self.line == 1:
             data = data.removeprefix(b"\xef\xbb\xbf")
         self.offset += size
@@ -323,13 +327,13 @@ def _whole(cells: list[str], table: Layout) -> list[str] | None:
     return None if any(cell.strip() for cell in cells[width:]) else cells[:width]
 
 
-def _own_lines(taken: list[bytes], table: Layout, *, unclosed: bool) -> int:
+def _own_lines(block: list[bytes], table: Layout, *, unclosed: bool) -> int:
     """How many of the lines of a broken row are its own: up to where the next whole row begins.
 
     Lines inside of a long note can look like a row, so only the second line is tried, unless a
     quote swallowed everything.
     """
-    text = [line.decode(table.encoding, "replace") for line in taken]
+    text = [line.decode(table.encoding, "replace") for line in block]
     for start in range(1, len(text) if unclosed else min(2, len(text))):
         lines = text[start : start + LINES]
         try:
@@ -338,7 +342,7 @@ def _own_lines(taken: list[bytes], table: Layout, *, unclosed: bool) -> int:
             continue
         if len(cells) == len(table.header):
             return start
-    return len(taken)
+    return len(block)
 
 
 @lru_cache(maxsize=16)

@@ -1,4 +1,4 @@
-"""Interleaved documents: a text in which pictures stand, in the layouts that are in use.
+"""Interleaved documents: a text in which images stand, in the layouts that are in use.
 
 - MMC4: `text_list` of sentences, `image_info` with `image_name` and `matched_text_index`
 - OBELICS: `images` and `texts`, as long as each other, each place one or the other
@@ -15,8 +15,8 @@ from typing import Any
 from medfm_cli.readers.records.column_roles import plain
 
 MARK = "<image>"
-"""Where a picture stands in a text."""
-_PICTURES = ("images", "image_paths", "image_list", "pictures", "image", "image_path")
+"""Where an image stands in a text."""
+_IMAGE_KEYS = ("images", "image_paths", "image_list", "pictures", "image", "image_path")
 _TEXTS = ("text", "texts", "text_list", "caption", "document")
 
 
@@ -30,37 +30,37 @@ def is_documents(names: set[str]) -> bool:
         return False
     if {"text_list", "image_info"} <= names or {"content", "type", "image"} <= names:
         return True
-    return bool(names & set(_PICTURES)) and bool(names & set(_TEXTS))
+    return bool(names & set(_IMAGE_KEYS)) and bool(names & set(_TEXTS))
 
 
 def document_of(cells: Mapping[str, Any]) -> tuple[str, list[str]]:
-    """The text, with a mark where each picture stands, and the pictures' paths in that order.
+    """The text, with a mark where each image stands, and the images' paths in that order.
 
     Raises:
-        NoDocumentError: it has neither text nor images, or marks and pictures do not fit.
+        NoDocumentError: it has neither text nor images, or marks and images do not fit.
     """
     texts = next((cells[name] for name in _TEXTS if cells.get(name)), None)
-    pictures = next((cells[name] for name in _PICTURES if cells.get(name)), None)
+    images = next((cells[name] for name in _IMAGE_KEYS if cells.get(name)), None)
     if isinstance(cells.get("content"), list):
         pieces = [_part(part) for part in cells["content"]]
     elif isinstance(cells.get("text_list"), list) and isinstance(cells.get("image_info"), list):
         pieces = _matched(cells["text_list"], cells["image_info"])
-    elif isinstance(texts, list) and isinstance(pictures, list) and _in_turn(texts, pictures):
-        pieces = [piece for pair in zip(texts, pictures, strict=True) for piece in _pair(*pair)]
+    elif isinstance(texts, list) and isinstance(images, list) and _in_turn(texts, images):
+        pieces = [piece for pair in zip(texts, images, strict=True) for piece in _pair(*pair)]
     else:
-        return _marked(_joined(texts), _paths(pictures))
-    text = "\n".join(MARK if picture else words for words, picture in pieces if words or picture)
-    paths = [picture for _, picture in pieces if picture]
+        return _marked(_joined(texts), _paths(images))
+    text = "\n".join(MARK if image else words for words, image in pieces if words or image)
+    paths = [image for _, image in pieces if image]
     if not text:
         raise NoDocumentError("it has neither text nor images")
     return text, paths
 
 
-def _matched(texts: list[Any], pictures: list[Any]) -> list[tuple[str, str]]:
-    """MMC4: each picture before the sentence that it was matched to."""
+def _matched(texts: list[Any], images: list[Any]) -> list[tuple[str, str]]:
+    """MMC4: each image before the sentence that it was matched to."""
     before: dict[int, list[str]] = {}
-    for picture in pictures:
-        info = picture if isinstance(picture, dict) else {"image_name": picture}
+    for image in images:
+        info = image if isinstance(image, dict) else {"image_name": image}
         place = info.get("matched_text_index")
         place = place if isinstance(place, int) and 0 <= place < len(texts) else len(texts)
         before.setdefault(place, []).extend(_paths([info]))
@@ -71,17 +71,17 @@ def _matched(texts: list[Any], pictures: list[Any]) -> list[tuple[str, str]]:
     return pieces
 
 
-def _in_turn(texts: list[Any], pictures: list[Any]) -> bool:
-    """Whether each place has a text or a picture, or nothing."""
-    return len(texts) == len(pictures) and any(one is None for one in (*texts, *pictures))
+def _in_turn(texts: list[Any], images: list[Any]) -> bool:
+    """Whether each place has a text or an image, or nothing."""
+    return len(texts) == len(images) and any(one is None for one in (*texts, *images))
 
 
-def _pair(text: Any, picture: Any) -> list[tuple[str, str]]:
-    return [("", path) for path in _paths([picture])] + [(_words(text), "")]
+def _pair(text: Any, image: Any) -> list[tuple[str, str]]:
+    return [("", path) for path in _paths([image])] + [(_words(text), "")]
 
 
 def _part(part: Any) -> tuple[str, str]:
-    """A part of `content`: its words, or its picture."""
+    """A part of `content`: its words, or its image."""
     if not isinstance(part, dict):
         return _words(part), ""
     paths = _paths([part.get(key) for key in ("image", "path", "image_url")])
@@ -89,7 +89,7 @@ def _part(part: Any) -> tuple[str, str]:
 
 
 def _marked(text: str, paths: list[str]) -> tuple[str, list[str]]:
-    """A text that has its marks; one without any begins with its pictures, if they are several."""
+    """A text that has its marks; one without any begins with its images, if they are several."""
     marks = text.count(MARK)
     if not text and not paths:
         raise NoDocumentError("it has neither text nor images")
@@ -113,13 +113,13 @@ def _words(text: Any) -> str:
     return plain(text).replace(MARK, "< image >")
 
 
-def _paths(pictures: Any) -> list[str]:
+def _paths(images: Any) -> list[str]:
     """The paths in a list of names, or of objects that have one."""
-    if isinstance(pictures, str):
-        return [pictures]
+    if isinstance(images, str):
+        return [images]
     found: list[str] = []
-    for picture in pictures if isinstance(pictures, Iterable) else ():
-        one: Any = picture
+    for image in images if isinstance(images, Iterable) else ():
+        one: Any = image
         if isinstance(one, dict):
             names = ("image_name", "path", "file_name", "image", "url")
             one = next((one[name] for name in names if isinstance(one.get(name), str)), None)

@@ -7,6 +7,7 @@ from typing import Any
 
 from medfm_cli.readers.records import Record
 from medfm_cli.readers.records.column_roles import Meaning
+from medfm_cli.readers.records.delimited import EMPTY_CELLS
 from medfm_cli.samples.attributes import parsed_attributes
 from medfm_cli.samples.modalities import modality_name
 
@@ -15,9 +16,6 @@ _SEX |= {"o": "O", "other": "O", "d": "O", "divers": "O"}
 _AGE = re.compile(r"0*(\d{1,3}(?:\.\d+)?)\s*(y|yrs?|years?)?")
 _SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val"}
 _SPLITS |= {"validation": "val", "dev": "val", "test": "test", "testing": "test"}
-_NOTHING = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "-", "?", "<na>", "#n/a"})
-
-
 _FIELDS = (
     *("subject", "study", "site", "time", "age", "sex", "modality", "anatomy", "label"),
     "split",
@@ -27,7 +25,7 @@ _FIELDS = (
 def person(record: Record, meaning: Meaning) -> dict[str, Any]:
     """What a row says of these fields of an `Item`; None or empty where it says nothing."""
     cells = {word: meaning.cell(record, word) for word in _FIELDS}
-    cells = {word: "" if text.lower() in _NOTHING else text for word, text in cells.items()}
+    cells = {word: "" if text.lower() in EMPTY_CELLS else text for word, text in cells.items()}
     return {
         "subject": cells["subject"] or None,
         "study": cells["study"] or None,

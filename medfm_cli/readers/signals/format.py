@@ -28,7 +28,7 @@ class SignalFormat:
             to take.
         units: one for each channel, or one for all.
         layout: `columns` for a channel a column, `rows` for a channel a row; empty where the
-            number of channels tells, or else the longer side is time.
+            number of channels decides, or else the longer side is time.
         time: name of the column of times (seconds), which is no channel and gives the rate.
     """
 

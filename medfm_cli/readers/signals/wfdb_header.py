@@ -1,7 +1,7 @@
 """Headers of WFDB records (`header(5)` of the WFDB applications guide), read without trusting them.
 
 wfdb-python follows names out of the folder, allocates what a header claims and reads only ASCII, so
-every name and number is judged here before the library is told of it.
+every name and number is checked here before the library sees it.
 """
 
 from __future__ import annotations

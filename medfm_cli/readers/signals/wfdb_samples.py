@@ -1,4 +1,4 @@
-"""Samples of WFDB records through wfdb-python, which is told nothing but what has been judged."""
+"""Samples of WFDB records through wfdb-python, which only gets what has been checked."""
 
 from __future__ import annotations
 

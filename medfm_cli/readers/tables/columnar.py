@@ -1,4 +1,4 @@
-"""What Parquet and Arrow files hold in a row: a picture or sound, a text, or plain cells."""
+"""What Parquet and Arrow files hold in a row: an image or sound, a text, or plain cells."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def item_of(
     *,
     cells_only: bool = False,
 ) -> Iterator[Item]:
-    """The sample of a row: its picture or sound if it has one, else its text, else its cells.
+    """The sample of a row: its image or sound if it has one, else its text, else its cells.
 
     Raises:
         Unreadable: the row gives none.

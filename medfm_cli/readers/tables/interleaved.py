@@ -1,4 +1,4 @@
-"""Interleaved documents of text and pictures, in JSON lines or a JSON list: a row one sample."""
+"""Interleaved documents of text and images, in JSON lines or a JSON list: a row one sample."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from medfm_cli.readers.tables.rows import count_rows, items
 from medfm_cli.samples.content import Image2D, Text
 
 MOST = 64
-"""Most pictures of a document."""
+"""Most images of a document."""
 
 
 def sniff(head: bytes) -> bool:
-    """Whether the rows have texts and pictures."""
+    """Whether the rows have texts and images."""
     return is_documents(keys(head))
 
 
@@ -39,9 +39,9 @@ def count(path: Path) -> int:
 
 
 def read(path: Path, options: ReadOptions) -> Iterator[Item | Unreadable]:
-    """Each document: its first picture with the others and the text, or its text alone.
+    """Each document: its first image with the others and the text, or its text alone.
 
-    Pictures lie in the file's folder or below it; paths and links that lead out are refused.
+    Images lie in the file's folder or below it; paths and links that lead out are refused.
     """
     root = path.parent.resolve()
 
@@ -52,12 +52,12 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item | Unreadable]:
             raise Unreadable(str(error), step="quality") from None
         if len(paths) > MOST:
             raise Unreadable(f"a document of more than {MOST} images")
-        pictures = [_picture(inside(root, name), options) for name in paths]
+        images = [_image(inside(root, name), options) for name in paths]
         common: dict[str, Any] = dict(person(record, meaning)) | {"part": str(record.number)}
-        if not pictures:
+        if not images:
             return Item(Text(text), facts, frame=record.number - 1, **common)
-        facts = facts | {"pictures": len(pictures)}
-        return Item(pictures[0], facts, text=text, pictures=tuple(pictures[1:]), **common)
+        facts = facts | {"pictures": len(images)}
+        return Item(images[0], facts, text=text, pictures=tuple(images[1:]), **common)
 
     return items(path, options, make)
 
@@ -83,8 +83,8 @@ def inside(root: Path, name: str) -> Path:
     return found
 
 
-def _picture(path: Path, options: ReadOptions) -> Image2D:
-    """The first picture of a file."""
+def _image(path: Path, options: ReadOptions) -> Image2D:
+    """The first image of a file."""
     from medfm_cli.readers import sniff as reader_of
 
     try:

@@ -1,4 +1,4 @@
-"""Parquet: pictures, texts or plain cells, a row a sample; read a row group at a time."""
+"""Parquet: images, texts or plain cells, a row a sample; read a row group at a time."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def meaning_of(records: Records, options: ReadOptions, path: Path) -> Meaning:
 
 
 def items(path: Path, options: ReadOptions, make: Make) -> Iterator[Item | Unreadable]:
-    """An item a row, in the range that is asked for; a row that gives none is an `Unreadable`.
+    """An item a row, in the requested range; a row that gives none is an `Unreadable`.
 
     Raises:
         Unreadable: no row can be read, and why.

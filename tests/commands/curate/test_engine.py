@@ -310,7 +310,7 @@ def test_a_table_of_patients_is_joined_with_the_headers(tmp_path: Path, curate: 
         ({"field": "colour"}, "from the field 'colour', which no sample has"),
         ("other.csv", "no column of .* names a file of the source"),
         ("unclear.csv", "could be the label"),
-        ("unlabelled.csv", "can be told to be the label"),
+        ("unlabelled.csv", "is clearly the label"),
         ("boxes.csv", "several rows with different labels for 6 of 6 files"),
     ],
 )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from curate_types import Curate
 
-from medfm_cli.data.common_shape import chwd
+from medfm_cli.data.common_shape import to_channels_first
 from medfm_cli.samples.content import Volume
 
 pytestmark = [pytest.mark.realdata, pytest.mark.slow]
@@ -28,7 +28,7 @@ def test_scans_of_one_shape(shared_data: Path, curate: Curate) -> None:
         content = done.dataset.content(place)
         assert isinstance(content, Volume) and content.voxels.dtype == np.uint8
         assert row["shape"] == list(content.voxels.shape) == [32, 32, 32]
-        assert chwd(content.voxels, channels=1).shape == (1, 32, 32, 32)
+        assert to_channels_first(content.voxels, channels=1).shape == (1, 32, 32, 32)
         facts = json.loads(row["facts"])
         assert facts["unified_from"][0] in range(24, 49)
         low, high = facts.get("greys", (0, 1))  # some are stored in 8 bits

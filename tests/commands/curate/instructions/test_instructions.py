@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medfm_cli.commands.curate.instructions.records import write_instructions
-from medfm_cli.commands.curate.instructions.step import Instructed, instruct
+from medfm_cli.commands.curate.instructions.step import InstructionSummary, add_instructions
 from medfm_cli.commands.curate.instructions.templates import modality_name, noun, overlapping
 from medfm_cli.commands.curate.options.instructions import Instructions
 from medfm_cli.samples.modalities import MODALITIES
@@ -53,10 +53,10 @@ samples_ = st.lists(
 
 def asked(
     samples: list[Sample], *, seed: int = 0, **keys: Any
-) -> tuple[list[list[Turn]], Instructed]:
+) -> tuple[list[list[Turn]], InstructionSummary]:
     """The turns of every sample, and what the step says."""
     with TemporaryDirectory() as folder, ledger_of(Path(folder, "l"), samples) as ledger:
-        said = instruct(ledger, Instructions.model_validate(keys), seed=seed)
+        said = add_instructions(ledger, Instructions.model_validate(keys), seed=seed)
         rows = ledger.rows("SELECT turns FROM items ORDER BY id")
         return [[tuple(t) for t in json.loads(row[0] or "[]")] for row in rows], said
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from medfm_cli.commands.curate.reading.cutting import cut_content
 from medfm_cli.data import Cutting
 from medfm_cli.data.card import Unify
-from medfm_cli.data.common_shape import chwd, nearest_depth
+from medfm_cli.data.common_shape import nearest_depth, to_channels_first
 from medfm_cli.samples.content import Volume
 
 pytestmark = pytest.mark.realdata
@@ -49,7 +49,7 @@ def test_unified_scans_keep_the_volume_and_the_contrast_of_every_structure(
         out, spacing = part.content.voxels, part.content.spacing
         depth = nearest_depth(len(volume.voxels), cutting.unify.depths if cutting.unify else [])
         assert out.shape == part.mask.shape == (depth, 64, 64)
-        assert chwd(out, channels=1).shape == (1, 64, 64, depth)
+        assert to_channels_first(out, channels=1).shape == (1, 64, 64, depth)
         assert spacing is not None and volume.spacing is not None
         for label in (1, 2):
             before = (mask == label).sum() * np.prod(volume.spacing)

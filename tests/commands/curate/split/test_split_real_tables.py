@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from curate_ledger import ledger_of
 
-from medfm_cli.commands.curate.instructions.step import instruct
+from medfm_cli.commands.curate.instructions.step import add_instructions
 from medfm_cli.commands.curate.options.clients import Clients
 from medfm_cli.commands.curate.options.instructions import Instructions
 from medfm_cli.commands.curate.options.split import Split
@@ -102,7 +102,7 @@ def test_clients_and_questions_of_ecgs(tmp_path: Path, ecgs: list[Sample]) -> No
         iid = partition(ledger, Clients(count=4), seed=0)
         skewed = partition(ledger, Clients(count=4, scheme="dirichlet", alpha=0.1), seed=0)
         assert iid.skew < 0.15 < skewed.skew
-        said = instruct(ledger, Instructions(), seed=0)
+        said = add_instructions(ledger, Instructions(), seed=0)
         normal, other = (
             ledger.one(
                 "SELECT count(*) FROM items WHERE split = 'train' AND "
