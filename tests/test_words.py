@@ -61,7 +61,19 @@ PAGES = sorted(
 )
 """Pages written by hand; what is generated follows the code."""
 
-NOT_YET: set[str] = set()
+NOT_YET: set[str] = {
+    "commands/curate",
+    "commands/pretrain",
+    "medfm_cli",
+    "medfm_cli/cli",
+    "medfm_cli/data",
+    "medfm_cli/processes",
+    "medfm_cli/readers",
+    "medfm_cli/recipe",
+    "medfm_cli/runs",
+    "medfm_cli/samples",
+    "medfm_cli/training",
+}
 
 FOLDERS = sorted(
     str(folder.relative_to(ROOT))
