@@ -64,20 +64,14 @@ PAGES = sorted(
 NOT_YET: set[str] = {
     "commands/curate",
     "commands/pretrain",
-    "medfm_cli",
-    "medfm_cli/cli",
     "medfm_cli/data",
-    "medfm_cli/processes",
     "medfm_cli/readers",
-    "medfm_cli/recipe",
-    "medfm_cli/runs",
     "medfm_cli/samples",
     "medfm_cli/training",
 }
 
 FOLDERS = sorted(
     str(folder.relative_to(ROOT))
-    for root in ("medfm_cli", "commands")
     for folder in [ROOT / root, *(ROOT / root).glob("*/")]
     if not folder.is_symlink() and any(folder.rglob("*.py"))
 )
