@@ -1,6 +1,6 @@
-"""What can go wrong, and the exit code that says so.
+"""The errors of medfm and their exit codes.
 
-Engines raise these; whatever else escapes is a bug and ends with `ExitCode.BUG`.
+Engines raise these; any other exception is a bug and ends with `ExitCode.BUG`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class ExitCode(IntEnum):
 
 
 class MedfmError(Exception):
-    """A problem that a person can understand and act on: one sentence, and what to do."""
+    """A problem that a user can solve: one sentence, and what to do."""
 
     exit_code: int = ExitCode.FAILED
     kind = "failed"
@@ -44,22 +44,22 @@ class MedfmError(Exception):
 
 
 class RunFailed(MedfmError):
-    """The work was started rightly and did not succeed (diverged loss, parity not reached)."""
+    """The run was started correctly and did not succeed (diverged loss, parity not reached)."""
 
 
 class ContactLost(RunFailed):
-    """Another process of the same run went away without a word."""
+    """The connection to another process of the same run was lost."""
 
 
 class UsageError(MedfmError):
-    """The command line asks for something that cannot be."""
+    """The command line is invalid."""
 
     exit_code = ExitCode.USAGE
     kind = "usage"
 
 
 class RecipeError(UsageError):
-    """The recipe is wrong; carries every problem found, not only the first."""
+    """The recipe is invalid; carries all problems, not only the first."""
 
     kind = "recipe"
 
@@ -77,11 +77,11 @@ class DataError(MedfmError):
 
 
 class Unreadable(DataError):
-    """A file that gives no image; `reason` says why in a few words and names no patient.
+    """A file without a readable sample; `reason` says why in a few words and names no patient.
 
-    `step` is `read` when the file could not be understood, `quality` when it was and is no image.
-    A reader of a file of many samples raises it when the file ends here, and *yields* it when only
-    one of them, `part`, cannot be read and the others can.
+    `step` is `read` if the file could not be parsed, `quality` if its content is not usable.
+    A reader of a file with many samples raises it if the whole file is unreadable, and *yields* it
+    if only one sample, `part`, is unreadable.
     """
 
     def __init__(self, reason: str, *, step: str = "read", part: str = "") -> None:
@@ -106,7 +106,7 @@ class EnvironmentProblem(MedfmError):
 
 
 class GateNotMet(MedfmError):
-    """The run is done, but a threshold that the recipe sets was not reached."""
+    """The run is finished, but a threshold of the recipe was missed."""
 
     exit_code = ExitCode.GATE
     kind = "gate"
@@ -120,7 +120,7 @@ class Locked(MedfmError):
 
 
 class Stopped(MedfmError):
-    """A signal asked the run to stop; what was done is kept and the next run goes on from it."""
+    """A signal stopped the run; its progress is kept and the same command continues it."""
 
     kind = "stopped"
 

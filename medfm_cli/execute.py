@@ -53,7 +53,7 @@ class Job:
 
     Attributes:
         written: the recipe as the user wrote it, for recipe.yaml.
-        force: start anew what is already done.
+        force: repeat a finished run.
         processes: the processes that may share the work.
     """
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def forget_accelerator() -> None:
-    """Let the next `Accelerator` choose device, precision and processes anew.
+    """Reset the state of `Accelerator`, so that the next one chooses device and processes again.
 
     Accelerate keeps them for the whole process, and its public `AcceleratorState.initialized` can
     only be read; a pipeline trains several times in one process.

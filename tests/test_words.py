@@ -61,11 +61,17 @@ PAGES = sorted(
 )
 """Pages written by hand; what is generated follows the code."""
 
-NOT_YET: set[str] = set()
+NOT_YET: set[str] = {
+    "commands/curate",
+    "commands/pretrain",
+    "medfm_cli/data",
+    "medfm_cli/readers",
+    "medfm_cli/samples",
+    "medfm_cli/training",
+}
 
 FOLDERS = sorted(
     str(folder.relative_to(ROOT))
-    for root in ("medfm_cli", "commands")
     for folder in [ROOT / root, *(ROOT / root).glob("*/")]
     if not folder.is_symlink() and any(folder.rglob("*.py"))
 )

@@ -97,14 +97,14 @@ def _printed() -> bool:
     return envelope.printed
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(show: bool) -> None:
+    if show:
         typer.echo(f"medfm {__version__}")
         raise typer.Exit
 
 
 def _options(
-    _version_wanted: Annotated[
+    _show_version: Annotated[
         bool,
         typer.Option(
             "--version", callback=_version, is_eager=True, help="Show the version and exit."

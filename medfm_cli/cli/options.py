@@ -10,12 +10,12 @@ class Options:
     """The options that every verb has.
 
     Attributes:
-        out: the folder in which run directories are made.
+        out: the folder of run directories.
         dry_run: print the plan and touch nothing.
         json: print exactly one JSON document on stdout.
         level: 0 quiet, 1 normal, 2 verbose.
-        force: start anew what is already done.
-        processes: how many processes train together.
+        force: repeat a finished run.
+        processes: number of processes that train together.
     """
 
     out: str = "runs"

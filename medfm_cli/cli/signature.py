@@ -33,13 +33,13 @@ Json = Annotated[
 ]
 
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.")]
 
 
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more details.")]
 
 
-Force = Annotated[bool, typer.Option("--force", help="Start anew, even when the run is done.")]
+Force = Annotated[bool, typer.Option("--force", help="Repeat the run even if it is finished.")]
 
 
 Processes = Annotated[

@@ -47,13 +47,13 @@ def find_place(environment: MutableMapping[str, str]) -> Place | None:
 
 
 def started_alone(environment: MutableMapping[str, str]) -> bool:
-    """Whether `accelerate launch` was asked for several processes and started one.
+    """Whether `accelerate launch` was configured for several processes and started one.
 
-    It does so with `--cpu`, whatever `--num_processes` says: an address to meet at, and nobody
-    to meet.
+    It does so with `--cpu`, whatever `--num_processes` is: it sets a rendezvous address but starts
+    no other process.
     """
-    asked = "ACCELERATE_MIXED_PRECISION" in environment and "MASTER_ADDR" in environment
-    return asked and "WORLD_SIZE" not in environment and "PMI_SIZE" not in environment
+    launched = "ACCELERATE_MIXED_PRECISION" in environment and "MASTER_ADDR" in environment
+    return launched and "WORLD_SIZE" not in environment and "PMI_SIZE" not in environment
 
 
 def first_host(nodes: str) -> str:

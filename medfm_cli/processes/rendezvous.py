@@ -26,7 +26,7 @@ _POLL_SECONDS = 0.05
 
 @dataclass
 class _Meeting:
-    """What this process knows: the store, the work at hand and the groups opened for it."""
+    """What this process knows: the store, the current work and its groups."""
 
     store: Store | None = None
     work: str = "work"

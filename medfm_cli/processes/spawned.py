@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from medfm_cli.recipe.parts import Recipe
 
 RUN_DIR = "MEDFM_WORKER_RUN_DIR"
-"""The environment variable that tells a process that it is a worker, and of which run."""
+"""The environment variable that identifies a worker process and its run."""
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def dump(value: Any) -> str:
 
 def dump_resolved(values: dict[str, Any], resolved: dict[str, dict[str, Any]]) -> str:
     """YAML of a whole recipe with every `auto` replaced; the reasons stand above it."""
-    lines = ["# Every key of the recipe; what was `auto` is shown as chosen, with the reason:"]
+    lines = ["# All keys of the recipe, with the chosen value of each `auto` and the reason:"]
     for key, choice in resolved.items():
         _replace(values, key.split("."), choice["value"])
         lines.append(f"#   {key}: {_line(choice['value'])} — {_line(choice['why'])}")

@@ -20,17 +20,19 @@ class Shipped:
 
     @property
     def full_name(self) -> str:
-        """`verb/name`, as `extends` and every command take it."""
+        """`verb/name`, as in `extends` and in commands."""
         return f"{self.verb}/{self.name}"
 
     @property
     def summary(self) -> str:
         """The recipe's description, else its first comment line that is not its command."""
         lines = self.path.read_text("utf-8").splitlines()
-        told = [line.partition(":")[2].strip() for line in lines if line.startswith("description:")]
+        texts = [
+            line.partition(":")[2].strip() for line in lines if line.startswith("description:")
+        ]
         comments = [line.lstrip("# ").strip() for line in lines if line.startswith("#")]
-        told += [text for text in comments if text and not text.startswith("medfm ")]
-        return told[0] if told else ""
+        texts += [text for text in comments if text and not text.startswith("medfm ")]
+        return texts[0] if texts else ""
 
 
 def root() -> Path:
@@ -39,7 +41,7 @@ def root() -> Path:
 
 
 def shipped(verb: str | None = None) -> list[Shipped]:
-    """All recipes that ship, or those of one verb, by verb and name."""
+    """All shipped recipes, or those of one verb, by verb and name."""
     found = (_shipped(path) for path in sorted(root().glob("*/**/*.yaml")))
     return [recipe for recipe in found if verb in (None, recipe.verb)]
 

@@ -1,6 +1,6 @@
 """Run directories: identity, lock, records, results and report pages.
 
-The names are imported when first used: a wrong recipe must be told before anything is loaded.
+Names are imported on first use: recipe errors are reported before anything heavy is imported.
 """
 
 from __future__ import annotations

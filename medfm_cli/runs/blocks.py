@@ -62,8 +62,8 @@ class Table:
 class Figure:
     """An image file (png, jpg, svg), its path relative to the run directory.
 
-    `alt` says in words what the picture shows, for readers who cannot see it. `wide` lets the
-    picture take the whole width of the page (sheets of images). Raises ValueError for an absolute
+    `alt` describes the image for readers who cannot see it. `wide` uses the whole width of the
+    page (sheets of images). Raises ValueError for an absolute
     path or one that climbs out of the run directory.
     """
 
@@ -75,14 +75,14 @@ class Figure:
     def __post_init__(self) -> None:
         path = PurePosixPath(fspath(self.path).replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts:
-            raise ValueError(f"a figure lies inside the run directory, not at {path}")
+            raise ValueError(f"a figure must be inside the run directory, not at {path}")
         caption, alt = _sound(self.caption), _sound(self.alt)
         _set(self, path=path.as_posix(), caption=caption, alt=alt)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A row of named values, the few numbers a reader looks for first."""
+    """A row of named values: the key numbers."""
 
     items: Mapping[str, Cell]
 
@@ -92,7 +92,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Callout:
-    """One remark that must not be missed: a note, a caveat (warn) or a check passed (good)."""
+    """A highlighted remark: a note, a warning (warn) or a passed check (good)."""
 
     kind: CalloutKind
     text: str
@@ -105,9 +105,9 @@ class Callout:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A Markdown text with a life of its own, such as a model card.
+    """A Markdown document, such as a model card.
 
-    Headings, lists, tables and emphasis are drawn; HTML, links and pictures in it stay text.
+    Headings, lists, tables and emphasis are rendered; HTML, links and images remain text.
     """
 
     markdown: str

@@ -32,12 +32,12 @@ class Letters:
         from PIL import ImageFont
 
         plain: Font = ImageFont.load_default(points)
-        wanted = {letter for text in texts for letter in text if letter.isprintable()}
-        simple = {letter for sign in wanted for letter in sign.translate(_SIGNS)}
+        letters = {letter for text in texts for letter in text if letter.isprintable()}
+        simple = {letter for sign in letters for letter in sign.translate(_SIGNS)}
         self.font, self._lacking = plain, _lacking(plain, simple)
         self._plain = True
         for font in _fonts(points) if self._lacking else ():
-            lacking = _lacking(font, wanted)
+            lacking = _lacking(font, letters)
             if len(lacking) < len(self._lacking):
                 self.font, self._lacking, self._plain = font, lacking, False
             if not lacking:

@@ -23,7 +23,7 @@ def usable_cpus() -> int:
 
 
 def available_memory() -> int:
-    """Bytes that can still be taken without swapping or meeting the cgroup's limit."""
+    """Bytes available without swapping or reaching the cgroup's limit."""
     import psutil
 
     free = int(psutil.virtual_memory().available)
@@ -31,9 +31,9 @@ def available_memory() -> int:
         ("memory.max", "memory.current"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
     ):
-        most, taken = _number(limit), _number(used)
-        if most is not None and taken is not None:
-            free = min(free, max(0, most - taken))
+        maximum, current = _number(limit), _number(used)
+        if maximum is not None and current is not None:
+            free = min(free, max(0, maximum - current))
     return free
 
 
@@ -62,7 +62,7 @@ def give_back_memory() -> None:
     """Give freed memory back to the system between two steps of very different needs.
 
     The C library keeps what was freed in pieces, and the next step may not fit into them. Only
-    glibc can be told to; elsewhere this does nothing.
+    glibc supports this; elsewhere it does nothing.
     """
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

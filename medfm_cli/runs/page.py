@@ -1,6 +1,6 @@
 """The report page: sections of blocks → one self-contained `report.html`.
 
-The page needs no network, no script and no second file: pictures are data URIs, the style sheet is
+The page needs no network, no script and no second file: images are data URIs, the style sheet is
 inline, and a Content-Security-Policy forbids everything else. Whatever comes from data (file names,
 labels) is escaped. The same input gives the same bytes.
 """

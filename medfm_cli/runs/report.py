@@ -73,6 +73,6 @@ def _machine(folder: Path) -> str:
 def _appendix(folder: Path) -> Mapping[str, str]:
     return {
         "Recipe": (folder / "recipe.yaml").read_text("utf-8"),
-        "Recipe with every choice made": (folder / "recipe.resolved.yaml").read_text("utf-8"),
+        "Resolved recipe": (folder / "recipe.resolved.yaml").read_text("utf-8"),
         "Environment": (folder / "environment.json").read_text("utf-8"),
     }

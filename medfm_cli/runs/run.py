@@ -80,13 +80,13 @@ class Run:
         self._append("metrics.jsonl", fields)
 
     def resolve(self, key: str, value: Any, why: str) -> None:
-        """Record what an `auto` became, for recipe.resolved.yaml."""
+        """Record the value of an `auto`, for recipe.resolved.yaml."""
         self.resolved[key] = {"value": finite(value), "why": why}
         self.log("resolved", key=key, value=finite(value), why=why)
 
     @property
     def stop_requested(self) -> bool:
-        """Whether a signal asked this run to stop."""
+        """Whether a signal requested this run to stop."""
         return stopping.requested()
 
     def check_stop(self) -> None:

@@ -1,7 +1,7 @@
 """Fit a chart that matplotlib wrote to the report page: its fonts, and dark as well as light.
 
 The page shows charts as images, which see nothing of the page's style sheet but do see the
-reader's colour scheme. So the colours that must turn (ink, rules, paper) are told apart by their
+reader's colour scheme. So the colours that must turn (ink, rules, paper) are identified by their
 exact value and given a second one inside the file.
 """
 

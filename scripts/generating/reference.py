@@ -13,22 +13,22 @@ CODES = {
     ExitCode.DONE: ("done", "The run is finished, or was finished before (up to date)."),
     ExitCode.FAILED: (
         "run failed",
-        "It was started rightly and did not succeed: the loss diverged, parity was not reached.",
+        "The run started correctly and did not succeed: the loss diverged, parity was not reached.",
     ),
     ExitCode.USAGE: (
         "usage or recipe",
-        "The command line or the recipe is wrong; nothing was done.",
+        "The command line or the recipe is invalid; nothing was done.",
     ),
-    ExitCode.DATA: ("data", "The data are missing, unreadable or unfit for what was asked."),
+    ExitCode.DATA: ("data", "The data are missing, unreadable or unsuitable for the recipe."),
     ExitCode.ENVIRONMENT: (
         "environment",
-        "Too little disk or memory, no permission, no network, a missing extra.",
+        "Insufficient disk or memory, no permission, no network, a missing extra.",
     ),
     ExitCode.GATE: ("gate not met", "The run is finished; a threshold in its recipe was missed."),
     ExitCode.BUG: ("bug", "An error in medfm; the traceback is in the run directory."),
     ExitCode.LOCKED: ("locked", "Another process works in the same run directory. Try later."),
     ExitCode.INTERRUPTED: ("SIGINT", "Stopped after a checkpoint; the same command continues."),
-    ExitCode.READER_GONE: ("SIGPIPE", "Whoever read stdout went away, as with any Unix tool."),
+    ExitCode.READER_GONE: ("SIGPIPE", "The reader of stdout closed the pipe."),
     ExitCode.TERMINATED: ("SIGTERM", "Stopped after a checkpoint; the same command continues."),
 }
 
@@ -37,7 +37,7 @@ COMPLETION = """Completion of commands, options, recipes and recipe keys:
 | shell | once |
 | --- | --- |
 | bash | `source completions/medfm.bash` in `~/.bashrc` |
-| zsh | a folder of `$fpath` that holds `completions/_medfm` |
+| zsh | a folder of `$fpath` that contains `completions/_medfm` |
 | fish | `completions/medfm.fish` in `~/.config/fish/completions/` |
 
 They are installed too: `python -c "import medfm_cli.completions as c; print(*c.__path__)"`."""
@@ -53,8 +53,8 @@ Every command ends with one of these codes. They are stable: scripts may rely on
 With `--json` the same code is in the document on stdout, as `exit_code`, together with
 `error.kind`, `error.message` and `error.hint` (see [result-schema.md](result-schema.md)).
 
-A signal that comes before there is anything to checkpoint ends the process as signals do; a
-shell shows that as 130 or 143 as well.
+A signal before the first possible checkpoint ends the process directly; a shell shows this as
+130 or 143 too.
 """
 
 

@@ -230,11 +230,11 @@ def forget(model: Path, target: Path) -> None:
 
 def test_other_classes_are_refused(world: Path, tmp_path: Path) -> None:
     toy_dataset(tmp_path / "data", balanced(("disc", "ring"), subjects=4), seed=5)
-    with pytest.raises(DataError, match="knows the classes bars, disc, ring"):
+    with pytest.raises(DataError, match="has the classes bars, disc, ring"):
         run(recipe(world, "classifier", data=str(tmp_path / "data")), toy_run(tmp_path / "run"))
 
 
-def test_a_class_with_one_subject_is_not_scored_but_said(world: Path, tmp_path: Path) -> None:
+def test_a_class_with_one_subject_is_not_scored_but_reported(world: Path, tmp_path: Path) -> None:
     subjects = [*balanced(("disc", "ring"), subjects=4), Toy("bars", "train")]
     toy_dataset(tmp_path / "data", subjects)
     found = recipe(world, data=str(tmp_path / "data"), baselines=["majority"])
