@@ -72,6 +72,7 @@ NOT_YET: set[str] = {
 
 FOLDERS = sorted(
     str(folder.relative_to(ROOT))
+    for root in ("medfm_cli", "commands")
     for folder in [ROOT / root, *(ROOT / root).glob("*/")]
     if not folder.is_symlink() and any(folder.rglob("*.py"))
 )

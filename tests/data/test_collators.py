@@ -27,7 +27,7 @@ from medfm_cli.data.collators import (
 from medfm_cli.data.collators.tokens import length_buckets
 from medfm_cli.data.inputs import Preprocessing, SignalInput, VolumeInput
 from medfm_cli.errors import DataError
-from medfm_cli.samples.content import Picture, Volume
+from medfm_cli.samples.content import Image2D, Volume
 
 COUNT = 11
 SMALL = Preprocessing(size=16)
@@ -38,7 +38,7 @@ HOW: dict[str, dict[str, Any]] = {
 }
 
 
-def marked(number: int) -> tuple[Picture, NDArray[np.uint8], list[list[Any]]]:
+def marked(number: int) -> tuple[Image2D, NDArray[np.uint8], list[list[Any]]]:
     """A dark image with bright rectangles, as many as `number` modulo 3; its mask; its boxes."""
     generator = np.random.default_rng(number)
     height, width = generator.integers(20, 60, 2)
@@ -50,7 +50,7 @@ def marked(number: int) -> tuple[Picture, NDArray[np.uint8], list[list[Any]]]:
         pixels[y : y + 8, x : x + 10] = 255
         mask[y : y + 8, x : x + 10] = 1 + (name == "mass")
         boxes.append([name, int(x), int(y), int(x) + 10, int(y) + 8])
-    return Picture(pixels), mask, boxes
+    return Image2D(pixels), mask, boxes
 
 
 @pytest.fixture(scope="module")

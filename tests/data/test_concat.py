@@ -16,7 +16,7 @@ from medfm_cli.data import Batch, ConcatDataset, Loader, LoaderOptions
 from medfm_cli.data.collators import ArrayCollator, JoinedCollator, MaskCollator
 from medfm_cli.data.inputs import Preprocessing
 from medfm_cli.errors import DataError
-from medfm_cli.samples.content import Picture
+from medfm_cli.samples.content import Image2D
 
 LABELS = [["ill", "well", None, "ill"], ["well", "odd", "odd"], ["ill", None]]
 SIZES = [len(labels) for labels in LABELS]
@@ -35,7 +35,7 @@ def concat(tmp_path_factory: pytest.TempPathFactory) -> ConcatDataset:
         pixels = [np.full((9, 7), shade(source, row), np.uint8) for row in range(len(labels))]
         dataset = content_dataset(
             tmp_path_factory.mktemp("part"),
-            [Picture(each) for each in pixels],
+            [Image2D(each) for each in pixels],
             masks=[each // 5 for each in pixels],
             splits=["train"] * (len(labels) - 1) + ["test"],
             label=labels,
@@ -112,7 +112,7 @@ def test_a_damaged_sample_is_named(tmp_path: Path) -> None:
     parts = []
     for source in (0, 1):
         pixels = np.full((9, 7), source, np.uint8)
-        parts.append(content_dataset(tmp_path / str(source), [Picture(pixels)]))
+        parts.append(content_dataset(tmp_path / str(source), [Image2D(pixels)]))
     concat = ConcatDataset(parts)
     for path in (tmp_path / "1" / "shards").iterdir():
         path.unlink()
