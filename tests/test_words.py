@@ -65,7 +65,6 @@ NOT_YET: set[str] = {
     "commands/curate",
     "commands/pretrain",
     "medfm_cli/data",
-    "medfm_cli/readers",
     "medfm_cli/samples",
     "medfm_cli/training",
 }
