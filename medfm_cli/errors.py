@@ -48,7 +48,7 @@ class RunFailed(MedfmError):
 
 
 class ContactLost(RunFailed):
-    """Another process of the same run went away without a word."""
+    """Another process of the same run ended without giving a reason."""
 
 
 class UsageError(MedfmError):
@@ -77,7 +77,7 @@ class DataError(MedfmError):
 
 
 class Unreadable(DataError):
-    """A file that gives no image; `reason` says why in a few words and names no patient.
+    """A file that gives no sample; `reason` says why, briefly, and names no patient.
 
     `step` is `read` when the file could not be understood, `quality` when it was and is no image.
     A reader of a file of many samples raises it when the file ends here, and *yields* it when only

@@ -187,7 +187,7 @@ def test_an_unreadable_file_costs_only_itself(medfm: Executable, run_dir: Path) 
     ("arguments", "said"),
     [
         (("pretrain", "mae-tiny", "data=nowhere"), "there is no dataset at 'nowhere'"),
-        (("finetune", "probe", "data={run}/curate", "model={run}/curate"), "is no model"),
+        (("finetune", "probe", "data={run}/curate", "model={run}/curate"), "is not a model"),
         (("finetune", "probe", "data={run}/curate", "model=weights.pkl"), "weights.pkl"),
         (("curate", "folders", "source=empty"), "empty"),
         (("curate", "folders", "source=nowhere"), "the source 'nowhere' does not exist"),

@@ -27,10 +27,12 @@ class Shipped:
     def summary(self) -> str:
         """The recipe's description, else its first comment line that is not its command."""
         lines = self.path.read_text("utf-8").splitlines()
-        told = [line.partition(":")[2].strip() for line in lines if line.startswith("description:")]
+        texts = [
+            line.partition(":")[2].strip() for line in lines if line.startswith("description:")
+        ]
         comments = [line.lstrip("# ").strip() for line in lines if line.startswith("#")]
-        told += [text for text in comments if text and not text.startswith("medfm ")]
-        return told[0] if told else ""
+        texts += [text for text in comments if text and not text.startswith("medfm ")]
+        return texts[0] if texts else ""
 
 
 def root() -> Path:

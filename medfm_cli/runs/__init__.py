@@ -1,6 +1,6 @@
 """Run directories: identity, lock, records, results and report pages.
 
-The names are imported when first used: a wrong recipe must be told before anything is loaded.
+The names are imported when first used: a wrong recipe is reported before anything is loaded.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ CODES = {
         "usage or recipe",
         "The command line or the recipe is wrong; nothing was done.",
     ),
-    ExitCode.DATA: ("data", "The data are missing, unreadable or unfit for what was asked."),
+    ExitCode.DATA: ("data", "The data are missing, unreadable or unfit for the command."),
     ExitCode.ENVIRONMENT: (
         "environment",
         "Too little disk or memory, no permission, no network, a missing extra.",

@@ -171,7 +171,7 @@ def test_the_run_of_an_export_and_of_a_pipeline_stand_for_their_bundle(
     shutil.copytree(stage, pipeline / "second")
     done = medfm("predict", pipeline, dicom("CT_small.dcm"))
     assert done.code == 3
-    assert "is no bundle" in done.stderr
+    assert "is not a bundle" in done.stderr
 
 
 def test_an_operating_point_that_is_reached_leaves_no_doubt(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_bundle_that_was_changed_is_refused(
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "is damaged"), ("{}", "is damaged: kind: Field required"), (None, "is no bundle")],
+    [("{", "is damaged"), ("{}", "is damaged: kind: Field required"), (None, "is not a bundle")],
 )
 def test_a_bundle_without_a_right_card_is_refused(
     medfm: Executable, bundle: Path, tmp_path: Path, content: str | None, message: str
