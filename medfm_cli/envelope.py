@@ -31,32 +31,32 @@ def emit(document: dict[str, Any]) -> None:
 
 
 @contextmanager
-def guarded(console: Console, *, json_wanted: bool) -> Iterator[None]:
+def guarded(console: Console, *, as_json: bool) -> Iterator[None]:
     """Turn every error into a sentence and an exit code; a bug into a report that names no data."""
     try:
         yield
         sys.stdout.flush()
     except MedfmError as error:
-        _end(console, error, json_wanted)
+        _end(console, error, as_json)
     except MemoryError:
         problem = EnvironmentProblem(
             "the machine ran out of memory", hint="use a smaller batch, or fewer workers"
         )
-        _end(console, problem, json_wanted)
+        _end(console, problem, as_json)
     except OSError as error:
         problem_ = of_os_error(error)
         if isinstance(error, BrokenPipeError) and _reader_gone():
             _leave(False, int(ExitCode.READER_GONE), {})
         elif problem_ is None:
-            _bug(console, error, json_wanted)
+            _bug(console, error, as_json)
         else:
-            _end(console, problem_, json_wanted)
+            _end(console, problem_, as_json)
     except KeyboardInterrupt:
         from medfm_cli.errors import Stopped
 
-        _end(console, Stopped(2), json_wanted)
+        _end(console, Stopped(2), as_json)
     except Exception as error:
-        _bug(console, error, json_wanted)
+        _bug(console, error, as_json)
 
 
 def of_os_error(error: OSError) -> EnvironmentProblem | None:
@@ -93,16 +93,16 @@ def failure(error: MedfmError) -> dict[str, Any]:
     return document
 
 
-def _end(console: Console, error: MedfmError, json_wanted: bool) -> None:
+def _end(console: Console, error: MedfmError, as_json: bool) -> None:
     if isinstance(error, RecipeError):
         for problem in error.problems:
             console.error(str(problem))
     else:
         console.error(error.message, error.hint)
-    _leave(json_wanted, int(error.exit_code), failure(error))
+    _leave(as_json, int(error.exit_code), failure(error))
 
 
-def _bug(console: Console, error: Exception, json_wanted: bool) -> None:
+def _bug(console: Console, error: Exception, as_json: bool) -> None:
     """Write a traceback without local variables or messages that could hold patient data."""
     import tempfile
     import traceback
@@ -121,13 +121,13 @@ def _bug(console: Console, error: Exception, json_wanted: bool) -> None:
     hint = "please report it, with that file (it may name files of yours: read it first)"
     console.error(f"this is a bug in medfm ({kind}); {where}", hint)
     document = {"kind": "bug", "message": f"{kind}; {where}", "hint": hint}
-    _leave(json_wanted, int(ExitCode.BUG), document)
+    _leave(as_json, int(ExitCode.BUG), document)
 
 
-def _leave(json_wanted: bool, code: int, error: dict[str, Any]) -> None:
+def _leave(as_json: bool, code: int, error: dict[str, Any]) -> None:
     status = "stopped" if error.get("kind") == "stopped" else "failed"
     try:
-        if json_wanted:
+        if as_json:
             emit({"status": status, "exit_code": code, "error": error})
         sys.stdout.flush()
     except OSError:  # nobody reads it, or there is no room for it; Python must not try again

@@ -48,7 +48,7 @@ class RunFailed(MedfmError):
 
 
 class ContactLost(RunFailed):
-    """The connection to another process of the same run was lost."""
+    """Another process of the same run ended without giving a reason."""
 
 
 class UsageError(MedfmError):
@@ -77,7 +77,7 @@ class DataError(MedfmError):
 
 
 class Unreadable(DataError):
-    """A file without a readable sample; `reason` says why in a few words and names no patient.
+    """A file that gives no sample; `reason` says why, briefly, and names no patient.
 
     `step` is `read` if the file could not be parsed, `quality` if its content is not usable.
     A reader of a file with many samples raises it if the whole file is unreadable, and *yields* it

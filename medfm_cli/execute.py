@@ -37,7 +37,7 @@ class Outcome:
     Attributes:
         status: "done" now, or "up to date" since an earlier run.
         dir: the run directory.
-        result: what the engine gave back.
+        result: what the engine returned.
         seconds: how long the run took when it ran.
     """
 
@@ -110,7 +110,7 @@ def curated(job: Job) -> Job:
     source = raw_data(job.recipe)
     if source is None:
         return job
-    job.console.info(f"'{source}' is no dataset yet: curating it with defaults")
+    job.console.info(f"'{source}' is not a dataset yet: curating it with the defaults")
     outcome = execute(Job("curate", source.stem, curation_of(source), job.out, job.console))
     changed = job.recipe.model_copy(update={"data": str(outcome.dir)})
     return Job(**{**vars(job), "recipe": changed})

@@ -32,7 +32,8 @@ def shared_storage(nbytes: int) -> torch.UntypedStorage:
     """
     import torch
 
-    storage: torch.UntypedStorage = torch.UntypedStorage._new_shared(nbytes)  # type: ignore[no-untyped-call]
+    make = torch.UntypedStorage._new_shared
+    storage: torch.UntypedStorage = make(nbytes)  # type: ignore[no-untyped-call]
     return storage
 
 

@@ -25,12 +25,12 @@ def main() -> int:
     parser.add_argument("what", nargs="*", choices=["completions", "docs", []], default=[])
     parser.add_argument("--check", action="store_true", help="only say which are not current")
     arguments = parser.parse_args()
-    wanted = arguments.what or ["completions", "docs"]
+    products = arguments.what or ["completions", "docs"]
     program = surface()
     files: dict[str, str] = {}
-    if "completions" in wanted:
+    if "completions" in products:
         files |= completions.files(program)
-    if "docs" in wanted:
+    if "docs" in products:
         files |= reference.files(program)
     stale = [name for name, text in files.items() if _read(ROOT / name) != text]
     if arguments.check:

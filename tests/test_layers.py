@@ -124,3 +124,63 @@ def test_imports_go_one_way(layer: str) -> None:
         if other != "medfm_cli" and other.split(".")[1] not in allowed
     ]
     assert wrong == []
+
+
+CURATE = "medfm_cli.commands.curate"
+OPEN_FOLDERS = {"options", "sources", "tables", "similarity"}
+"""Folders of curate that are no step: any step may use any of their modules."""
+
+WITHOUT_DOOR = {"diff", "quality", "report"}
+"""Steps that have no step.py yet. Never add to this list."""
+
+SHARED_TYPES = {
+    "annotations",
+    "deidentify.pseudonyms",
+    "describing.tallies",
+    "duplicates.contamination_summary",
+    "instructions.records",
+    "reading.staging",
+    "split.client_summary",
+    "split.strata",
+}
+"""Modules of a step whose types other steps use as well."""
+
+PAST_THE_DOOR = {
+    "annotations.apply",
+    "annotations.refs",
+    "deidentify.dicom.copies",
+    "deidentify.rescan",
+    "deidentify.technical_attributes",
+    "deidentify.text.clean",
+    "diff.difference",
+    "diff.text",
+    "duplicates.contamination",
+    "metadata.file_metadata",
+    "quality.check",
+    "report.contamination",
+    "report.datasheet",
+    "report.page",
+    "split.clients",
+}
+"""Inner modules that another step or the engine still imports. Never add to this list."""
+
+
+def test_every_step_of_curate_has_a_door() -> None:
+    folders = {file.parent.name for file in (REPOSITORY / "commands/curate").glob("*/__init__.py")}
+    without = {step for step in folders if f"{CURATE}.{step}.step" not in MODULES}
+    assert without - OPEN_FOLDERS <= WITHOUT_DOOR
+
+
+def test_steps_of_curate_are_entered_by_their_door() -> None:
+    inner = {
+        other.removeprefix(f"{CURATE}.")
+        for module, others in import_graph().items()
+        for other in others
+        if other.startswith(f"{CURATE}.")
+        and (step := other.split(".")[3]) not in OPEN_FOLDERS
+        and f"{CURATE}.{step}" in MODULES
+        and MODULES[f"{CURATE}.{step}"].name == "__init__.py"
+        and module.split(".")[:4] != other.split(".")[:4]
+        and other != f"{CURATE}.{step}.step"
+    }
+    assert inner - SHARED_TYPES <= PAST_THE_DOOR

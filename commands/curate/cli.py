@@ -25,7 +25,7 @@ def command(
     overrides: Overrides = None,
     diff: Annotated[
         bool,
-        typer.Option("--diff", help="Say what changed between two data sets, OLD and NEW."),
+        typer.Option("--diff", help="Compare two datasets, OLD and NEW."),
     ] = False,
     out: Out = "runs",
     dry_run: DryRun = False,
@@ -35,14 +35,14 @@ def command(
     force: Force = False,
     processes: Processes = 1,
 ) -> None:
-    """Turn raw files into a data set: read, check, de-identify, deduplicate, split, write.
+    """Turn raw files into a dataset: read, check, de-identify, deduplicate, split, write.
 
     Every file that is left out is listed with the step and the reason. Try: medfm curate dicom
-    source=DIR. With --diff two data sets stand in place of recipe and overrides:
+    source=DIR. With --diff give two datasets in place of recipe and overrides:
     medfm curate --diff OLD NEW
     """
     if diff:
-        _compare([recipe, *(overrides or [])], wants_json=json)
+        _compare([recipe, *(overrides or [])], as_json=json)
         return
     from medfm_cli.cli.command import run_verb
 
@@ -53,24 +53,24 @@ def command(
 command.__name__ = "curate"
 
 
-def _compare(datasets: list[str], *, wants_json: bool) -> None:
-    """Print how two data sets differ."""
+def _compare(datasets: list[str], *, as_json: bool) -> None:
+    """Print how two datasets differ."""
     from medfm_cli.console import Console
     from medfm_cli.envelope import emit, guarded
 
-    with guarded(Console(), json_wanted=wants_json):
+    with guarded(Console(), as_json=as_json):
         from medfm_cli.errors import UsageError
 
         if len(datasets) != 2:
             raise UsageError(
-                f"--diff takes two data sets, not {len(datasets)}",
+                f"--diff takes two datasets, not {len(datasets)}",
                 hint="medfm curate --diff OLD NEW: run directories or dataset folders",
             )
         from medfm_cli.commands.curate.diff.difference import compare
         from medfm_cli.commands.curate.diff.text import as_text
 
         difference = compare(*datasets)
-        if wants_json:
+        if as_json:
             emit({"status": "done", "exit_code": 0, "verb": "curate", "diff": difference.to_json()})
         else:
             typer.echo(as_text(difference))

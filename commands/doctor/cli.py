@@ -26,7 +26,7 @@ def command(
     from medfm_cli.console import Console
     from medfm_cli.envelope import guarded
 
-    with guarded(Console(), json_wanted=json):
+    with guarded(Console(), as_json=json):
         code = _diagnose(out, json=json) if dataset is None else _check(dataset, json=json)
         raise SystemExit(code)
 

@@ -23,7 +23,7 @@ def as_text(diagnosis: Diagnosis) -> str:
     lines = [
         *_machine_lines(diagnosis),
         *_package_lines(diagnosis.packages),
-        _line("decoders", _decoder_words(diagnosis)),
+        _line("decoders", _decoder_text(diagnosis)),
         *(_line("note", remark) for remark in diagnosis.remarks),
         *(_line("BROKEN", problem) for problem in diagnosis.broken),
     ]
@@ -47,17 +47,17 @@ def _machine_lines(diagnosis: Diagnosis) -> Iterator[str]:
 
 def _package_lines(packages: list[Package]) -> Iterator[str]:
     for extra in dict.fromkeys(item.extra for item in packages):
-        words = [_package_words(item) for item in packages if item.extra == extra]
-        yield _line(extra or "base", ", ".join(words))
+        texts = [_package_text(item) for item in packages if item.extra == extra]
+        yield _line(extra or "base", ", ".join(texts))
 
 
-def _package_words(package: Package) -> str:
+def _package_text(package: Package) -> str:
     if package.version is None:
         return f"{package.name} MISSING"
     return f"{package.name} {package.version}{f' ({package.problem})' if package.problem else ''}"
 
 
-def _decoder_words(diagnosis: Diagnosis) -> str:
+def _decoder_text(diagnosis: Diagnosis) -> str:
     readable = sum(bool(decoder.plugins) for decoder in diagnosis.decoders)
     return f"{readable} of {len(diagnosis.decoders)} compressed DICOM transfer syntaxes"
 

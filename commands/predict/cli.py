@@ -16,7 +16,7 @@ def command(
         typer.Argument(metavar="FILE...", help="Images: DICOM, PNG, JPEG, TIFF, NPY or NIfTI."),
     ],
     json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document with every probability.")
+        bool, typer.Option("--json", help="Print every probability as one JSON document.")
     ] = False,
     batch: Annotated[
         int, typer.Option("--batch", min=1, help="Images per run of the model, at most.")
@@ -25,7 +25,7 @@ def command(
         int, typer.Option("--threads", min=0, help="Threads of the model; 0 uses all cores.")
     ] = 0,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.")
+        bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")
     ] = False,
 ) -> None:
     """Label image files with an exported bundle. Needs no torch.
@@ -37,7 +37,7 @@ def command(
     from medfm_cli.envelope import guarded
 
     console = Console(0 if quiet else 1)
-    with guarded(console, json_wanted=json):
+    with guarded(console, as_json=json):
         from medfm_cli.commands.predict.answer import answer
 
         code = answer(bundle, files, console, as_json=json, batch=batch, threads=threads)

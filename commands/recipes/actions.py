@@ -14,15 +14,15 @@ from medfm_cli.recipe.shipping import find, shipped
 from medfm_cli.runs.atomic import write_bytes
 
 
-def list_recipes(verb: str | None, *, json_wanted: bool) -> None:
+def list_recipes(verb: str | None, *, as_json: bool) -> None:
     """Print name and summary of every recipe, or of the recipes of one verb."""
-    with guarded(Console(), json_wanted=json_wanted):
+    with guarded(Console(), as_json=as_json):
         if verb is not None and verb not in VERBS:
             hint = did_you_mean(verb, VERBS) or f"verbs: {', '.join(VERBS)}"
             raise UsageError(f"there is no verb '{verb}'", hint=hint)
         order = {name: position for position, name in enumerate(VERBS)}
         recipes = sorted(shipped(verb), key=lambda r: (order.get(r.verb, 99), r.name))
-        if json_wanted:
+        if as_json:
             rows = [{"name": r.full_name, "verb": r.verb, "summary": r.summary} for r in recipes]
             emit({"status": "done", "exit_code": 0, "recipes": rows})
             return
@@ -31,20 +31,20 @@ def list_recipes(verb: str | None, *, json_wanted: bool) -> None:
             sys.stdout.write(f"{recipe.full_name:<{width}}  {recipe.summary}\n")
 
 
-def show_recipe(name: str, *, json_wanted: bool) -> None:
+def show_recipe(name: str, *, as_json: bool) -> None:
     """Print a recipe's text."""
-    with guarded(Console(), json_wanted=json_wanted):
+    with guarded(Console(), as_json=as_json):
         recipe = find(name)
         text = recipe.path.read_text("utf-8")
-        if json_wanted:
+        if as_json:
             emit({"status": "done", "exit_code": 0, "name": recipe.full_name, "text": text})
         else:
             sys.stdout.write(text)
 
 
-def copy_recipe(name: str, to: str, *, json_wanted: bool, force: bool) -> None:
+def copy_recipe(name: str, to: str, *, as_json: bool, force: bool) -> None:
     """Copy a recipe to a file or into a folder; an existing file is replaced only with `force`."""
-    with guarded(Console(), json_wanted=json_wanted):
+    with guarded(Console(), as_json=as_json):
         recipe = find(name)
         target = Path(to)
         if target.is_dir():
@@ -52,7 +52,7 @@ def copy_recipe(name: str, to: str, *, json_wanted: bool, force: bool) -> None:
         if target.exists() and not force:
             raise UsageError(f"'{target}' already exists", hint="choose another name, or --force")
         write_bytes(target, recipe.path.read_bytes())
-        if json_wanted:
+        if as_json:
             emit({"status": "done", "exit_code": 0, "path": str(target)})
         else:
             sys.stdout.write(f"{target}\n")

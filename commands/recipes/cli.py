@@ -27,7 +27,7 @@ def ls(
     """List the shipped recipes."""
     from medfm_cli.commands.recipes.actions import list_recipes
 
-    list_recipes(verb, json_wanted=json)
+    list_recipes(verb, as_json=json)
 
 
 @command.command("show")
@@ -35,7 +35,7 @@ def show(name: Name, json: Json = False) -> None:
     """Print a recipe."""
     from medfm_cli.commands.recipes.actions import show_recipe
 
-    show_recipe(name, json_wanted=json)
+    show_recipe(name, as_json=json)
 
 
 @command.command("cp")
@@ -48,4 +48,4 @@ def cp(
     """Copy a recipe to edit it."""
     from medfm_cli.commands.recipes.actions import copy_recipe
 
-    copy_recipe(name, to, json_wanted=json, force=force)
+    copy_recipe(name, to, as_json=json, force=force)

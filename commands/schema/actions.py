@@ -16,7 +16,7 @@ from medfm_cli.verbs import has_recipe, recipe_model
 
 def print_schema(name: str) -> None:
     """Print the schema that `schema_of` makes."""
-    with guarded(Console(), json_wanted=False):
+    with guarded(Console(), as_json=False):
         emit(schema_of(name))
 
 

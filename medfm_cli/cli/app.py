@@ -1,4 +1,4 @@
-"""The executable: every command by name, exit codes, and the last word on errors."""
+"""The executable: every command by name, exit codes, and how errors end the process."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _command(launched: Launched | None) -> None:
         from medfm_cli.console import Console
         from medfm_cli.envelope import guarded
 
-        with guarded(Console(), json_wanted="--json" in sys.argv):
+        with guarded(Console(), as_json="--json" in sys.argv):
             raise
 
 
@@ -97,14 +97,14 @@ def _printed() -> bool:
     return envelope.printed
 
 
-def _version(show: bool) -> None:
-    if show:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"medfm {__version__}")
         raise typer.Exit
 
 
 def _options(
-    _show_version: Annotated[
+    _version_requested: Annotated[
         bool,
         typer.Option(
             "--version", callback=_version, is_eager=True, help="Show the version and exit."

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def run_verb(verb: str, recipe: str, overrides: list[str], options: Options) -> None:
     """Run a verb for the command line; ends the process unless all is well."""
     console = Console(options.level)
-    with guarded(console, json_wanted=options.json):
+    with guarded(console, as_json=options.json):
         loaded = load(recipe, overrides, verb=verb, model=verbs.recipe_model(verb))
         if options.dry_run:
             _show_plan(verb, loaded, options, console)
@@ -69,7 +69,7 @@ def work_if_worker() -> None:
     if folder:
         console = Console()
         console.run_dir = Path(folder)
-        with guarded(console, json_wanted=False):
+        with guarded(console, as_json=False):
             sys.exit(run_as_worker(Path(folder)))
 
 
@@ -135,6 +135,6 @@ def _show_plan(verb: str, loaded: Loaded, options: Options, console: Console) ->
         }
         emit(document)
         return
-    console.title(f"{verb} {loaded.name}: the plan (nothing was touched)")
+    console.title(f"{verb} {loaded.name}: the plan (nothing was written)")
     for line in lines:
         print(f"- {line}")  # noqa: T201

@@ -11,7 +11,7 @@ from medfm_cli.commands import VERBS
 
 
 class Group(TyperGroup):
-    """A group that lists verbs as VERBS does, and suggests one for a word that is none."""
+    """A group that lists verbs as VERBS does, and suggests the nearest for a misspelt name."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - click's signature
         """The names, in the order in which people meet them."""

@@ -10,12 +10,12 @@ class Options:
     """The options that every verb has.
 
     Attributes:
-        out: the folder of run directories.
-        dry_run: print the plan and touch nothing.
+        out: the folder in which run directories are made.
+        dry_run: print the plan and write nothing.
         json: print exactly one JSON document on stdout.
         level: 0 quiet, 1 normal, 2 verbose.
-        force: repeat a finished run.
-        processes: number of processes that train together.
+        force: start again what is already done.
+        processes: how many processes train together.
     """
 
     out: str = "runs"
@@ -27,5 +27,5 @@ class Options:
 
 
 def level_of(quiet: bool, verbose: bool) -> int:
-    """How much the console says: 0 quiet, 1 normal, 2 verbose."""
+    """How much the console prints: 0 quiet, 1 normal, 2 verbose."""
     return 0 if quiet else 2 if verbose else 1

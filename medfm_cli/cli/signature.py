@@ -24,7 +24,7 @@ Out = Annotated[str, typer.Option("--out", help="Folder in which the run directo
 
 
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Check everything, show the plan, touch nothing.")
+    bool, typer.Option("--dry-run", help="Check everything, print the plan, write nothing.")
 ]
 
 
@@ -33,13 +33,13 @@ Json = Annotated[
 ]
 
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")]
 
 
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more details.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more detail.")]
 
 
-Force = Annotated[bool, typer.Option("--force", help="Repeat the run even if it is finished.")]
+Force = Annotated[bool, typer.Option("--force", help="Start again, even when the run is done.")]
 
 
 Processes = Annotated[

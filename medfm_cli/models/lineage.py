@@ -81,7 +81,7 @@ def extend(
 
     Args:
         run: the current run.
-        inputs: `recipe.inputs()`.
+        inputs: `inputs(recipe)` of the verb's plan.py.
         datasets: cards of the datasets it reads.
         parents: `config.lineage` of the models it starts from.
         seen: the images that its weights depend on, if they are listed.

@@ -103,7 +103,7 @@ def join_group(arguments: Sequence[str], command: Command) -> None:
     Ends the process where it is one of several that share the work. Commands without a recipe
     (help, lists of recipes) are run by the first process alone.
     """
-    with guarded(Console(), json_wanted="--json" in arguments):
+    with guarded(Console(), as_json="--json" in arguments):
         place = find_place(os.environ)
     if place is None:
         if started_alone(os.environ):
@@ -187,7 +187,7 @@ def _work(job: dict[str, Any], place: Place) -> dict[str, Any] | None:
     console = _ErrorRecorder()
     console.run_dir = Path(job["dir"])
     try:
-        with guarded(console, json_wanted=False):
+        with guarded(console, as_json=False):
             run_job(job, console, rank=place.rank, world=place.world)
     except SystemExit as end:
         kind = "bug" if end.code == ExitCode.BUG else ExitCode(int(end.code or 1)).name.lower()

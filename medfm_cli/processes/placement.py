@@ -1,6 +1,6 @@
 """Which of the processes of a launcher this one is: torchrun, accelerate launch, srun. Torch-free.
 
-torchrun and `accelerate launch` say it in torch's variables (RANK, WORLD_SIZE, LOCAL_RANK,
+torchrun and `accelerate launch` set torch's variables (RANK, WORLD_SIZE, LOCAL_RANK,
 MASTER_ADDR, MASTER_PORT). SLURM's are translated into them, so that nothing else needs to know.
 """
 
@@ -28,7 +28,7 @@ def find_place(environment: MutableMapping[str, str]) -> Place | None:
     Within a step of SLURM, torch's variables are added to `environment`.
 
     Raises:
-        UsageError: the variables are no numbers, or contradict each other.
+        UsageError: the variables are not numbers, or contradict each other.
     """
     if "RANK" in environment and "WORLD_SIZE" in environment:
         launcher = "torchrun" if "TORCHELASTIC_RUN_ID" in environment else "a launcher"
@@ -47,13 +47,13 @@ def find_place(environment: MutableMapping[str, str]) -> Place | None:
 
 
 def started_alone(environment: MutableMapping[str, str]) -> bool:
-    """Whether `accelerate launch` was configured for several processes and started one.
+    """Whether `accelerate launch` should have started several processes and started one.
 
     It does so with `--cpu`, whatever `--num_processes` is: it sets a rendezvous address but starts
     no other process.
     """
-    launched = "ACCELERATE_MIXED_PRECISION" in environment and "MASTER_ADDR" in environment
-    return launched and "WORLD_SIZE" not in environment and "PMI_SIZE" not in environment
+    meant_for_several = "ACCELERATE_MIXED_PRECISION" in environment and "MASTER_ADDR" in environment
+    return meant_for_several and "WORLD_SIZE" not in environment and "PMI_SIZE" not in environment
 
 
 def first_host(nodes: str) -> str:
@@ -76,7 +76,7 @@ def _in_step(environment: MutableMapping[str, str]) -> bool:
 
 
 def _translate(environment: MutableMapping[str, str]) -> None:
-    """Say in torch's variables what SLURM says in its own."""
+    """Set torch's variables from those of SLURM."""
     # An interactive step has the tasks of the whole job in SLURM_NTASKS, and is one process.
     world = environment.get("SLURM_STEP_NUM_TASKS") or environment.get("SLURM_NTASKS", "1")
     nodes = environment.get("SLURM_STEP_NODELIST") or environment.get("SLURM_JOB_NODELIST", "")
@@ -100,6 +100,6 @@ def _number(environment: MutableMapping[str, str], name: str) -> int:
         return int(environment[name])
     except ValueError:
         raise UsageError(
-            f"the environment variable {name} is '{environment[name]}', which is no number",
+            f"the environment variable {name} is '{environment[name]}', which is not a number",
             hint=f"unset {name} to run in one process",
         ) from None

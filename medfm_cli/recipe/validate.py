@@ -46,7 +46,7 @@ def _is_other_member(
 ) -> bool:
     """Whether this only says that a block is not the text or number that it could be instead.
 
-    What is wrong is said of the keys inside of the block.
+    The problem is reported for the keys inside of the block.
     """
     inside = any(len(other) > len(path) and other[: len(path)] == path for other in groups)
     return inside and all(_noun(detail) for detail in details)

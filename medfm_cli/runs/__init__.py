@@ -1,6 +1,6 @@
 """Run directories: identity, lock, records, results and report pages.
 
-Names are imported on first use: recipe errors are reported before anything heavy is imported.
+The names are imported when first used: a wrong recipe is reported before anything is loaded.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def _not_found(path: Path, kind: Kind) -> DataError:
             hint="run its command again to finish it",
         )
     others = [other for other in MARKS if other != kind and holds(path, other)]
-    other = f"; it has a {others[0]}" if others else ""
+    other = f"; it holds a {others[0]}" if others else ""
     return DataError(
         f"'{path}' is not a {kind}: it has no {MARKS[kind]}{other}",
         hint=f"give a {kind} folder or the run directory that wrote one",

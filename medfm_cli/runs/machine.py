@@ -62,7 +62,7 @@ def give_back_memory() -> None:
     """Give freed memory back to the system between two steps of very different needs.
 
     The C library keeps what was freed in pieces, and the next step may not fit into them. Only
-    glibc supports this; elsewhere it does nothing.
+    glibc has a call for it; elsewhere this does nothing.
     """
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -47,7 +47,7 @@ class Run:
         verb: the verb that runs.
         name: the recipe's name.
         hash: the full identity hash.
-        console: where people's text goes.
+        console: prints for people.
         rank: which of `world` processes this is.
         world: how many processes work together.
         processes: the processes that an engine may hand on; None in a worker and without any.
@@ -86,7 +86,7 @@ class Run:
 
     @property
     def stop_requested(self) -> bool:
-        """Whether a signal requested this run to stop."""
+        """Whether a signal asks this run to stop."""
         return stopping.requested()
 
     def check_stop(self) -> None:

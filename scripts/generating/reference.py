@@ -19,7 +19,7 @@ CODES = {
         "usage or recipe",
         "The command line or the recipe is invalid; nothing was done.",
     ),
-    ExitCode.DATA: ("data", "The data are missing, unreadable or unsuitable for the recipe."),
+    ExitCode.DATA: ("data", "The data are missing, unreadable or unfit for the command."),
     ExitCode.ENVIRONMENT: (
         "environment",
         "Insufficient disk or memory, no permission, no network, a missing extra.",

@@ -40,7 +40,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Command:
-    """A command or a sub-command, by the words that call it."""
+    """A command or a sub-command, by its name."""
 
     path: tuple[str, ...]
     summary: str

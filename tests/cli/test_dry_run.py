@@ -20,7 +20,7 @@ def test_nothing_is_touched(count: Count, tmp_path: Path, extra: tuple[str, ...]
 def test_the_plan_is_the_result(count: Count) -> None:
     done = count("--dry-run", "units=7")
     assert done.stdout.startswith("- count to 7\n- run directory: runs/toy-count-")
-    assert "nothing was touched" in done.stderr
+    assert "nothing was written" in done.stderr
 
 
 def test_the_plan_names_the_directory_that_the_run_then_uses(count: Count, tmp_path: Path) -> None:

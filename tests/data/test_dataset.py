@@ -139,7 +139,7 @@ def test_verify_finds_rows_under_another_version(root: Path) -> None:
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(DataError):
         Dataset.open(tmp_path / "nowhere")
-    with pytest.raises(DataError, match=r"no dataset"):
+    with pytest.raises(DataError, match=r"not a dataset"):
         Dataset.open(tmp_path)
     with pytest.raises(DataError, match=r"no dataset\.json"):
         read_card(tmp_path)

@@ -43,7 +43,7 @@ def test_a_run_that_is_not_finished(tmp_path: Path) -> None:
 def test_something_else(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").touch()
-    assert said(tmp_path)[0].endswith("is not a dataset: it has no dataset.json; it has a model")
+    assert said(tmp_path)[0].endswith("is not a dataset: it has no dataset.json; it holds a model")
 
 
 def test_a_file(tmp_path: Path) -> None:

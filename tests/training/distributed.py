@@ -36,7 +36,7 @@ class Signalled(Painter):
 
     def inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
         if RANK == 1 and random.step == 2:
-            stopping._signals.append(15)
+            stopping._received.append(15)
         return super().inputs(batch, random)
 
 

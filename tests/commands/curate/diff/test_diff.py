@@ -169,8 +169,8 @@ def test_the_command(medfm: Executable, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("old",), 2, "--diff takes two data sets, not 1"),
-        (("old", "old", "old"), 2, "--diff takes two data sets, not 3"),
+        (("old",), 2, "--diff takes two datasets, not 1"),
+        (("old", "old", "old"), 2, "--diff takes two datasets, not 3"),
         (("old", "nowhere"), 3, "'nowhere'"),
         (("old", "broken"), 3, "cannot read"),
     ],

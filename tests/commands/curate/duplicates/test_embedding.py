@@ -84,5 +84,5 @@ def test_a_model_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
     deduplicate = Deduplicate(embedding=str(tmp_path / "nothing"))
     named = CurateRecipe(source=str(tmp_path), deduplicate=deduplicate)
-    with pytest.raises(DataError, match="no model"):
+    with pytest.raises(DataError, match="there is no model at"):
         verbs.inputs("curate", named)
