@@ -27,9 +27,15 @@ from medfm_cli.commands.curate.metadata.step import collect_metadata
 from medfm_cli.commands.curate.reading.staging import Staging
 from medfm_cli.commands.curate.reading.step import PlannedSource, join, read_all, source_infos
 from medfm_cli.commands.curate.recipe import CurateRecipe
-from medfm_cli.commands.curate.report.contamination import contaminated_blocks
-from medfm_cli.commands.curate.report.datasheet import responsible_use, write_datasheet
-from medfm_cli.commands.curate.report.page import Story, headline, sections, summary
+from medfm_cli.commands.curate.report.step import (
+    ReportContext,
+    contamination_blocks,
+    headline,
+    responsible_use,
+    sections,
+    summary,
+    write_datasheet,
+)
 from medfm_cli.commands.curate.sources import Source
 from medfm_cli.commands.curate.sources.listing import list_files
 from medfm_cli.commands.curate.split.client_summary import Partitioned
@@ -87,13 +93,13 @@ def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
     write_linkage(run.path("linkage.parquet"), ledger)
     copies = write_dicom(recipe, run, ledger, names)
     rescanned = _rescan(recipe, run, ledger, names)
-    more = {"Contamination": contaminated_blocks(ledger, decided.shared, run)}
+    more = {"Contamination": contamination_blocks(ledger, decided.shared, run)}
     if withdrawn is not None:
         more["Withdrawal"] = report_blocks(withdrawn, ledger, run)
         erase(ledger, reading.staging)
     reading.staging.drop_payloads()
     shutil.rmtree(run.path(*UNPACKED), ignore_errors=True)
-    story = Story(
+    context = ReportContext(
         recipe=recipe,
         account=Account(ledger),
         card=card,
@@ -110,8 +116,8 @@ def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
         notes=[plan.metadata for plan in planned],
         more=more,
     )
-    _document(story)
-    return _result(story, decided.shared)
+    _document(context)
+    return _result(context, decided.shared)
 
 
 def _plan(
@@ -143,13 +149,13 @@ def _withdraw(
     return withdraw(ledger, Path(recipe.withdraw).expanduser(), names, run)
 
 
-def _result(story: Story, shared: Contaminated) -> Result:
+def _result(context: ReportContext, shared: Contaminated) -> Result:
     """The result for scripts; warnings of the report are shown on the terminal too."""
-    report = sections(story)
+    report = sections(context)
     for block in (block for section in report for block in section.blocks):
         if isinstance(block, Callout) and block.kind == "warn":
-            story.run.console.warn(block.text)
-    account, card = story.account, story.card
+            context.run.console.warn(block.text)
+    account, card = context.account, context.card
     return Result(
         metrics=account.counts() | {"samples": card.counts.samples} | shared.metrics(),
         artefacts={"dataset": "dataset"},
@@ -159,7 +165,7 @@ def _result(story: Story, shared: Contaminated) -> Result:
         lineage={
             "dataset": card.version,
             "sources": card.lineage.source_digest,
-            "recipe": story.run.hash,
+            "recipe": context.run.hash,
         },
         gate=shared.gate,
     )
@@ -170,12 +176,12 @@ def _describe(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Description:
     return describe(ledger, run.path("dataset"), blocks, recipe.describe, seed=recipe.seed)
 
 
-def _document(story: Story) -> None:
+def _document(context: ReportContext) -> None:
     """Write the datasheet for people and the Croissant description for other tools."""
-    root = story.run.path("dataset")
-    write_datasheet(root, story)
-    description = story.recipe.description or headline(story.account, story.card)
-    write_croissant(root, story.card, description=description, rai=responsible_use(story))
+    root = context.run.path("dataset")
+    write_datasheet(root, context)
+    description = context.recipe.description or headline(context.account, context.card)
+    write_croissant(root, context.card, description=description, rai=responsible_use(context))
 
 
 def _resolver(run: Run, name: str) -> Resolve:

@@ -1,4 +1,4 @@
-"""What the dataset is made of: long tails, ages, sizes, and what foretells how hard a task is."""
+"""Distribution of the dataset: counts, ages, sizes, and how separable the classes are."""
 
 from __future__ import annotations
 
@@ -20,71 +20,69 @@ KIND_NAMES = {
 }  # fmt: skip
 
 
-def composition_blocks(told: Description, run: Run) -> list[Block]:
-    """All of it, as `description.json` holds it."""
-    return [*_tails(told, run), *_sizes(told), *_tasks(told)]
+def composition_blocks(description: Description, run: Run) -> list[Block]:
+    """The tables and figures of `description.json`."""
+    return [*_tails(description, run), *_sizes(description), *_tasks(description)]
 
 
-def _tails(told: Description, run: Run) -> list[Block]:
+def _tails(description: Description, run: Run) -> list[Block]:
     counts = {
         NAMES[name]: {value: count["samples"] for value, count in values.items()}
-        for name, values in told["counts"].items()
+        for name, values in description["counts"].items()
         if len(values) > 1
     }
-    if told["ages"].get("known"):
-        decades = told["ages"]["decades"]
+    if description["ages"].get("known"):
+        decades = description["ages"]["decades"]
         ages = {value: count["samples"] for value, count in decades.items() if count["samples"]}
-        if missing := told["samples"] - told["ages"]["known"]:
+        if missing := description["samples"] - description["ages"]["known"]:
             ages["UNKNOWN"] = missing
         counts["Age in years"] = ages
     blocks: list[Block] = []
     if counts:
         save(tails(counts), run.path("figures", "tails.svg"))
-        caption = (
-            "Samples of every value, on a logarithmic axis: a bar half as long is not half as many."
-        )
+        caption = "Samples by value, on a logarithmic axis: half the length is not half the number."
         listed = ", ".join(counts)
-        blocks.append(Figure("figures/tails.svg", caption, f"Bars of {listed}", wide=True))
+        blocks.append(Figure("figures/tails.svg", caption, f"Samples by {listed}", wide=True))
     rows: list[list[Cell]] = []
-    for name, tail in told["tails"].items():
+    for name, tail in description["tails"].items():
         if tail["values"] > 1:
             share = f"{tail['largest_share']:.1%}"
             rows.append([NAMES[name], tail["values"], share, tail["values_for_80_percent"]])
     if rows:
-        columns = ["Of", "Values", "Share of the largest", "Values with 80 % of the samples"]
-        blocks.append(Table(columns, rows, "How long the tails are."))
-    if unknown := _unknown(told):
+        columns = ["Attribute", "Values", "Share of the largest", "Values with 80 % of the samples"]
+        blocks.append(Table(columns, rows, "Long tails: how unevenly samples are distributed."))
+    if unknown := _unknown(description):
         blocks.append(Text(unknown))
     return blocks
 
 
-def _unknown(told: Description) -> str:
-    """What is not known of the samples, in one sentence."""
+def _unknown(description: Description) -> str:
+    """The shares of unknown values, in one sentence."""
     parts = []
     for name in ("modality", "anatomy", "site", "sex"):
-        missing = told["counts"][name].get("UNKNOWN", {}).get("samples", 0)
+        missing = description["counts"][name].get("UNKNOWN", {}).get("samples", 0)
         if missing:
-            parts.append(f"{NAMES[name].lower()} of {missing / told['samples']:.0%}")
-    missing = told["samples"] - told["ages"].get("known", 0)
+            parts.append(f"{NAMES[name].lower()} of {missing / description['samples']:.0%}")
+    missing = description["samples"] - description["ages"].get("known", 0)
     if missing:
-        parts.append(f"age of {missing / told['samples']:.0%}")
-    return f"UNKNOWN, as a share of all samples: {', '.join(parts)}." if parts else ""
+        parts.append(f"age of {missing / description['samples']:.0%}")
+    return f"Unknown, as a share of all samples: {', '.join(parts)}." if parts else ""
 
 
-def _sizes(told: Description) -> list[Block]:
+def _sizes(description: Description) -> list[Block]:
     rows: list[list[Cell]] = []
-    for kind, sizes in told["sizes"].items():
+    for kind, sizes in description["sizes"].items():
         for measure, values in sizes["quantiles"].items():
             rows.append([KIND_NAMES.get(kind, kind), measure, *map(_number, values)])
     if not rows:
         return []
-    columns = ["Of", "Measure", "Smallest", "25 %", "Median", "75 %", "Largest"]
-    return [Table(columns, rows, "Sizes, lengths and rates, as they were read.")]
+    columns = ["Kind", "Measure", "Smallest", "25 %", "Median", "75 %", "Largest"]
+    return [Table(columns, rows, "Sizes, durations and rates, as read from the source.")]
 
 
-def _tasks(told: Description) -> list[Block]:
+def _tasks(description: Description) -> list[Block]:
     blocks: list[Block] = []
-    ratios = told.get("compressibility", {})
+    ratios = description.get("compressibility", {})
     if ratios:
         rows: list[list[Cell]] = [
             [
@@ -96,19 +94,19 @@ def _tasks(told: Description) -> list[Block]:
             for kind, ratio in ratios.items()
         ]
         caption = (
-            "Compressibility: raw 8-bit bytes over their bytes after gzip. 1 is noise; the higher, "
-            "the more a sample repeats itself."
+            "Compressibility: size as raw 8-bit values over size after gzip. 1 is noise; a higher "
+            "ratio means a more redundant sample."
         )
-        columns = ["Of", "Median ratio", "Middle half", "Measured"]
+        columns = ["Kind", "Median ratio", "Interquartile range", "Measured"]
         blocks.append(Table(columns, rows, caption))
-    if tasks := told.get("tasks"):
+    if tasks := description.get("tasks"):
         caption = (
-            "Tasks: the labels of one kind of sample of one source. The Davies–Bouldin index is of "
-            "simple features without any model: 0 is best, above about 1 classes overlap. The "
-            "entropy is 100 % where all classes are equally frequent."
+            "Tasks: the labels of one kind of sample in one source. The Davies–Bouldin index is "
+            "computed on simple features without a model: 0 is best, above about 1 classes "
+            "overlap. Entropy is 100 % if all classes are equally frequent."
         )
         columns = [
-            "Source", "Of", "Classes", "Labelled", "Entropy", "Largest : smallest",
+            "Source", "Kind", "Classes", "Labelled", "Entropy", "Largest : smallest",
             "Davies–Bouldin", "Measured",
         ]  # fmt: skip
         blocks.append(Table(columns, [_task(task) for task in tasks], caption))

@@ -1,4 +1,4 @@
-"""Everything that the report, the datasheet and croissant.json tell of."""
+"""The data from which the report, the datasheet and croissant.json are written."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ STEPS = {
     "duplicates": "deduplication",
     "contamination": "contamination",
 }
-"""The steps that leave samples out, in their order, and what they are called."""
+"""The steps that remove samples, in their order, with their names in the report."""
 
 
 @dataclass(frozen=True)
-class Story:
-    """What a curation did, and what came of it.
+class ReportContext:
+    """The recipe and the results of a curation.
 
     Attributes:
         public: whether all sources are public, so that texts may be shown.
-        instructed, partitioned: what was derived, where the recipe asks for it.
-        rescanned: what looking again has shown.
+        instructed, partitioned: questions and clients, if the recipe derives them.
+        rescanned: findings of the check of the written dataset.
         copies: de-identified copies of DICOM files.
-        notes: what tables say, a source each; with the rules of labels and their counts.
-        more: what further steps tell in chapters of their own, by title.
+        notes: metadata of each source from its tables, with the label rules and their counts.
+        more: further sections, by title.
     """
 
     recipe: CurateRecipe
@@ -65,18 +65,18 @@ class Story:
 
     @property
     def ledger(self) -> Ledger:
-        """The books themselves."""
+        """The catalogue of all files and samples."""
         return self.account.ledger
 
     @property
     def noun(self) -> str:
-        """What the samples are called: images where they are nothing else."""
+        """`images` where every sample is one, else `samples`."""
         return "images" if set(self.card.counts.kinds) == {"image"} else "samples"
 
     def option(self, step: str) -> Any:
-        """A step's block of the recipe, None where the recipe has none."""
+        """The options of a step, None if the recipe has none."""
         return getattr(self.recipe, step, None)
 
     def resolved(self, key: str) -> Any:
-        """What an `auto` of the recipe became, None where it was none."""
+        """The resolved value of a key that was `auto`, else None."""
         return self.run.resolved.get(key, {}).get("value")

@@ -1,4 +1,4 @@
-"""Copies and look-alikes, with pictures: what was left out, and what was tied together."""
+"""Duplicates and near duplicates, with images: what was removed, and what was grouped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.commands.curate.catalog import Ledger
-from medfm_cli.commands.curate.report.context import Story
+from medfm_cli.commands.curate.report.context import ReportContext
 from medfm_cli.commands.curate.report.drawings.planes import middle_slice
 from medfm_cli.commands.curate.written import Stored, StoredSample
 from medfm_cli.runs import Callout, Figure, Run, Text
@@ -35,68 +35,70 @@ _ALIKE = (
     "WHERE grp LIKE 't%'",
     "CREATE INDEX alike_grp ON alike (grp)",
 )
-"""Near copies, by the cluster that ties them or the one of them that is kept."""
+"""Near duplicates, by their cluster or by the one that is kept."""
 _WHAT = ("*", "NULLIF(items.exact, 0)", "DISTINCT items.twin")
-"""All duplicates by content, those that are whole files, and those they are copies of."""
+"""All duplicates by content, those that are identical files, and the samples they copy."""
 
 
-def copy_blocks(story: Story) -> list[Block]:
-    """Same files, same content, look-alikes: how many, with pictures; nothing where none are."""
-    ledger, unique, run = story.ledger, story.unique, story.run
+def duplicate_blocks(context: ReportContext) -> list[Block]:
+    """Identical files, identical content and near duplicates, with images; empty if none."""
+    ledger, unique, run = context.ledger, context.unique, context.run
     stored = Stored(run.path("dataset"))
     total, exact, kept = (ledger.one(f"SELECT COUNT({what}) {_SAME}") for what in _WHAT)
     blocks: list[Block] = []
     if total:
-        text = _same_words(story.noun, total, exact, kept)
-        if not _looked_for_near(story):
-            text += " Those that are merely alike (other sizes, lossy copies) are not looked for."
+        text = _same_text(context.noun, total, exact, kept)
+        if not _looked_for_near(context):
+            text += " Near duplicates (other sizes, lossy copies) are not searched for."
         blocks += [Text(text), *copies_sheet(ledger, stored, run)]
     alike = near_sheet(ledger, stored, run)
     if unique.clusters or unique.nearly:
-        blocks += [Text(_near_words(story)), *alike, *doubtful_sheet(story, stored)]
+        blocks += [Text(_near_text(context)), *alike, *doubtful_sheet(context, stored)]
     blocks += [Callout("note", text) for text in unique.remarks()]
     if unique.tied:
-        text = f"{unique.tied} groups of patients share pixels; each is now one subject."
+        text = f"{unique.tied} groups of patients share images; each group is now one subject."
         blocks.append(Callout("warn", text))
     if unique.shared_widely:
         text = (
-            f"Pictures that come from more than five patients each, like a test card: "
-            f"{unique.shared_widely}. They tie nobody together."
+            f"{unique.shared_widely} images occur in more than five patients each, like a test "
+            f"image. They do not link these patients."
         )
         blocks.append(Callout("note", text))
     return blocks
 
 
-def _same_words(noun: str, total: int, exact: int, kept: int) -> str:
+def _same_text(noun: str, total: int, exact: int, kept: int) -> str:
     what = "pixels" if noun == "images" else "content"
     return (
-        f"{total} {noun} have the very {what} of {kept} others: {exact} are the same file, "
-        f"{total - exact} hold the same {what} elsewhere, often in another encoding. One of each "
-        f"is kept, the one of which most is known."
+        f"{total} {noun} have the same {what} as {kept} others: {exact} are identical files, "
+        f"{total - exact} have the same {what} in another file, often in another encoding. Of each "
+        f"group, the one with the most metadata is kept."
     )
 
 
-def _near_words(story: Story) -> str:
-    unique, parts = story.unique, []
+def _near_text(context: ReportContext) -> str:
+    unique, parts = context.unique, []
     if unique.clusters:
         parts.append(
-            f"{unique.clustered} {story.noun} in {unique.clusters} groups look alike; each group "
-            "stays on one side of the split."
+            f"{unique.clustered} {context.noun} in {unique.clusters} groups are near duplicates; "
+            "each group is in one split."
         )
     if unique.nearly:
-        parts.append(f"{unique.nearly} {story.noun} look like others and were left out.")
+        parts.append(
+            f"{unique.nearly} {context.noun} are near duplicates of others and were removed."
+        )
     if unique.turned:
-        parts.append(f"{unique.turned} of {unique.pairs} pairs are turned or flipped.")
+        parts.append(f"{unique.turned} of {unique.pairs} pairs are rotated or flipped.")
     return " ".join(parts)
 
 
-def _looked_for_near(story: Story) -> bool:
-    block = story.option("deduplicate")
+def _looked_for_near(context: ReportContext) -> bool:
+    block = context.option("deduplicate")
     return block is not None and getattr(block, "near", "off") != "off"
 
 
 def copies_sheet(ledger: Ledger, stored: Stored, run: Run) -> list[Figure]:
-    """The pictures with the most copies."""
+    """The samples with the most duplicates."""
     top = list(
         ledger.rows(
             "SELECT t.content_sha AS sha, COUNT(*) AS n FROM items i JOIN items t ON t.id = i.twin "  # noqa: S608
@@ -109,16 +111,16 @@ def copies_sheet(ledger: Ledger, stored: Stored, run: Run) -> list[Figure]:
     here = [(found[row["sha"]], row["n"]) for row in top if row["sha"] in found]
     if not here:
         return []
-    pixels = [picture(sample.content) for sample, _ in here]
-    captions = [f"{count} {'copy' if count == 1 else 'copies'}" for _, count in here]
+    pixels = [representative_image(sample.content) for sample, _ in here]
+    captions = [f"{count} {'duplicate' if count == 1 else 'duplicates'}" for _, count in here]
     save(image_sheet(pixels, captions, COLUMNS, tile=160), run.path("figures", "copies.png"))
-    caption = "The pictures that came most often, and how many copies were left out."
-    alt = f"{len(here)} images with the number of their copies"
+    caption = "The samples with the most duplicates, and how many were removed."
+    alt = f"{len(here)} images with the number of their duplicates"
     return [Figure("figures/copies.png", caption, alt, wide=True)]
 
 
 def near_sheet(ledger: Ledger, stored: Stored, run: Run) -> list[Figure]:
-    """The largest groups of near copies, each as far as a row goes."""
+    """The largest groups of near duplicates, one row each."""
     for statement in _ALIKE:
         ledger.execute(statement)
     sql = (
@@ -134,8 +136,8 @@ def near_sheet(ledger: Ledger, stored: Stored, run: Run) -> list[Figure]:
     sheet = _Sheet(stored)
     for group, count in groups:
         rows = list(ledger.rows(members, group, COLUMNS))
-        notes = [f"kept · {r['split']}" if r["fate"] == "kept" else "left out" for r in rows]
-        notes[0] = f"{count} alike · {notes[0]}"
+        notes = [f"kept · {r['split']}" if r["fate"] == "kept" else "removed" for r in rows]
+        notes[0] = f"{count} in group · {notes[0]}"
         sheet.add(rows, notes)
     if not groups:
         return []
@@ -143,34 +145,34 @@ def near_sheet(ledger: Ledger, stored: Stored, run: Run) -> list[Figure]:
         "SELECT COUNT(*) FROM (SELECT 1 FROM alike GROUP BY grp HAVING COUNT(*) > 1)"
     )
     caption = f"Near duplicates: {len(groups)} of {total} groups, the largest first."
-    return sheet.figure("near", caption, f"{len(groups)} groups of pictures that look alike", run)
+    return sheet.figure("near", caption, f"{len(groups)} groups of near duplicates", run)
 
 
-def doubtful_sheet(story: Story, stored: Stored) -> list[Figure]:
-    """The pairs of near copies that are least alike: whether the limit fits, an eye decides."""
+def doubtful_sheet(context: ReportContext, stored: Stored) -> list[Figure]:
+    """The least similar pairs of near duplicates, to judge whether the threshold fits."""
     sheet = _Sheet(stored)
-    for pair in story.unique.doubtful[:DOUBTFUL]:
+    for pair in context.unique.doubtful[:DOUBTFUL]:
         rows = [
             row
             for item in (pair.one, pair.other)
-            for row in story.ledger.rows(
+            for row in context.ledger.rows(
                 "SELECT id, content_sha, fate, split, thumb, width, height FROM items WHERE id = ?",
                 item,
             )
         ]
         turned = f" · {pair.turn}" if pair.turn else ""
         sheet.add(rows, [f"{pair.distance} bits apart{turned}", ""])
-    if not story.unique.doubtful:
+    if not context.unique.doubtful:
         return []
     caption = (
-        "The pairs that are least alike and still count as near copies, side by side. Where they "
-        "are different pictures, a smaller deduplicate.distance fits better."
+        "The least similar pairs that count as near duplicates, side by side. If they show "
+        "different content, use a smaller deduplicate.distance."
     )
-    return sheet.figure("doubtful", caption, "Pairs of pictures that are hardly alike", story.run)
+    return sheet.figure("doubtful", caption, "The least similar pairs", context.run)
 
 
 class _Sheet:
-    """Groups of pictures, each in one row, small ones side by side."""
+    """Groups of images, each in one row, small ones side by side."""
 
     def __init__(self, stored: Stored) -> None:
         self._stored = stored
@@ -179,7 +181,7 @@ class _Sheet:
         self._small = False
 
     def add(self, rows: Sequence[Any], notes: Sequence[str]) -> None:
-        """Add a group; what was left out is shown by its thumbnail."""
+        """Add a group; removed samples are shown by their thumbnail."""
         blank = -len(self._pixels) % COLUMNS
         if len(rows) > blank:
             self._pixels += [None] * blank
@@ -187,22 +189,22 @@ class _Sheet:
         kept = [row["content_sha"] for row in rows if row["fate"] == "kept"]
         found = self._stored.samples(kept)
         for row, note in zip(rows, notes, strict=True):
-            self._pixels.append(self._picture(row, found))
+            self._pixels.append(self._image(row, found))
             self._captions.append(f"{note}\n{row['width']} x {row['height']}")
 
     def figure(self, name: str, caption: str, alt: str, run: Run) -> list[Figure]:
-        """Write the sheet; nothing where no picture is at hand."""
+        """Write the sheet; nothing if no image is available."""
         if all(tile is None for tile in self._pixels):
             return []
         sheet = image_sheet(self._pixels, self._captions, COLUMNS, tile=160)
         save(sheet, run.path("figures", f"{name}.png"))
         if self._small:
-            caption += " Of what was left out only a thumbnail is at hand."
+            caption += " Removed samples are shown by their thumbnail."
         return [Figure(f"figures/{name}.png", caption, alt, wide=True)]
 
-    def _picture(self, row: Any, found: dict[str, StoredSample]) -> NDArray[np.uint8] | None:
+    def _image(self, row: Any, found: dict[str, StoredSample]) -> NDArray[np.uint8] | None:
         if row["content_sha"] in found:
-            return picture(found[row["content_sha"]].content)
+            return representative_image(found[row["content_sha"]].content)
         if not row["thumb"]:
             return None
         self._small = True
@@ -210,8 +212,8 @@ class _Sheet:
         return np.frombuffer(row["thumb"], np.uint8).reshape(side, side)
 
 
-def picture(content: object) -> NDArray[np.uint8]:
-    """What a sample looks like: a volume by its middle slice, a video by its first frame."""
+def representative_image(content: object) -> NDArray[np.uint8]:
+    """An image of a sample: the middle slice of a volume, the first frame of a video."""
     if isinstance(content, Volume):
         return middle_slice(content)
     if isinstance(content, Video):

@@ -1,4 +1,4 @@
-"""The books: what came in, what every step left out and why, and what is left."""
+"""Counts by step: samples before and after every step, and the reasons for removal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 from medfm_cli.commands.curate.describing.tallies import KEPT
-from medfm_cli.commands.curate.report.context import STEPS, Story
+from medfm_cli.commands.curate.report.context import STEPS, ReportContext
 from medfm_cli.readers.optional import NEEDS
 from medfm_cli.runs import Callout, Facts, Table
 from medfm_cli.runs.blocks import Block, Cell
@@ -18,81 +18,83 @@ _COUNTED = re.compile(r"(\d+) (.+)")
 Rows = list[list[Cell]]
 
 
-def book_blocks(story: Story) -> list[Block]:
-    """The numbers that a reader looks for first, the steps, and the reasons."""
-    counts, card = story.account.counts(), story.card
+def funnel_blocks(context: ReportContext) -> list[Block]:
+    """The main numbers, the table of steps, and the reasons."""
+    counts, card = context.account.counts(), context.card
     facts: dict[str, Cell] = {
         "Files": counts["files"],
-        f"{story.noun.capitalize()} kept": counts["kept"],
+        f"{context.noun.capitalize()} kept": counts["kept"],
         "Samples written": card.counts.samples,
         "Subjects": counts["subjects"],
         "Classes": len(card.label_schema.classes),
     }
     return [
         Facts(facts),
-        step_table(story),
-        *_reasons(story),
-        *_set_aside(story),
-        *_unopened(story),
+        step_table(context),
+        *_reasons(context),
+        *_notes(context),
+        *_not_read(context),
     ]
 
 
-def step_table(story: Story) -> Table:
-    """Before and after every step, in their order."""
-    counts = story.account.counts()
-    lost: Counter[str] = Counter()
-    for (step, _), count in story.account.reasons().items():
-        lost[step] += count
-    lost["duplicates"] += counts["duplicates"]
+def step_table(context: ReportContext) -> Table:
+    """Number of samples before and after every step, in order."""
+    counts = context.account.counts()
+    removed: Counter[str] = Counter()
+    for (step, _), count in context.account.reasons().items():
+        removed[step] += count
+    removed["duplicates"] += counts["duplicates"]
     left = counts["read"]
     rows: Rows = []
     for step, name in STEPS.items():
-        if lost[step] or step in _ALWAYS:
-            rows.append([name, _state(story, step), left, lost[step], left - lost[step]])
-            left -= lost[step]
-    how = "official" if story.dealt.official else f"by {story.dealt.by}"
+        if removed[step] or step in _ALWAYS:
+            rows.append([name, _state(context, step), left, removed[step], left - removed[step]])
+            left -= removed[step]
+    how = "official" if context.dealt.official else f"by {context.dealt.by}"
     rows.append(["split", how, left, 0, left])
-    if story.more.get("Contamination"):
-        rows.append(["contamination", "looked for", left, 0, left])
-    if story.card.counts.samples != left:
-        rows.append(["derivation", "parts", left, 0, story.card.counts.samples])
-    if asked := _derived(story):
-        rows.append(["derivation", asked, left, 0, left])
-    rows.append(["description", _state(story, "describe"), left, 0, left])
-    rows.append(["writing", "on", story.card.counts.samples, 0, story.card.counts.samples])
+    if context.more.get("Contamination"):
+        rows.append(["contamination", "on", left, 0, left])
+    if context.card.counts.samples != left:
+        rows.append(["derivation", "parts", left, 0, context.card.counts.samples])
+    if derived := _derived(context):
+        rows.append(["derivation", derived, left, 0, left])
+    rows.append(["description", _state(context, "describe"), left, 0, left])
+    rows.append(["writing", "on", context.card.counts.samples, 0, context.card.counts.samples])
     caption = (
-        f"Every step. {counts['read']} read = {counts['kept']} kept + {counts['duplicates']} "
-        f"duplicates + {counts['quarantined']} quarantined. A file that gives nothing counts "
-        f"once, one with several frames or rows once for each."
+        f"Samples before and after every step. {counts['read']} read = {counts['kept']} kept + "
+        f"{counts['duplicates']} duplicates + {counts['quarantined']} quarantined. A file without "
+        f"a sample counts once; a file with several frames or rows counts once for each."
     )
-    if story.card.counts.samples != left:
-        caption += f" {story.card.counts.samples} samples were derived from {left} {story.noun}."
-    return Table(["Step", "Which was", "Before", "Left out", "After"], rows, caption)
+    if context.card.counts.samples != left:
+        caption += (
+            f" {context.card.counts.samples} samples were derived from {left} {context.noun}."
+        )
+    return Table(["Step", "Setting", "Before", "Removed", "After"], rows, caption)
 
 
-def _derived(story: Story) -> str:
-    """What else the recipe derives."""
-    asked = (("questions", story.instructed), ("clients", story.partitioned))
-    return ", ".join(name for name, result in asked if result is not None)
+def _derived(context: ReportContext) -> str:
+    """The names of what else the recipe derives."""
+    results = (("questions", context.instructed), ("clients", context.partitioned))
+    return ", ".join(name for name, result in results if result is not None)
 
 
-def _state(story: Story, step: str) -> str:
-    """Whether a step was on."""
-    block = story.option({"duplicates": "deduplicate"}.get(step, step))
+def _state(context: ReportContext, step: str) -> str:
+    """The setting of a step, in a few words."""
+    block = context.option({"duplicates": "deduplicate"}.get(step, step))
     if step == "duplicates" and block is not None:
         modes = [f"{of}: {getattr(block, of)}" for of in ("exact", "near") if hasattr(block, of)]
         return "; ".join(modes).replace("_", " ") or "on"
     return "on" if getattr(block, "on", True) else "off"
 
 
-def _reasons(story: Story) -> list[Block]:
-    found = story.account.reasons().most_common()
+def _reasons(context: ReportContext) -> list[Block]:
+    found = context.account.reasons().most_common()
     if not found:
-        return [Callout("good", "Nothing had to be quarantined.")]
+        return [Callout("good", "No sample was quarantined.")]
     rows: Rows = [
         [reason, STEPS.get(step, step), count] for (step, reason), count in found[:MOST_ROWS]
     ]
-    caption = "Why it was quarantined. Every file and its reason is in quarantine.parquet."
+    caption = "Reasons for quarantine. Every file and its reason is in quarantine.parquet."
     if len(found) > MOST_ROWS:
         caption += f" {len(found) - MOST_ROWS} rarer reasons are not shown here."
     missing = [
@@ -100,19 +102,19 @@ def _reasons(story: Story) -> list[Block]:
         for (_, reason), count in found
         if reason.startswith(NEEDS)
     ]
-    table = Table(["Why it was quarantined", "Step", "Times"], rows, caption, bars=["Times"])
+    table = Table(["Reason", "Step", "Count"], rows, caption, bars=["Count"])
     return [*missing, table]
 
 
-def _set_aside(story: Story) -> list[Block]:
-    """What was noted of samples that are kept: values set aside, remarks of readers."""
+def _notes(context: ReportContext) -> list[Block]:
+    """Notes on samples that are kept: rejected values, remarks of readers."""
     sql = (
         f"SELECT value, COUNT(*) AS n FROM items, json_each(notes) WHERE {KEPT} "  # noqa: S608
         "GROUP BY value ORDER BY value"
     )
     times: Counter[str] = Counter()
     samples: Counter[str] = Counter()
-    for row in story.ledger.rows(sql):
+    for row in context.ledger.rows(sql):
         counted = _COUNTED.fullmatch(str(row["value"]))
         note = counted[2] if counted else str(row["value"])
         times[note] += row["n"] * (int(counted[1]) if counted else 1)
@@ -120,24 +122,24 @@ def _set_aside(story: Story) -> list[Block]:
     if not times:
         return []
     rows: Rows = [[note, samples[note], count] for note, count in times.most_common(MOST_ROWS)]
-    caption = f"What was noted of {story.noun} that are kept, such as values that were set aside."
-    return [Table(["Note", story.noun.capitalize(), "Times"], rows, caption)]
+    caption = f"Notes on {context.noun} that are kept, such as rejected values."
+    return [Table(["Note", context.noun.capitalize(), "Count"], rows, caption)]
 
 
-def _unopened(story: Story) -> list[Block]:
+def _not_read(context: ReportContext) -> list[Block]:
     blocks: list[Block] = []
-    rows = story.ledger.rows(
+    rows = context.ledger.rows(
         "SELECT reason, count(*) AS n FROM left_out GROUP BY reason ORDER BY n DESC, reason"
     )
     reasons = Counter(dict(tuple(row) for row in rows))
     if reasons:
         listed = "; ".join(f"{count} × {reason}" for reason, count in reasons.most_common(5))
-        blocks.append(Callout("note", f"{reasons.total()} entries were not opened: {listed}."))
-    if absent := story.account.absent:
+        blocks.append(Callout("note", f"{reasons.total()} files were not opened: {listed}."))
+    if absent := context.account.absent:
         text = (
-            f"Tables and annotations have {absent} entries that name files that are not there, or "
-            "that cannot be read; they are in the quarantine."
+            f"Tables and annotations name {absent} files that are missing or unreadable; they are "
+            "listed in the quarantine."
         )
-        few = absent < story.account.counts()["files"]
+        few = absent < context.account.counts()["files"]
         blocks.append(Callout("warn" if few else "note", text))
     return blocks

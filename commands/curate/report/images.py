@@ -1,4 +1,4 @@
-"""Sheets of pictures: one row a class, one row a modality, with boxes and outlines drawn."""
+"""Sheets of images: one row a class or modality, with boxes and outlines of masks."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ MOST_ROWS = 12
 TILE = 160
 
 
-def picture_sheets(
+def image_sheets(
     ledger: Ledger, stored: Stored, classes: Sequence[str], blocks: Sequence[str], run: Run
 ) -> list[Block]:
-    """The sheet of classes, and that of modalities where there are several or no classes.
+    """The sheet of classes, and that of modalities if there are several, or no classes.
 
     Args:
-        ledger: the books.
+        ledger: the catalogue of samples.
         stored: the written dataset.
         classes: of the dataset, in their order.
         blocks: names of the source blocks, by their number.
@@ -43,15 +43,15 @@ def picture_sheets(
         for name in present[:MOST_ROWS]
     }
     if by_class:
-        caption = "Images of every class, each row from as many subjects as there are."
+        caption = "Images of every class, from as many subjects as possible."
         if len(present) > len(by_class):
             caption = f"Images of {len(by_class)} of {len(present)} classes."
         sheets.append(_sheet(by_class, stored, run, name="classes", caption=caption))
     groups = _groups(ledger, blocks, by_class)
     if groups and (len(groups) > 1 or not by_class or _unlabelled(groups)):
-        caption = "Images of every modality, each row from as many subjects as there are."
+        caption = "Images of every modality, from as many subjects as possible."
         if len(groups) == 1:
-            caption = "Some of the images, from as many subjects as there are."
+            caption = "Some of the images, from as many subjects as possible."
         elif len(blocks) > 1:
             caption = "Images of every source and modality."
         sheets.append(_sheet(groups, stored, run, name="modalities", caption=caption))
@@ -117,7 +117,7 @@ def _sheet(
     if marked:
         caption += " Boxes and outlines are annotations of the source."
     if cut:
-        caption += " Large ones are shown smaller or by one tile."
+        caption += " Large images are shown reduced or by one tile."
     save(image_sheet(pixels, captions, COLUMNS, tile=TILE), run.path("figures", f"{name}.png"))
     return Figure(
         f"figures/{name}.png",

@@ -1,4 +1,4 @@
-"""Which samples a report shows: some of each kind, of as many subjects and labels as there are."""
+"""Selection of the samples shown in a report, from as many subjects and labels as possible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COLUMNS = "content_sha, split, width, height, modality, anatomy, label, labels"
 
 @dataclass(frozen=True)
 class Shown:
-    """A sample that is shown, with what is written under it."""
+    """A sample that is shown, with the facts for its caption."""
 
     sha: str
     split: str
@@ -37,9 +37,9 @@ class Shown:
 
 
 def few(ledger: Ledger, where: str, *args: Any, limit: int) -> list[Shown]:
-    """Up to `limit` kept samples, of different subjects as far as there are some.
+    """Up to `limit` kept samples, from different subjects as far as possible.
 
-    Which ones follows from their content alone.
+    The selection depends on their content alone.
     """
     rows = ledger.rows(
         f"SELECT {_COLUMNS}, row_number() OVER "  # noqa: S608
@@ -52,7 +52,7 @@ def few(ledger: Ledger, where: str, *args: Any, limit: int) -> list[Shown]:
 
 
 def of_labels(ledger: Ledger, where: str, *args: Any, limit: int) -> list[Shown]:
-    """Up to `limit` kept samples, of different labels as far as there are some."""
+    """Up to `limit` kept samples, with different labels as far as possible."""
     rows = ledger.rows(
         f"SELECT {_COLUMNS}, row_number() OVER "  # noqa: S608
         "(PARTITION BY coalesce(labels, label) ORDER BY content_sha) AS turn FROM items "
@@ -64,7 +64,7 @@ def of_labels(ledger: Ledger, where: str, *args: Any, limit: int) -> list[Shown]
 
 
 def shown(row: Any) -> Shown:
-    """A row of the ledger as it is shown."""
+    """A row of the catalogue as a sample to show."""
     several = json.loads(row["labels"]) if row["labels"] else []
     return Shown(
         sha=row["content_sha"],

@@ -1,7 +1,7 @@
-"""Texts, questions and tables: shown where the source is public or the recipe asks, else summed up.
+"""Texts, questions and tables: shown if the source is public or the recipe allows it.
 
-Of what may be patients' own words only lengths are told. Of tables no rare value is: a cell that
-few share may name someone.
+Otherwise the report gives only their number. Rare values of tables are never shown: a cell that few
+rows share may identify someone.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from medfm_cli.runs.blocks import Block
 from medfm_cli.samples.content import Row, Text
 
 EXCERPT = 320
-"""Signs of a text that are shown."""
+"""Characters of a text that are shown."""
 MOST_TEXTS, MOST_TURNS, MOST_COLUMNS = 4, 8, 60
 ROWS = 2000
-"""Rows of a table that its columns are summed up from."""
+"""Rows from which the columns of a table are summarised."""
 SHARED = 10
-"""Rows that have a value, at least, for it to be named."""
+"""Least number of rows that share a value for it to be shown."""
 _BYTES = 64 << 20
 HIDDEN = (
-    "Texts are not shown: the source may hold patients' own words. "
+    "Texts are not shown because the source may contain patient data. "
     "describe.show_text: true shows some of them."
 )
 
 
 def text_blocks(ledger: Ledger, stored: Stored, *, show: bool) -> list[Block]:
-    """The beginnings of some texts, of as many labels as there are."""
+    """The beginnings of some texts, with as many labels as possible."""
     if not show:
         return [Callout("note", HIDDEN)]
     chosen = of_labels(ledger, "kind = 'text'", limit=MOST_TEXTS)
@@ -44,7 +44,7 @@ def text_blocks(ledger: Ledger, stored: Stored, *, show: bool) -> list[Block]:
         for item in chosen
         if (sample := found.get(item.sha)) and isinstance(sample.content, Text)
     ]
-    return [Table(["Text", "Begins"], rows, "Some of the texts, after de-identification.")]
+    return [Table(["Text", "Beginning"], rows, "Some of the texts, after de-identification.")]
 
 
 def attached_blocks(ledger: Ledger, *, show: bool) -> list[Block]:
@@ -56,14 +56,18 @@ def attached_blocks(ledger: Ledger, *, show: bool) -> list[Block]:
     )
     blocks: list[Block] = []
     if texts:
-        blocks.append(Callout("note", f"{texts} samples have a report or caption of their own."))
+        blocks.append(Callout("note", f"{texts} samples have their own report or caption."))
         if show:
             sql = (
                 f"SELECT text, modality FROM items WHERE {KEPT} AND kind <> 'text' "  # noqa: S608
                 f"AND text <> '' ORDER BY content_sha LIMIT {MOST_TEXTS}"
             )
             rows = [[row["modality"], excerpt(row["text"])] for row in ledger.rows(sql)]
-            blocks.append(Table(["Of", "Begins"], rows, "Some of them, after de-identification."))
+            blocks.append(
+                Table(
+                    ["Modality", "Beginning"], rows, "Some of these texts, after de-identification."
+                )
+            )
     if questions:
         caption = f"Some of the {questions} questions and answers."
         if show:
@@ -77,14 +81,14 @@ def attached_blocks(ledger: Ledger, *, show: bool) -> list[Block]:
 
 
 def table_blocks(ledger: Ledger, stored: Stored) -> list[Block]:
-    """The columns of the rows, summed up."""
+    """A summary of the columns of all rows."""
     sql = (
         f"SELECT content_sha FROM items WHERE {KEPT} AND kind = 'table' "  # noqa: S608
         f"ORDER BY content_sha LIMIT {ROWS}"
     )
     shas = [row["content_sha"] for row in ledger.rows(sql)]
     numbers: defaultdict[str, list[float]] = defaultdict(list)
-    words: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    texts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     rows = 0
     names: dict[str, None] = {}
     for _, content in stored.contents(shas, most=_BYTES):
@@ -96,34 +100,36 @@ def table_blocks(ledger: Ledger, stored: Stored) -> list[Block]:
             if isinstance(value, int | float):
                 numbers[name].append(float(value))
             elif value:
-                words[name][value] += 1
+                texts[name][value] += 1
     if not rows:
         return []
-    told = [column(name, numbers[name], words[name], rows) for name in list(names)[:MOST_COLUMNS]]
-    caption = f"The columns of the rows, by {rows} of them. Values that few share are not named."
+    summary = [
+        column(name, numbers[name], texts[name], rows) for name in list(names)[:MOST_COLUMNS]
+    ]
+    caption = f"Columns of the table, from {rows} rows. Values that few rows share are not shown."
     if len(names) > MOST_COLUMNS:
         caption += f" {len(names) - MOST_COLUMNS} more columns are not listed."
-    return [Table(["Column", "Filled", "What", "Values"], told, caption)]
+    return [Table(["Column", "Filled", "Type", "Values"], summary, caption)]
 
 
 def column(
-    name: str, numbers: list[float], words: Counter[str], rows: int
+    name: str, numbers: list[float], texts: Counter[str], rows: int
 ) -> list[str | int | float | None]:
-    """A column in words: how full it is, and what it holds."""
-    filled = f"{(len(numbers) + words.total()) / rows:.0%}"
-    if len(numbers) > words.total():
+    """Name, share of filled cells, type and values of a column."""
+    filled = f"{(len(numbers) + texts.total()) / rows:.0%}"
+    if len(numbers) > texts.total():
         low, middle, high = np.percentile(numbers, (5, 50, 95))
         return [
             name,
             filled,
             "number",
-            f"median {middle:.4g}, 5 % below {low:.4g}, above {high:.4g}",
+            f"median {middle:.4g}, 5th to 95th percentile {low:.4g} to {high:.4g}",
         ]
-    common = [f"{value} ({n})" for value, n in words.most_common(4) if n >= SHARED]
-    if not words:
-        return [name, filled, "nothing", ""]
-    told = f"{len(words)} different"
-    return [name, filled, "text", f"{told}: {', '.join(common)}" if common else told]
+    common = [f"{value} ({n})" for value, n in texts.most_common(4) if n >= SHARED]
+    if not texts:
+        return [name, filled, "empty", ""]
+    values = f"{len(texts)} different"
+    return [name, filled, "text", f"{values}: {', '.join(common)}" if common else values]
 
 
 def excerpt(text: str) -> str:

@@ -380,7 +380,7 @@ def test_the_report_shows_pictures_and_says_what_was_not_checked(
     picture(root / "copy.png", 0)
     done = curate(root)
     titles = [section.title for section in done.result.sections]
-    assert "Whose images they are" in titles
+    assert "Privacy" in titles
     assert "NOT CHECKED" in done.said()
     figures = [b for s in done.result.sections for b in s.blocks if type(b).__name__ == "Figure"]
     assert len(figures) == 2

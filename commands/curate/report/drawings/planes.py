@@ -1,6 +1,6 @@
-"""A volume as three planes, as it hangs on a light box: true proportions, one scale, letters.
+"""A volume as three planes in true proportions, with a scale bar and orientation letters.
 
-The patient's right is on the left of the picture, as radiologists look at it (see `Volume`).
+The patient's right is on the left of the image, as radiologists expect it (see `Volume`).
 """
 
 from __future__ import annotations
@@ -78,13 +78,13 @@ def middle_slice(volume: Volume) -> NDArray[np.uint8]:
 
 
 def about(volume: Volume) -> str:
-    """Size and spacing in words."""
+    """Size and spacing as text."""
     depth, height, width = volume.voxels.shape[:3]
-    words = f"{width} × {height} × {depth} voxels"
+    text = f"{width} × {height} × {depth} voxels"
     if volume.spacing is None:
-        return f"{words}, spacing UNKNOWN"
+        return f"{text}, spacing UNKNOWN"
     dd, dh, dw = volume.spacing
-    return f"{words} of {dw:.3g} × {dh:.3g} × {dd:.3g} mm"
+    return f"{text} of {dw:.3g} × {dh:.3g} × {dd:.3g} mm"
 
 
 def _middle(volume: Volume, mask: NDArray[Any] | None) -> tuple[int, int, int]:

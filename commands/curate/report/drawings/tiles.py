@@ -1,4 +1,4 @@
-"""Pictures on black squares with small marks: letters of orientation, times, boxes, outlines."""
+"""Images on black squares with small marks: orientation letters, times, boxes, outlines."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from medfm_cli.readers.item import evenly
+from medfm_cli.samples.content import Video
+
 COLOURS: Final = ("#ffb347", "#5fd0ff", "#8cff8c", "#ff7fbf", "#d7b3ff", "#ffe066")
 """Of outlines and boxes, one a label; legible on grey and on stained tissue."""
+FRAMES: Final = 6
+"""Frames of a video that are shown."""
 _LETTER = "#e8e8e8"
 _EDGE = 4
 
@@ -25,13 +30,13 @@ def fitted(
     size: tuple[int, int] | None = None,
     marks: Mapping[str, str] | None = None,
 ) -> Image.Image:
-    """A picture in the middle of a black square.
+    """An image in the middle of a black square.
 
     Args:
         pixels: uint8 `[H, W]` or `[H, W, 3]`.
         side: of the square, in pixels.
         size: width and height to show it in; else as large as fits.
-        marks: words by where they stand: `n`, `s`, `w`, `e`, or a corner such as `sw`.
+        marks: text by its position: `n`, `s`, `w`, `e`, or a corner such as `sw`.
     """
     image = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
     width, height = size or _fit(image.width, image.height, side)
@@ -40,19 +45,19 @@ def fitted(
     square = Image.new("RGB", (side, side), "black")
     shown = image.resize((max(1, width), max(1, height)), how)
     square.paste(shown, ((side - shown.width) // 2, (side - shown.height) // 2))
-    for place, words in (marks or {}).items():
-        write(square, place, words)
+    for place, text in (marks or {}).items():
+        write(square, place, text)
     return square
 
 
-def write(image: Image.Image, place: str, words: str) -> None:
-    """Write words at an edge (`n`, `s`, `w`, `e`) or in a corner (`nw`, …), with a dark rim."""
+def write(image: Image.Image, place: str, text: str) -> None:
+    """Write text at an edge (`n`, `s`, `w`, `e`) or in a corner (`nw`, …), with a dark rim."""
     pen, font = ImageDraw.Draw(image), _font(max(12, image.width // 16))
-    left, top, right, bottom = pen.textbbox((0, 0), words, font=font, stroke_width=1)
+    left, top, right, bottom = pen.textbbox((0, 0), text, font=font, stroke_width=1)
     width, height = right - left, bottom - top
     x = {"w": _EDGE, "e": image.width - width - _EDGE}.get(place[-1], (image.width - width) / 2)
     y = {"n": _EDGE, "s": image.height - height - _EDGE}.get(place[0], (image.height - height) / 2)
-    pen.text((x - left, y - top), words, font=font, fill=_LETTER, stroke_width=1,
+    pen.text((x - left, y - top), text, font=font, fill=_LETTER, stroke_width=1,
              stroke_fill="black")  # fmt: skip
 
 
@@ -67,14 +72,14 @@ def scale_bar(image: Image.Image, pixels_a_mm: float) -> None:
     x1, y = image.width - _EDGE - 2, image.height - _EDGE - 2
     x0 = x1 - length * pixels_a_mm
     pen.line([(x0, y - 4), (x0, y), (x1, y), (x1, y - 4)], fill=_LETTER, width=1)
-    words = f"{length // 10} cm" if length >= 10 else f"{length} mm"
+    text = f"{length // 10} cm" if length >= 10 else f"{length} mm"
     font = _font(max(11, image.width // 20))
-    pen.text(((x0 + x1) / 2, y - 3), words, font=font, fill=_LETTER, anchor="ms", stroke_width=1,
+    pen.text(((x0 + x1) / 2, y - 3), text, font=font, fill=_LETTER, anchor="ms", stroke_width=1,
              stroke_fill="black")  # fmt: skip
 
 
 def outlined(image: Image.Image, mask: NDArray[Any], labels: Sequence[int]) -> Image.Image:
-    """The picture with the outline of every label of a mask of its own size."""
+    """The image with the outline of every label of a mask of its own size."""
     pixels = np.asarray(image).copy()
     for label in labels:
         if label:
@@ -88,7 +93,7 @@ def boxed(
     boxes: Sequence[tuple[str, float, float, float, float]],
     labels: Sequence[str],
 ) -> Pixels:
-    """The picture with its boxes (label, left, top, right, bottom in pixels) drawn, in colour."""
+    """The image with its boxes (label, left, top, right, bottom in pixels) drawn, in colour."""
     image = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
     pen = ImageDraw.Draw(image)
     width = max(1, round(max(image.size) / 160))
@@ -97,6 +102,15 @@ def boxed(
             colour = COLOURS[labels.index(label) % len(COLOURS)]
             pen.rectangle((x0, y0, x1, y1), outline=colour, width=width)
     return np.asarray(image)
+
+
+def strip(video: Video, side: int) -> list[Pixels]:
+    """Up to six evenly spaced frames as squares, the first and the last among them."""
+    tiles = []
+    for number in evenly(len(video.frames), FRAMES):
+        time = f"{number / video.rate:.2f} s" if video.rate else f"frame {number + 1}"
+        tiles.append(np.asarray(fitted(video.frames[number], side, marks={"sw": time})))
+    return tiles
 
 
 def colour_of(label: int, labels: Sequence[int]) -> str:

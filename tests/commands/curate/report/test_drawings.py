@@ -19,8 +19,7 @@ from medfm_cli.commands.curate.report.drawings.ecg import ecg, is_twelve_lead, m
 from medfm_cli.commands.curate.report.drawings.long_tails import tails
 from medfm_cli.commands.curate.report.drawings.planes import about, planes, window
 from medfm_cli.commands.curate.report.drawings.series import stays
-from medfm_cli.commands.curate.report.drawings.tiles import COLOURS, boxed, fitted
-from medfm_cli.commands.curate.report.drawings.video import strip
+from medfm_cli.commands.curate.report.drawings.tiles import COLOURS, boxed, fitted, strip
 from medfm_cli.runs.figures import save
 from medfm_cli.samples.content import Audio, Signal, Video, Volume
 

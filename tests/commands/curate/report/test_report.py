@@ -23,9 +23,9 @@ from medfm_cli.commands.curate.duplicates.summary import Pair, Unique
 from medfm_cli.commands.curate.options.describe import Describe
 from medfm_cli.commands.curate.reading.step import JoinSummary
 from medfm_cli.commands.curate.recipe import CurateRecipe
-from medfm_cli.commands.curate.report.context import Story
-from medfm_cli.commands.curate.report.datasheet import QUESTIONS, datasheet, responsible_use
-from medfm_cli.commands.curate.report.page import sections, summary
+from medfm_cli.commands.curate.report.context import ReportContext
+from medfm_cli.commands.curate.report.datasheet import TEMPLATE, datasheet, responsible_use
+from medfm_cli.commands.curate.report.step import sections, summary
 from medfm_cli.commands.curate.report.texts import column, excerpt
 from medfm_cli.commands.curate.split.step import Dealt
 from medfm_cli.console import Silence
@@ -35,7 +35,7 @@ from medfm_cli.samples.content import Image2D, Row, Text
 
 WORDS = "Jane Roe was seen on Tuesday with a cough and no fever at all."
 
-Tell = Callable[..., Story]
+Tell = Callable[..., ReportContext]
 
 
 @pytest.fixture
@@ -43,7 +43,9 @@ def tell(tmp_path: Path) -> Any:
     """Curations as if they had been run: the items are given, the rest follows."""
     opened = ExitStack()
 
-    def build(items: list[Kept], *, public: bool = False, more: Any = None, **keys: Any) -> Story:
+    def build(
+        items: list[Kept], *, public: bool = False, more: Any = None, **keys: Any
+    ) -> ReportContext:
         sources = {name: {"source": str(tmp_path)} for name in BLOCKS}
         recipe = CurateRecipe.model_validate({"sources": sources} | keys)
         (tmp_path / "checkpoints").mkdir(exist_ok=True)
@@ -52,7 +54,7 @@ def tell(tmp_path: Path) -> Any:
         told = describe(ledger, tmp_path / "dataset", BLOCKS, recipe.describe, seed=0)
         run = Run(dir=tmp_path, verb="curate", name="toy", hash="0" * 64, console=Silence())
         run.resolve("deidentify.secret", "private", "the source may hold patients' data")
-        return Story(
+        return ReportContext(
             recipe=recipe, account=Account(ledger), card=card, run=run, joined=JoinSummary(),
             unique=Unique(), dealt=Dealt(why="by subject"), description=told, public=public,
             more=more or {},
@@ -70,14 +72,14 @@ def table(found: list[Section], first: str) -> Table:
     return next(block for block in blocks(found, Table) if block.columns[0] == first)
 
 
-def test_every_kind_has_its_chapter_and_its_pictures(tell: Tell, tmp_path: Path) -> None:
-    story = tell(everything())
-    found = sections(story)
+def test_every_kind_has_its_section_and_its_figures(tell: Tell, tmp_path: Path) -> None:
+    context = tell(everything())
+    found = sections(context)
     titles = [section.title for section in found]
-    assert titles[0] == "What came in, what is left"
-    for title in ("The images", "The volumes", "The videos", "The signals", "The sound",
-                  "The stays", "The texts", "The tables", "Labels and split",
-                  "What it is made of", "Whose samples they are"):  # fmt: skip
+    assert titles[0] == "Counts by step"
+    for title in ("Images", "Volumes", "Videos", "Signals", "Audio", "Time series", "Texts",
+                  "Tables", "Labels and split", "Distribution of the dataset",
+                  "Privacy"):  # fmt: skip
         assert title in titles
     figures = blocks(found, Figure)
     assert len(figures) >= 9
@@ -88,9 +90,9 @@ def test_every_kind_has_its_chapter_and_its_pictures(tell: Tell, tmp_path: Path)
 
 
 def test_the_page_is_one_file_that_asks_for_nothing(tell: Tell, tmp_path: Path) -> None:
-    story = tell(everything(), public=True)
+    context = tell(everything(), public=True)
     write_page(tmp_path / "report.html", title="t", verb="curate", facts={},
-               sections=sections(story))  # fmt: skip
+               sections=sections(context))  # fmt: skip
     page = (tmp_path / "report.html").read_text()
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
     assert "was not written" not in page
@@ -99,12 +101,12 @@ def test_the_page_is_one_file_that_asks_for_nothing(tell: Tell, tmp_path: Path) 
 
 
 def test_the_same_story_is_told_in_the_same_bytes(tell: Tell, tmp_path: Path) -> None:
-    story = tell(everything())
-    one = sections(story)
+    context = tell(everything())
+    one = sections(context)
     pictures = {p.name: p.read_bytes() for p in (tmp_path / "figures").iterdir()}
-    assert sections(story) == one
+    assert sections(context) == one
     assert {p.name: p.read_bytes() for p in (tmp_path / "figures").iterdir()} == pictures
-    assert datasheet(story) == datasheet(story)
+    assert datasheet(context) == datasheet(context)
 
 
 def test_words_are_shown_only_where_that_is_allowed(tell: Tell) -> None:
@@ -132,8 +134,8 @@ def test_columns_are_summed_up_without_their_rare_values() -> None:
     ]  # fmt: skip
     assert column("id", [], Counter({"a": 1, "b": 1}), 2)[3] == "2 different"
     numbers = [float(n) for n in range(101)]
-    assert column("age", numbers, Counter(), 101)[3] == "median 50, 5 % below 5, above 95"
-    assert column("x", [], Counter(), 5) == ["x", "0%", "nothing", ""]
+    assert column("age", numbers, Counter(), 101)[3] == "median 50, 5th to 95th percentile 5 to 95"
+    assert column("x", [], Counter(), 5) == ["x", "0%", "empty", ""]
 
 
 def test_an_excerpt_ends_at_a_word() -> None:
@@ -143,12 +145,12 @@ def test_an_excerpt_ends_at_a_word() -> None:
     assert len(cut) < 330
 
 
-def test_the_books_show_every_step_with_before_and_after(tell: Tell) -> None:
+def test_the_table_of_steps_shows_the_counts_before_and_after(tell: Tell) -> None:
     items = everything()
     items.append(replace(items[0], fate="duplicate", twin=0, exact=1, step="duplicates"))
     dropped = Kept(shape_picture(70), fate="dropped", step="labels", reason="dropped: odd")
-    story = tell([*items, dropped], quality={"on": False})
-    rows = table(sections(story), "Step").rows
+    context = tell([*items, dropped], quality={"on": False})
+    rows = table(sections(context), "Step").rows
     steps = {row[0]: row[1:] for row in rows}
     assert steps["reading"] == ("on", 47, 0, 47)
     assert steps["quality"] == ("off", 47, 0, 47)
@@ -157,7 +159,7 @@ def test_the_books_show_every_step_with_before_and_after(tell: Tell) -> None:
     assert steps["writing"][1:] == (45, 0, 45)
     for (_, _, _, _, after), (_, _, before, _, _) in pairwise(rows):
         assert after == before
-    reasons = {row[0]: row[2] for row in table(sections(story), "Why it was quarantined").rows}
+    reasons = {row[0]: row[2] for row in table(sections(context), "Reason").rows}
     assert reasons == {"dropped: odd": 1}
 
 
@@ -171,7 +173,7 @@ def test_reasons_and_notes_are_counted_together(tell: Tell) -> None:
                  reason=f"row {row}: an empty report")
         )  # fmt: skip
     found = sections(tell(items))
-    reasons = table(found, "Why it was quarantined").rows
+    reasons = table(found, "Reason").rows
     assert reasons == (("an empty report", "quality", 3),)
     notes = {row[0]: row[1:] for row in table(found, "Note").rows}
     assert notes == {"implausible: Temp": (2, 7), "channels of several rates": (1, 1)}
@@ -202,16 +204,16 @@ def test_copies_and_look_alikes_are_shown(tell: Tell, tmp_path: Path) -> None:
              reason="almost the same", cluster=1)
     )  # fmt: skip
     unique = Unique(clusters=1, clustered=3, pairs=2, turned=1, doubtful=[Pair(1, 2, "flipped", 7)])
-    story = replace(tell(items), unique=unique)
+    context = replace(tell(items), unique=unique)
     thumb = np.arange(256, dtype=np.uint8).tobytes()
-    story.ledger.execute("UPDATE items SET thumb = ?", thumb)
-    found = sections(story)
+    context.ledger.execute("UPDATE items SET thumb = ?", thumb)
+    found = sections(context)
     text = repr(found)
-    assert "1 samples have the very content of 1 others" in text
-    assert "3 samples in 1 groups look alike" in text
-    assert "1 of 2 pairs are turned or flipped" in text
+    assert "1 samples have the same content as 1 others" in text
+    assert "3 samples in 1 groups are near duplicates" in text
+    assert "1 of 2 pairs are rotated or flipped" in text
     assert "1 of 1 groups" in text
-    assert "only a thumbnail" in text
+    assert "by their thumbnail" in text
     for name in ("near", "doubtful", "copies"):
         assert (tmp_path / "figures" / f"{name}.png").is_file()
 
@@ -223,9 +225,9 @@ def test_near_copies_that_were_left_out_stand_beside_what_is_kept(
     near = shape_picture(1).pixels.copy()
     near[0, 0] ^= 1
     items.append(Kept(Image2D(near), fate="duplicate", twin=1, step="duplicates", reason="near"))
-    story = replace(tell(items), unique=Unique(nearly=1))
-    found = sections(story)
-    assert "1 samples look like others and were left out." in repr(found)
+    context = replace(tell(items), unique=Unique(nearly=1))
+    found = sections(context)
+    assert "1 samples are near duplicates of others and were removed." in repr(found)
     assert "1 of 1 groups" in repr(found)
     assert (tmp_path / "figures" / "near.png").is_file()
 
@@ -268,32 +270,32 @@ def test_what_further_steps_tell_stands_in_their_chapters(tell: Tell) -> None:
 
 def test_what_looking_again_has_shown_is_told(tell: Tell) -> None:
     looks = [Look("texts", 3, 3), Look("pixels", 2, 9)]
-    story = replace(
+    context = replace(
         tell(everything()), rescanned=Rescan(looks, 40, "builtin", ["Voices were not."])
     )
-    text = repr(sections(story)[-2])
-    assert "No identifier that was seen while reading is in it." in text
+    text = repr(sections(context)[-2])
+    assert "No identifier that occurred during reading is in the dataset." in text
     assert "Voices were not." in text
     assert "('pixels', 2, 9, 'nothing')" in text
-    assert "Voices were not." in datasheet(story)
+    assert "Voices were not." in datasheet(context)
     looks[0].see("abc", Counter({KNOWN: 1}))
-    text = repr(sections(story)[-2])
-    assert "1 samples hold an identifier that was seen while reading, such as abc." in text
-    assert "is in it" not in text
+    text = repr(sections(context)[-2])
+    assert "1 samples contain an identifier that occurred during reading, such as abc." in text
+    assert "No identifier" not in text
 
 
 def test_without_deidentification_the_report_says_so(tell: Tell) -> None:
-    story = tell(everything(), deidentify={"on": False})
-    rows = {row[0]: row[1] for row in table(sections(story), "What could name someone").rows}
+    context = tell(everything(), deidentify={"on": False})
+    rows = {row[0]: row[1] for row in table(sections(context), "Possible identifier").rows}
     assert rows["text burned into pixels"] == "NOT CHECKED"
     assert rows["patient, study and institution"] == "replaced by keyed pseudonyms"
-    assert "Text burned into pixels: NOT CHECKED." in datasheet(story)
+    assert "Text burned into pixels: NOT CHECKED." in datasheet(context)
 
 
 def test_a_datasheet_answers_what_is_known_and_no_more(tell: Tell) -> None:
-    story = tell(everything(), description="Toys of every kind.")
-    sheet = datasheet(story)
-    questions = [question for chapter in QUESTIONS.values() for question in chapter]
+    context = tell(everything(), description="Toys of every kind.")
+    sheet = datasheet(context)
+    questions = re.findall(r"^\*\*(.+)\*\*$", TEMPLATE.read_text("utf-8"), re.MULTILINE)
     assert len(questions) > 45
     answers = dict(re.findall(r"\*\*(.+?)\*\*\n\n(.+?)\n\n", sheet + "\n\n", re.DOTALL))
     assert list(answers) == questions
@@ -309,14 +311,14 @@ def test_a_datasheet_answers_what_is_known_and_no_more(tell: Tell) -> None:
 
 def test_responsible_use_tells_no_unknown_field(tell: Tell) -> None:
     told = responsible_use(tell(everything()))
-    assert "duplicates were left out" in " ".join(told["dataPreprocessingProtocol"])
+    assert "duplicates were removed" in " ".join(told["dataPreprocessingProtocol"])
     assert any(line.startswith("label: ") for line in told["dataBiases"])
     assert "dataCollection" not in told
 
 
 def test_the_summary_counts_kinds(tell: Tell) -> None:
-    story = tell(everything())
-    rows = {row[0]: row[1] for row in summary(story.account, story.card).rows}
+    context = tell(everything())
+    rows = {row[0]: row[1] for row in summary(context.account, context.card).rows}
     assert rows["samples kept"] == 45
     assert rows["of kind volume"] == 3
     assert Describe().show_text is False

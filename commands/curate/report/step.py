@@ -1,7 +1,7 @@
-"""The report of a curation, chapter by chapter.
+"""The report of a curation: the only door of this folder for the engine.
 
-What came in and what is left → samples of every kind → labels and split → copies → contamination →
-clients → what it is made of → whose it is → what was decided.
+Counts by step → samples of every kind → labels and split → duplicates → contamination → questions
+→ clients → distribution → privacy → resolved settings.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 from medfm_cli.commands.curate.counts import Account
 from medfm_cli.commands.curate.instructions.step import InstructionSummary
 from medfm_cli.commands.curate.report.composition import composition_blocks
-from medfm_cli.commands.curate.report.context import Story
-from medfm_cli.commands.curate.report.duplicates import copy_blocks
-from medfm_cli.commands.curate.report.funnel import book_blocks
-from medfm_cli.commands.curate.report.images import picture_sheets
+from medfm_cli.commands.curate.report.contamination import contamination_blocks
+from medfm_cli.commands.curate.report.context import ReportContext
+from medfm_cli.commands.curate.report.datasheet import responsible_use, write_datasheet
+from medfm_cli.commands.curate.report.duplicates import duplicate_blocks
+from medfm_cli.commands.curate.report.funnel import funnel_blocks
+from medfm_cli.commands.curate.report.images import image_sheets
 from medfm_cli.commands.curate.report.labels import label_blocks
 from medfm_cli.commands.curate.report.privacy import privacy_blocks
 from medfm_cli.commands.curate.report.samples import drawn_kinds
@@ -24,11 +26,19 @@ from medfm_cli.data.manifest import SPLITS
 from medfm_cli.runs import Callout, Section, Table
 from medfm_cli.runs.blocks import Block, Cell
 
-__all__ = ["Story", "headline", "sections", "summary"]
+__all__ = [
+    "ReportContext",
+    "contamination_blocks",
+    "headline",
+    "responsible_use",
+    "sections",
+    "summary",
+    "write_datasheet",
+]
 
 
 def headline(account: Account, card: DatasetCard) -> str:
-    """One sentence."""
+    """The result in one sentence."""
     counts = account.counts()
     noun = "images" if set(card.counts.kinds) == {"image"} else "samples"
     classes = len(card.label_schema.classes)
@@ -43,7 +53,7 @@ def headline(account: Account, card: DatasetCard) -> str:
 
 
 def summary(account: Account, card: DatasetCard) -> Table:
-    """The table at the end of the command."""
+    """The table that the command prints at its end."""
     counts = account.counts()
     noun = "images" if set(card.counts.kinds) == {"image"} else "samples"
     rows: list[list[Cell]] = [
@@ -63,59 +73,55 @@ def summary(account: Account, card: DatasetCard) -> Table:
     return Table(["Curated", "Count"], rows)
 
 
-def sections(story: Story) -> list[Section]:
+def sections(context: ReportContext) -> list[Section]:
     """The whole report."""
     chapters: list[tuple[str, list[Block]]] = [
-        ("What came in, what is left", book_blocks(story)),
-        *_samples(story),
-        ("Labels and split", label_blocks(story)),
-        (_twice(story), copy_blocks(story)),
-        *((title, list(blocks)) for title, blocks in story.more.items()),
-        ("Questions made from labels", _told(story.instructed)),
-        ("Clients of the federation", _told(story.partitioned)),
-        ("What it is made of", composition_blocks(story.description, story.run)),
-        (f"Whose {story.noun} they are", privacy_blocks(story)),
-        ("What was decided", _decisions(story)),
+        ("Counts by step", funnel_blocks(context)),
+        *_samples(context),
+        ("Labels and split", label_blocks(context)),
+        ("Duplicates", duplicate_blocks(context)),
+        *((title, list(blocks)) for title, blocks in context.more.items()),
+        ("Questions generated from labels", _summarised(context.instructed)),
+        ("Federated clients", _summarised(context.partitioned)),
+        ("Distribution of the dataset", composition_blocks(context.description, context.run)),
+        ("Privacy", privacy_blocks(context)),
+        ("Resolved settings", _resolved_settings(context)),
     ]
     return [Section(title, blocks) for title, blocks in chapters if blocks]
 
 
-def _samples(story: Story) -> list[tuple[str, list[Block]]]:
-    """Sheets of every kind that there is."""
-    describe = story.option("describe")
+def _samples(context: ReportContext) -> list[tuple[str, list[Block]]]:
+    """One section for every kind of sample in the dataset."""
+    describe = context.option("describe")
     if describe is not None and not describe.sheets:
         return []
-    ledger, run, kinds = story.ledger, story.run, story.card.counts.kinds
-    show = story.public or (describe is not None and describe.show_text)
+    ledger, run, kinds = context.ledger, context.run, context.card.counts.kinds
+    show = context.public or (describe is not None and describe.show_text)
     stored = Stored(run.path("dataset"))
     chapters: list[tuple[str, list[Block]]] = []
     if "image" in kinds:
-        classes, blocks = story.card.label_schema.classes, list(story.recipe.blocks())
-        sheets = picture_sheets(ledger, stored, classes, blocks, run)
-        chapters.append(("The images", sheets))
+        classes, blocks = context.card.label_schema.classes, list(context.recipe.blocks())
+        sheets = image_sheets(ledger, stored, classes, blocks, run)
+        chapters.append(("Images", sheets))
     chapters += [(title, blocks) for _, title, blocks in drawn_kinds(ledger, stored, run)]
     if "text" in kinds:
-        chapters.append(("The texts", text_blocks(ledger, stored, show=show)))
+        chapters.append(("Texts", text_blocks(ledger, stored, show=show)))
     if "table" in kinds:
-        chapters.append(("The tables", table_blocks(ledger, stored)))
+        chapters.append(("Tables", table_blocks(ledger, stored)))
     chapters.append(("Reports and questions", attached_blocks(ledger, show=show)))
     return chapters
 
 
-def _told(result: InstructionSummary | Partitioned | None) -> list[Block]:
-    """What an optional step says of itself."""
+def _summarised(result: InstructionSummary | Partitioned | None) -> list[Block]:
+    """Tables and remarks of an optional step."""
     if result is None:
         return []
     return [*result.tables(), *(Callout("note", text) for text in result.remarks())]
 
 
-def _twice(story: Story) -> str:
-    return "The same picture twice" if story.noun == "images" else "The same twice"
-
-
-def _decisions(story: Story) -> list[Block]:
+def _resolved_settings(context: ReportContext) -> list[Block]:
     rows: list[list[Cell]] = [
-        [key, "none" if said["value"] is None else str(said["value"]), said["why"]]
-        for key, said in story.run.resolved.items()
+        [key, "none" if choice["value"] is None else str(choice["value"]), choice["why"]]
+        for key, choice in context.run.resolved.items()
     ]
-    return [Table(["Key", "Value", "Why"], rows)] if rows else []
+    return [Table(["Key", "Value", "Reason"], rows)] if rows else []
