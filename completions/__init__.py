@@ -1,1 +1,1 @@
-"""Shell completions that ship with medfm: generated, data only."""
+"""Shell completions shipped with medfm: generated, data only."""

@@ -27,7 +27,7 @@ RANKS = {"RANK", "SLURM_PROCID", "ACCELERATE_MIXED_PRECISION"}  # a launcher may
 
 HELP = """From raw hospital files to a deployed, documented model.
 
-Each verb reads a YAML recipe: a file, or the name of one that ships (medfm recipes ls).
+Each verb reads a YAML recipe: a file or the name of a shipped recipe (medfm recipes ls).
 """
 
 

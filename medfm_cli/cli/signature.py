@@ -11,7 +11,7 @@ from medfm_cli.cli.options import Options, level_of
 Command = Any
 
 
-RecipeName = Annotated[str, typer.Argument(help="A recipe file, or the name of one that ships.")]
+RecipeName = Annotated[str, typer.Argument(help="A recipe file or the name of a shipped recipe.")]
 
 
 Overrides = Annotated[

@@ -1,4 +1,4 @@
-"""The recipes that ship, found by name."""
+"""The shipped recipes, found by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from medfm_cli.recipe.problems import did_you_mean
 
 @dataclass(frozen=True)
 class Shipped:
-    """A recipe that ships: its verb, its name (with a folder where it has one), its file."""
+    """A shipped recipe: its verb, its name (with its subfolder, if any) and its file."""
 
     verb: str
     name: str
@@ -71,8 +71,8 @@ def find(name: str, verb: str | None = None) -> Shipped:
         names = ", ".join(r.full_name for r in hits)
         raise UsageError(f"'{name}' is the name of several recipes", hint=f"choose one: {names}")
     known = [n for r in candidates for n in (r.full_name, r.name)]
-    hint = did_you_mean(name, known) or "medfm recipes ls shows those that ship"
-    raise UsageError(f"there is no recipe '{name}', neither a file nor one that ships", hint=hint)
+    hint = did_you_mean(name, known) or "medfm recipes ls lists the shipped recipes"
+    raise UsageError(f"there is no recipe '{name}', neither a file nor a shipped recipe", hint=hint)
 
 
 def locate(recipe: str, verb: str | None = None, *, relative_to: Path | None = None) -> Path:

@@ -104,7 +104,7 @@ def _command(command: Command, program: Program) -> Iterable[str]:
     verb = command.name
     shipped = [recipe for recipe in program.recipes if recipe.verb == verb]
     if shipped:
-        yield "Recipes that ship:"
+        yield "Shipped recipes:"
         yield _table(("recipe", ""), [(f"`{r.name}`", r.summary) for r in shipped])
     if verb == "run":
         yield "The stages of a pipeline are its other keys; a stage has the keys of its verb."
