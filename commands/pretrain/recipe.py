@@ -16,7 +16,7 @@ from medfm_cli.commands.pretrain.study.cells import Cell, grid
 from medfm_cli.commands.pretrain.study.options import Study
 from medfm_cli.models.spec import HUB
 from medfm_cli.recipe import Recipe
-from medfm_cli.training.augmentations import AnyViews, ImageViews, settle_views
+from medfm_cli.training.augmentations import AnyViews, ImageViews, resolve_views
 from medfm_cli.training.options import TrainingKeys
 from medfm_cli.training.probing import ProbeKeys
 
@@ -104,7 +104,7 @@ class PretrainRecipe(TrainingKeys, Recipe):
         kind = "image" if named is None else str(named)
         if kind == "image" and "augment" not in values:
             return values
-        return {**values, "augment": settle_views(values.get("augment"), kind)}
+        return {**values, "augment": resolve_views(values.get("augment"), kind)}
 
     @field_validator("tasks")
     @classmethod

@@ -1,4 +1,4 @@
-"""What `auto` becomes when a loader is made, and why."""
+"""What `auto` resolves to when a loader is made, and why."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ BATCHES_A_WORKER = 3
 
 
 class Choice(NamedTuple):
-    """What an `auto` became, and why: for `Run.resolve`."""
+    """What an `auto` resolves to, and why: for `Run.resolve`."""
 
     key: str
     value: int | bool
     why: str
 
 
-def choose_cache(wanted: bool | Auto, *, nbytes: int, world: int) -> Choice:
+def choose_cache(configured: bool | Auto, *, nbytes: int, world: int) -> Choice:
     """Whether to keep `nbytes` of fitted images in the memory of each of `world` processes."""
-    if wanted != "auto":
-        return Choice("cache", wanted, "as asked")
+    if configured != "auto":
+        return Choice("cache", configured, "as configured")
     share = int(available_memory() * CACHE_SHARE) // world
     sizes = f"decoded images take {nbytes / 1e6:.0f} MB of {share / 1e6:.0f} MB allowed"
     return Choice("cache", nbytes <= share, sizes)
 
 
-def choose_workers(wanted: int | Auto, *, cached: bool, batch_bytes: int, world: int) -> Choice:
+def choose_workers(configured: int | Auto, *, cached: bool, batch_bytes: int, world: int) -> Choice:
     """How many workers decode for each process, when a batch of one takes `batch_bytes`."""
     if cached:
         return Choice("workers", 0, "the images are kept in memory")
-    if wanted != "auto":
-        return Choice("workers", wanted, "as asked")
+    if configured != "auto":
+        return Choice("workers", configured, "as configured")
     cpus = usable_cpus()
     workers = max(1, min(MOST_WORKERS, cpus // world - 1))
     shared = free_shared_memory()

@@ -87,6 +87,7 @@ class Dataset:
         *,
         labelled: bool = False,
         kind: str | Sequence[str] | None = "image",
+        client: str | None = None,
     ) -> NDArray[np.int64]:
         """The row numbers of a split (of all without one), in the manifest's order.
 
@@ -94,9 +95,10 @@ class Dataset:
             split: train, val or test.
             labelled: only samples that have a label.
             kind: what the samples must be (one of several), None for anything.
+            client: only samples of this client of a federation.
 
         Raises:
-            DataError: the dataset holds nothing of this kind, or of one of them.
+            DataError: the dataset holds nothing of this kind, or has no such client.
         """
         if split is not None and split not in SPLITS:
             raise ValueError(f"there is no split {split!r}; there are {', '.join(SPLITS)}")
@@ -106,6 +108,8 @@ class Dataset:
             keep &= pc.equal(self.samples.column("split"), split).to_numpy()
         if labelled:
             keep &= self.labels() >= 0
+        if client is not None:
+            keep &= self._of_client(client)
         return np.flatnonzero(keep)
 
     def labels(self) -> NDArray[np.int64]:
@@ -174,6 +178,17 @@ class Dataset:
                 hint=_KIND_HINTS.get(kind, ""),
             )
         return pc.equal(self.samples.column("kind"), kind).to_numpy()  # type: ignore[no-any-return]
+
+    def _of_client(self, client: str) -> NDArray[np.bool_]:
+        """Which rows are this client's."""
+        clients = self.card.counts.clients
+        if client not in clients:
+            names = ", ".join(sorted(clients)) or "none"
+            raise DataError(
+                f"the dataset '{self.card.name}' has no client '{client}'; it has {names}",
+                hint="curate with derive.clients to divide a dataset among clients",
+            )
+        return pc.equal(self.samples.column("client"), client).to_numpy()  # type: ignore[no-any-return]
 
     @cached_property
     def contents(self) -> ContentStore:

@@ -96,9 +96,9 @@ class MixturePlan:
 
         A group of two samples still fills a whole batch in every epoch.
         """
-        wanted = np.bincount(self.groups, weights=self._weights)
-        there = np.asarray(self.batches, dtype=np.float64)
-        excess: NDArray[np.float64] = there / there.sum() / wanted
+        shares = np.bincount(self.groups, weights=self._weights)
+        batches = np.asarray(self.batches, dtype=np.float64)
+        excess: NDArray[np.float64] = batches / batches.sum() / shares
         return excess
 
     @cached_property
@@ -132,11 +132,11 @@ class MixturePlan:
     def _cells(self, group: int, batches: int) -> tuple[Cell, ...]:
         inside = np.flatnonzero(self.groups == group)
         codes = self.strata.codes[inside]
-        there = np.unique(codes)
-        weights = np.bincount(codes, weights=self._weights[inside])[there].astype(np.float64)
+        present = np.unique(codes)
+        weights = np.bincount(codes, weights=self._weights[inside])[present].astype(np.float64)
         quotas = apportion(batches * self.global_batch, weights, least=1).tolist()
         return tuple(
-            Cell(inside[codes == code], quota) for code, quota in zip(there, quotas, strict=True)
+            Cell(inside[codes == code], quota) for code, quota in zip(present, quotas, strict=True)
         )
 
     def _epoch(self, epoch: int) -> list[Integers]:

@@ -161,13 +161,13 @@ def tiles(image: NDArray[np.uint8], *, tile: int, limit: int) -> list[Tile]:
     if max(height, width) < 2 * tile:
         return [(0, 0, image)]
     corners = [(y, x) for y in _starts(height, tile) for x in _starts(width, tile)]
-    found = [(y, x, image[y : y + tile, x : x + tile]) for y, x in corners]
-    found = [item for item in found if item[2].std() >= BLANK_STD]
-    if not found:
+    parts = [(y, x, image[y : y + tile, x : x + tile]) for y, x in corners]
+    parts = [item for item in parts if item[2].std() >= BLANK_STD]
+    if not parts:
         return [(0, 0, image)]
-    places = np.array([(y, x) for y, x, _ in found], dtype=np.float64)
+    places = np.array([(y, x) for y, x, _ in parts], dtype=np.float64)
     centre = np.array([height - tile, width - tile]) / 2
-    return [found[index] for index in sorted(_spread(places, centre, limit))]
+    return [parts[index] for index in sorted(_spread(places, centre, limit))]
 
 
 def _check(image: NDArray[np.uint8]) -> None:

@@ -22,14 +22,14 @@ def epoch_order(count: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
     return np.argsort(keys, kind="stable")
 
 
-def fitting_batch(wanted: int, count: int) -> int:
-    """The global batch for `count` samples: as wanted, or less where there are fewer samples.
+def fitting_batch(requested: int, count: int) -> int:
+    """The global batch for `count` samples: the requested one, or less for fewer samples.
 
     A shrunk batch is a multiple of `EVEN` (if there are that many samples), so that the usual
     numbers of processes divide it.
     """
-    if wanted <= count:
-        return wanted
+    if requested <= count:
+        return requested
     return count - count % EVEN if count >= EVEN else count
 
 

@@ -117,13 +117,13 @@ class Tokeniser:
         return row
 
     def _special(self, names: Sequence[str], source: str) -> int:
-        found = self._find(names)
-        if found is None:
+        token = self._find(names)
+        if token is None:
             raise DataError(
                 f"{source} has none of the tokens {', '.join(names)}",
                 hint="give a tokeniser that has tokens for start, end and padding",
             )
-        return found
+        return token
 
     def _find(self, names: Sequence[str]) -> int | None:
         numbers = (self._tokenizer.token_to_id(name) for name in names)

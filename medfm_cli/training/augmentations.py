@@ -232,7 +232,7 @@ AnyViews = Annotated[
 """The views of samples of any kind."""
 
 
-def settle_views(augment: Any, kind: str) -> Any:
+def resolve_views(augment: Any, kind: str) -> Any:
     """Complete the block `augment` of a recipe by the kind of its input, where it does not say.
 
     Args:

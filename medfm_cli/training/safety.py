@@ -87,34 +87,36 @@ def refuse_unsafe(views: AnyViews, known: Known) -> list[Hazard]:
     Raises:
         UsageError: names each with its reason, and how to use it all the same.
     """
-    if found := hazards(views, known):
-        names = ", ".join(hazard.operation for hazard in found)
-        reasons = "; ".join(f"{hazard.operation}: {hazard.reason}" for hazard in found)
+    if unsafe := hazards(views, known):
+        names = ", ".join(hazard.operation for hazard in unsafe)
+        reasons = "; ".join(f"{hazard.operation}: {hazard.reason}" for hazard in unsafe)
         raise UsageError(
             f"unsafe augmentation of these data: {reasons}",
-            hint=f"leave {'it' if len(found) == 1 else 'them'} out, "
+            hint=f"leave {'it' if len(unsafe) == 1 else 'them'} out, "
             f"or set augment.allow: [{names}] if you know better",
         )
-    return _found(views, known)
+    return _first_reasons(views, known)
 
 
 def hazards(views: AnyViews, known: Known) -> list[Hazard]:
     """All operations of `views` that are unsafe and not allowed, in the order of the rules."""
-    return [hazard for hazard in _found(views, known) if hazard.operation not in views.allow]
+    return [
+        hazard for hazard in _first_reasons(views, known) if hazard.operation not in views.allow
+    ]
 
 
-def overridden(found: Sequence[Hazard]) -> str:
+def overridden(allowed: Sequence[Hazard]) -> str:
     """Say which rules the recipe overrode with `augment.allow`, and what they say."""
-    reasons = "; ".join(f"{hazard.operation}: {hazard.reason}" for hazard in found)
+    reasons = "; ".join(f"{hazard.operation}: {hazard.reason}" for hazard in allowed)
     return f"The recipe allows augmentations that are unsafe for these data: {reasons}."
 
 
-def _found(views: AnyViews, known: Known) -> list[Hazard]:
+def _first_reasons(views: AnyViews, known: Known) -> list[Hazard]:
     """All unsafe operations, allowed or not; each with the first reason."""
-    found: dict[str, Hazard] = {}
+    reasons: dict[str, Hazard] = {}
     for hazard in _all(views, known):
-        found.setdefault(hazard.operation, hazard)
-    return list(found.values())
+        reasons.setdefault(hazard.operation, hazard)
+    return list(reasons.values())
 
 
 def _all(views: AnyViews, known: Known) -> Iterator[Hazard]:

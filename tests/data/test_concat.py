@@ -39,6 +39,7 @@ def concat(tmp_path_factory: pytest.TempPathFactory) -> ConcatDataset:
             masks=[each // 5 for each in pixels],
             splits=["train"] * (len(labels) - 1) + ["test"],
             label=labels,
+            client=[f"site-{row % 2}" for row in range(len(labels))],
         )
         datasets.append(dataset)
     return ConcatDataset(datasets)
@@ -91,6 +92,9 @@ def test_any_world_resumed_anywhere_gets_the_same_rows(
 def test_rows_of_a_split_are_those_of_every_dataset(concat: ConcatDataset) -> None:
     assert concat.rows("test").tolist() == [3, 6, 8]
     assert concat.rows("train", labelled=True).tolist() == [0, 1, 4, 5, 7]
+    assert concat.rows("train", client="site-1").tolist() == [1, 5]
+    with pytest.raises(DataError, match="no client 'site-7'; it has site-0, site-1"):
+        concat.rows(client="site-7")
     assert concat.source(np.array([0, 3, 4, 6, 7, 8])).tolist() == [0, 0, 1, 1, 2, 2]
     assert concat.join([np.array([1]), np.array([], np.int64), np.array([0])]).tolist() == [1, 7]
 

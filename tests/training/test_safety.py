@@ -11,7 +11,7 @@ from medfm_cli.data.card import Counts, DatasetCard, LabelSchema
 from medfm_cli.data.inputs import SeriesInput, SignalInput, VolumeInput
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.errors import UsageError
-from medfm_cli.training.augmentations import AnyViews, settle_views
+from medfm_cli.training.augmentations import AnyViews, resolve_views
 from medfm_cli.training.safety import Known, hazards, known_of, overridden, refuse_unsafe
 
 VIEWS: TypeAdapter[Any] = TypeAdapter(AnyViews)
@@ -127,6 +127,6 @@ def test_what_a_card_and_an_input_tell() -> None:
 
 @pytest.mark.parametrize("kind", ["image", "volume", "signal", "series", "audio"])
 def test_a_block_is_of_the_kind_of_the_input_unless_it_says_another(kind: str) -> None:
-    assert VIEWS.validate_python(settle_views(None, kind)).kind == kind
-    assert VIEWS.validate_python(settle_views({"allow": []}, kind)).kind == kind
-    assert VIEWS.validate_python(settle_views({"kind": "audio"}, kind)).kind == "audio"
+    assert VIEWS.validate_python(resolve_views(None, kind)).kind == kind
+    assert VIEWS.validate_python(resolve_views({"allow": []}, kind)).kind == kind
+    assert VIEWS.validate_python(resolve_views({"kind": "audio"}, kind)).kind == "audio"

@@ -1,4 +1,4 @@
-"""What networks take, by kind: images, volumes, signals, series and sound. Torch-free.
+"""What networks take, by kind: images, volumes, signals, series and audio. Torch-free.
 
 Each kind is a block of a model's `config.json` and knows how a sample is fitted to the network:
 `fit` gives an array of `dtype`, `[C, *space]`, and depends on nothing but the sample and the block.

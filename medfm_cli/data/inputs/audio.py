@@ -1,4 +1,4 @@
-"""Sound as a picture of its loudness over time and pitch: the log-mel spectrogram."""
+"""Audio as its log-mel spectrogram: loudness over time and pitch."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from medfm_cli.errors import DataError
 from medfm_cli.samples.content import Audio, Content
 
 QUIETEST = 1e-10
-"""Power below which nothing is told apart."""
+"""Power below which nothing is distinguished."""
 
 
 class AudioInput(NetworkInput):
     """Log-mel spectrogram: float32 `[1, mels, frames]`, frames = `seconds` × `rate` / `hop`.
 
-    The channels are averaged and resampled to `rate`. Of a longer sound the middle is taken, a
+    The channels are averaged and resampled to `rate`. Of a longer recording the middle is used, a
     shorter one is repeated: heart and lung sounds are periodic, and silence at the end would let a
     network tell files by their length. Then, with S the short-time Fourier transform (Hann window
     of `n_fft` samples centred at every `hop`-th, ends reflected) and W the mel filters:
@@ -65,7 +65,7 @@ class AudioInput(NetworkInput):
 
     @property
     def samples(self) -> int:
-        """Samples of the sound that is looked at."""
+        """Samples of audio that an input shows."""
         return round(self.seconds * self.rate)
 
     @property
@@ -78,32 +78,32 @@ class AudioInput(NetworkInput):
         return mel_filters(self.rate, self.n_fft, self.mels, self.fmin, self.top)
 
     def fit(self, content: Content) -> NDArray[np.float32]:
-        """A sound as `[1, mels, frames]`.
+        """A recording as `[1, mels, frames]`.
 
         Raises:
-            DataError: it is no sound, or empty.
+            DataError: it is no audio, or empty.
         """
         return ((self.decibels(content) - self.mean) / self.std)[None].astype(np.float32)
 
     def decibels(self, content: Content) -> NDArray[np.float32]:
         """The spectrogram before it is standardised, `[mels, frames]` in −`range_db` … 0."""
         if not isinstance(content, Audio):
-            raise refuse(content, "sound")
+            raise refuse(content, "audio")
         if not content.values.size:
             raise DataError("the recording is empty")
-        sound = np.nan_to_num(content.values).mean(axis=0)
-        sound = centre(sound, max(1, round(self.seconds * content.rate)))
-        sound = resampled(sound, old=content.rate, new=self.rate)
-        power = self.filters() @ spectrogram(_filled(sound, self.samples), self.n_fft, self.hop)
+        waveform = np.nan_to_num(content.values).mean(axis=0)
+        waveform = centre(waveform, max(1, round(self.seconds * content.rate)))
+        waveform = resampled(waveform, old=content.rate, new=self.rate)
+        power = self.filters() @ spectrogram(_filled(waveform, self.samples), self.n_fft, self.hop)
         decibels = 10 * np.log10(np.maximum(power, QUIETEST))
         loudest: NDArray[np.float32] = np.maximum(decibels - decibels.max(), -self.range_db)
         return loudest
 
 
-def spectrogram(sound: NDArray[np.float32], n_fft: int, hop: int) -> NDArray[np.float32]:
-    """|S|² of a sound `[T]`, `[n_fft / 2 + 1, T // hop]`; frame k is centred at sample k · hop."""
-    padded = np.pad(sound, n_fft // 2, mode="reflect")
-    frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop][: len(sound) // hop]
+def spectrogram(waveform: NDArray[np.float32], n_fft: int, hop: int) -> NDArray[np.float32]:
+    """|S|² of audio `[T]`, `[n_fft / 2 + 1, T // hop]`; frame k is centred at sample k · hop."""
+    padded = np.pad(waveform, n_fft // 2, mode="reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop][: len(waveform) // hop]
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
     return (np.abs(np.fft.rfft(frames * window, axis=-1)) ** 2).T.astype(np.float32)
 
@@ -125,6 +125,6 @@ def mel_filters(rate: int, n_fft: int, mels: int, fmin: float, fmax: float) -> N
     return filters
 
 
-def _filled(sound: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """The first `count` samples of the sound, repeated where it is shorter."""
-    return np.resize(sound, count) if len(sound) < count else sound[:count]
+def _filled(waveform: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """The first `count` samples of the audio, repeated where it is shorter."""
+    return np.resize(waveform, count) if len(waveform) < count else waveform[:count]

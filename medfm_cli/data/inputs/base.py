@@ -43,9 +43,9 @@ class NetworkInput(Part):
         """
 
 
-def refuse(content: Content, wanted: str) -> DataError:
+def refuse(content: Content, accepted: str) -> DataError:
     """A sample of another kind than a network takes."""
-    return DataError(f"it is of kind {content.kind}, and the network takes {wanted}")
+    return DataError(f"it is of kind {content.kind}, and the network takes {accepted}")
 
 
 def resampled(values: NDArray[np.float32], *, old: float, new: float) -> NDArray[np.float32]:
@@ -58,7 +58,7 @@ def resampled(values: NDArray[np.float32], *, old: float, new: float) -> NDArray
     Args:
         values: `[..., T]`, all finite.
         old: rate of the samples in Hz.
-        new: rate wanted in Hz.
+        new: the new rate in Hz.
 
     Returns:
         `[..., ⌈T · new / old⌉]`.
@@ -73,8 +73,8 @@ def resampled(values: NDArray[np.float32], *, old: float, new: float) -> NDArray
     if not ratio:
         ratio = Fraction(1, round(old / new))
     up, down = ratio.numerator, ratio.denominator
-    there: NDArray[np.float32] = resample_poly(values, up, down, axis=-1, padtype="line")
-    return there.astype(np.float32)
+    output: NDArray[np.float32] = resample_poly(values, up, down, axis=-1, padtype="line")
+    return output.astype(np.float32)
 
 
 def centre(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:

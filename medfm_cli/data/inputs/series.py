@@ -64,27 +64,27 @@ class SeriesInput(NetworkInput):
         values = gridded(content, self.variables, step=self.step, steps=self.steps)
         mean, std = (np.asarray(each)[:, None] for each in (self.mean, self.std))
         scaled = np.clip((values - mean) / std, -self.limit, self.limit)
-        there = np.isfinite(values)
-        return np.concatenate([np.where(there, scaled, 0.0), there]).astype(np.float32)
+        measured = np.isfinite(values)
+        return np.concatenate([np.where(measured, scaled, 0.0), measured]).astype(np.float32)
 
 
 def gridded(
     series: Series, variables: list[str], *, step: float, steps: int
 ) -> NDArray[np.float64]:
-    """The mean of every variable in every step of `step` hours: `[F, T]`, NaN where none was taken.
+    """The mean of every variable in every step of `step` hours: `[F, T]`, NaN without measurements.
 
     Raises:
         DataError: the series has none of the variables.
     """
-    there = {name: number for number, name in enumerate(series.channels)}
-    places = [place for place, name in enumerate(variables) if name in there]
+    numbers = {name: number for number, name in enumerate(series.channels)}
+    places = [place for place, name in enumerate(variables) if name in numbers]
     if not places:
         raise DataError("it has none of the variables that the network takes")
-    values = series.values[[there[variables[place]] for place in places]].astype(np.float64)
+    values = series.values[[numbers[variables[place]] for place in places]].astype(np.float64)
     at = np.floor(series.times / step).astype(np.int64)
     at[np.isclose(series.times, step * steps)] = steps - 1
-    taken = np.isfinite(values) & (at >= 0) & (at < steps)
-    rows, columns = np.nonzero(taken)
+    measured = np.isfinite(values) & (at >= 0) & (at < steps)
+    rows, columns = np.nonzero(measured)
     cells = rows * steps + at[columns]
     size = len(places) * steps
     counts = np.bincount(cells, minlength=size)

@@ -68,23 +68,23 @@ class SignalInput(NetworkInput):
 
     def _leads_of(self, content: Signal) -> tuple[list[int], NDArray[np.float32]]:
         """Where in the input the leads belong that the record has, and their millivolts."""
-        there = {plain_lead(name): number for number, name in enumerate(content.channels)}
-        found = [
-            (place, there[plain_lead(name)])
+        channels = {plain_lead(name): number for number, name in enumerate(content.channels)}
+        leads = [
+            (place, channels[plain_lead(name)])
             for place, name in enumerate(self.leads)
-            if plain_lead(name) in there
+            if plain_lead(name) in channels
         ]
-        if not found:
+        if not leads:
             held = ", ".join(content.channels) or "channels without names"
             raise DataError(
                 f"it has none of the leads {', '.join(self.leads)}: it holds {held}",
                 hint="name the leads of the data in input.leads",
             )
-        numbers = [number for _, number in found]
+        numbers = [number for _, number in leads]
         units = content.units or ("",) * len(content.values)
         scales = [MILLIVOLTS.get(units[number].strip().lower(), 1.0) for number in numbers]
         factors = np.asarray(scales, dtype=np.float32)
-        return [place for place, _ in found], content.values[numbers] * factors[:, None]
+        return [place for place, _ in leads], content.values[numbers] * factors[:, None]
 
     def _standardised(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         if self.standardise == "none":

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from medfm_cli.training.randomness import StepRandom
 
 
-def sound_views(
+def audio_views(
     values: Tensor,
     views: AudioViews,
     preprocessing: AudioInput,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from medfm_cli.models.inputs import normalise
-from medfm_cli.training.views.audio import sound_views
+from medfm_cli.training.views.audio import audio_views
 from medfm_cli.training.views.images import image_views
 from medfm_cli.training.views.series import series_views
 from medfm_cli.training.views.signals import signal_views
@@ -76,5 +76,5 @@ def draw_view(
             seen = series_views(values, cast("SeriesViews", views), random, name=name)
         case "audio":
             views = cast("AudioViews", views)
-            seen = sound_views(values, views, preprocessing, random, name=name)
+            seen = audio_views(values, views, preprocessing, random, name=name)
     return normalise(seen, preprocessing)
