@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
-from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -29,10 +28,8 @@ _SMALL = 2048  # hashes that are quickest compared each with each
 _AT_ONCE = 1 << 16  # comparisons in one go: what stays in the processor's cache
 _LONG = 512  # hashes sharing a key from which they are compared as a table
 _CHECKED = 4096  # pairs that are checked in one go, at least
-_SAMPLE = 1 << 14
-_TRIED = 8  # choices of a plan that the sample is tried on
-_MOST_CHOICES = 1300
-_SORT, _COMPARE, _TABLE = 16.0, 3.2, 2.0  # nanoseconds for each hash or comparison, roughly
+_LARGE = 200_000  # hashes from which one more block is worth its sorting
+_FARTHEST = 10  # bits; beyond, runs are so long and choices so many that nothing is saved
 
 
 class Pairs(NamedTuple):
@@ -61,14 +58,14 @@ def near_pairs(
         keep: a further check; what it refuses is never held together in memory.
         threads: choices that are worked on at a time, each with about 40 N bytes.
     """
-    yield from _search(_Side(hashes), None, distance, keep, threads)
+    yield from _search(hashes, None, distance, keep, threads)
 
 
 def near_across(
     left: Hashes, right: Hashes, distance: int, *, keep: Keep | None = None, threads: int = 2
 ) -> Iterator[Pairs]:
     """Every pair of a left and a right hash that differ in at most `distance` bits, once."""
-    yield from _search(_Side(left), _Side(right), distance, keep, threads)
+    yield from _search(left, right, distance, keep, threads)
 
 
 def distinct(hashes: Hashes) -> tuple[Hashes, Places, Places]:
@@ -87,18 +84,6 @@ def distinct(hashes: Hashes) -> tuple[Hashes, Places, Places]:
 
 
 @dataclass(frozen=True)
-class _Side:
-    hashes: Hashes
-
-    def __len__(self) -> int:
-        return len(self.hashes)
-
-    def sample(self) -> _Side:
-        """Some of the hashes, evenly spaced."""
-        return _Side(self.hashes[:: max(1, len(self) // _SAMPLE)][:_SAMPLE])
-
-
-@dataclass(frozen=True)
 class _Plan:
     """The bits in blocks, of which `kept` are chosen in every possible way; none: one table."""
 
@@ -108,6 +93,8 @@ class _Plan:
     @classmethod
     def of(cls, distance: int, kept: int) -> _Plan:
         """Every `distance + kept`-th bit in a block, so that neighbours are spread over them."""
+        if not kept:
+            return cls()
         count = distance + kept
         masks = [sum(1 << bit for bit in range(block, BITS, count)) for block in range(count)]
         return cls(tuple(masks), kept)
@@ -118,12 +105,13 @@ class _Plan:
 
 
 def _search(
-    left: _Side, right: _Side | None, distance: int, keep: Keep | None, threads: int
+    left: Hashes, right: Hashes | None, distance: int, keep: Keep | None, threads: int
 ) -> Iterator[Pairs]:
     """Work through the choices in threads, and give what each finds in their order."""
     if not 0 <= distance < BITS:
         raise ValueError(f"a distance of {distance} bits")
-    plan = _plan(left, right, distance)
+    count = len(left) if right is None else max(len(left), len(right))
+    plan = _Plan.of(distance, _kept_blocks(count, distance))
     waiting: deque[Future[list[Pairs]]] = deque()
     with ThreadPoolExecutor(max(1, threads)) as pool:
         try:
@@ -138,48 +126,22 @@ def _search(
                 future.cancel()
 
 
-def _plan(left: _Side, right: _Side | None, distance: int) -> _Plan:
-    """The plan that costs least, judged by the runs that its keys make in a sample."""
-    n, m = len(left), len(right) if right is not None else len(left)
-    compared = n * m / (2 if right is None else 1)
-    best, least = _Plan(), compared * _TABLE
-    if max(n, m) <= _SMALL:
-        return best
-    some = left.sample(), None if right is None else right.sample()
-    scale = compared / max(1, _compared(*some))
-    for kept in range(1, BITS - distance):
-        count = comb(distance + kept, kept)
-        if count > _MOST_CHOICES:
-            break
-        plan = _Plan.of(distance, kept)
-        choices = plan.choices()[:: max(1, count // _TRIED)][:_TRIED]
-        inside = sum(_in_runs(*some, plan, choice) for choice in choices) / len(choices)
-        cost = count * (
-            _SORT * (n + (m if right is not None else 0)) + _COMPARE * scale * (inside + 0.5)
-        )
-        if cost < least:
-            best, least = plan, cost
-    return best
+def _kept_blocks(count: int, distance: int) -> int:
+    """How many blocks a choice keeps, 0 where comparing each with each costs no more.
 
-
-def _compared(left: _Side, right: _Side | None) -> float:
-    return len(left) * (len(left) - 1) / 2 if right is None else len(left) * len(right)
-
-
-def _in_runs(left: _Side, right: _Side | None, plan: _Plan, choice: tuple[int, ...]) -> int:
-    """How many pairs agree on the chosen blocks."""
-    mask = np.uint64(sum(plan.masks[block] for block in choice))
-    keys, counts = np.unique(left.hashes & mask, return_counts=True)
-    if right is None:
-        return int((counts * (counts - 1) // 2).sum())
-    others, theirs = np.unique(right.hashes & mask, return_counts=True)
-    _, mine, other = np.intersect1d(keys, others, assume_unique=True, return_indices=True)
-    return int((counts[mine] * theirs[other]).sum())
+    More blocks make shorter runs and more sorting. Measured on random hashes and on hashes that are
+    as alike as those of radiographs (`benchmarks/near_duplicates.py`).
+    """
+    if count <= _SMALL or distance > _FARTHEST:
+        return 0
+    if distance < 4:
+        return 1
+    return 2 if count < _LARGE else 3
 
 
 def _choice(
-    left: _Side,
-    right: _Side | None,
+    left: Hashes,
+    right: Hashes | None,
     plan: _Plan,
     choice: tuple[int, ...],
     distance: int,
@@ -239,21 +201,21 @@ class _Sorted(NamedTuple):
     starts: Places
 
 
-def _sorted(side: _Side, plan: _Plan, choice: tuple[int, ...], width: int) -> _Sorted:
+def _sorted(hashes: Hashes, plan: _Plan, choice: tuple[int, ...], width: int) -> _Sorted:
     """Sort by the bits of the chosen blocks.
 
     Key and place (of `width` bits) share one number, so that numbers are sorted and no places:
     three times faster.
     """
-    keys = _key(side.hashes, [plan.masks[block] for block in choice], BITS - width)
-    both = keys << np.uint64(width) | np.arange(len(side), dtype=np.uint64)
+    keys = _key(hashes, [plan.masks[block] for block in choice], BITS - width)
+    both = keys << np.uint64(width) | np.arange(len(hashes), dtype=np.uint64)
     both.sort()
     order = (both & np.uint64((1 << width) - 1)).astype(np.int64)
     both >>= np.uint64(width)
     new = np.ones(len(both), dtype=bool)
     np.not_equal(both[1:], both[:-1], out=new[1:])
     starts = np.flatnonzero(new)
-    return _Sorted(side.hashes[order], order, both[starts], np.append(starts, len(both)))
+    return _Sorted(hashes[order], order, both[starts], np.append(starts, len(both)))
 
 
 def _key(hashes: Hashes, masks: list[int], width: int) -> Hashes:

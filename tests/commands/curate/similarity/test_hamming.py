@@ -42,14 +42,15 @@ def listed(found: list[Pairs]) -> list[tuple[int, int, int]]:
     return [each for pairs in found for each in zip(*(p.tolist() for p in pairs), strict=True)]
 
 
-@pytest.fixture(params=["as it is", "never brute force"], autouse=True, scope="module")
+@pytest.fixture(params=["as it is", "two blocks", "three blocks"], autouse=True, scope="module")
 def small(request: pytest.FixtureRequest) -> None:
     """Small sets would all be compared as one table: try them the other way as well."""
     patch = pytest.MonkeyPatch()
     request.addfinalizer(patch.undo)
-    if request.param == "never brute force":
+    if request.param != "as it is":
         patch.setattr(hamming, "_SMALL", 1)
-        patch.setattr(hamming, "_TABLE", 1e9)
+        patch.setattr(hamming, "_FARTHEST", 20 if request.param == "two blocks" else 10)
+        patch.setattr(hamming, "_LARGE", 1 << 40 if request.param == "two blocks" else 1)
         patch.setattr(hamming, "_LONG", 20)
         patch.setattr(hamming, "_AT_ONCE", 64)
 
