@@ -75,7 +75,7 @@ def stepper(task: Mae, images: Tensor, noise: Tensor) -> Callable[[], None]:
 
     def step() -> None:
         optimiser.zero_grad()
-        task(values=images, noise=noise)["loss"].backward()
+        task(values=images, noise=noise)["loss"].mean().backward()
         optimiser.step()
 
     return step

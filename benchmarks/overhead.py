@@ -40,6 +40,7 @@ from medfm_cli.training.loop import fit
 from medfm_cli.training.optimisers import build_optimiser
 from medfm_cli.training.options import FitOptions
 from medfm_cli.training.randomness import StepRandom
+from medfm_cli.training.session import open_session
 
 SEED = 0
 
@@ -61,7 +62,7 @@ class BareLoop:
         with torch.no_grad():
             inputs = self.task.inputs(batch, random)
         self.optimiser.zero_grad()
-        loss = self.task(**inputs)["loss"]
+        loss = self.task(**inputs)["loss"].mean()
         loss.backward()
         self.task.before_step(self.step)
         self.optimiser.step()
@@ -134,7 +135,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, float | str | int]:
     loader = Alternating(BareLoop(new_task(arguments), options), images)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(dir=Path(folder), verb="pretrain", name="bench", hash="", console=Silence())
-        fit(new_task(arguments), loader, options, run)  # type: ignore[arg-type]
+        with open_session(options.precision, run) as session:
+            fit(new_task(arguments), loader, options, session=session)  # type: ignore[arg-type]
     fitted, bare = (statistics.median(loader.clock[name]) for name in ("fit", "bare"))
     fitted_cpu, bare_cpu = (statistics.median(loader.processor[name]) for name in ("fit", "bare"))
     checkpoint = statistics.median(loader.clock["fit"][every - 1 :: every]) - fitted

@@ -1,4 +1,4 @@
-"""Pretrainings in real processes, some of which kill themselves (SIGKILL) after a step.
+"""Trainings in real processes, some of which kill themselves (SIGKILL) after a step.
 
 The processes are forked from one that has imported torch already: a start takes milliseconds, and
 every objective can have its own deaths.
@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,16 @@ def pretrain(
     return [process.exitcode for process in ranks]
 
 
+def run(target: Callable[..., None], *arguments: Any, seconds: float = 300) -> int | None:
+    """Run a function of a module in `tests/` in a process of its own; give the exit code."""
+    process = _CONTEXT.Process(target=target, args=arguments)
+    process.start()
+    process.join(seconds)
+    process.kill()  # what hangs; else it has ended
+    process.join()
+    return process.exitcode
+
+
 def said(folder: Path) -> str:
     """What the processes wrote to stderr."""
     return "".join(path.read_text() for path in sorted(folder.glob("stderr-*.txt")))
@@ -75,12 +86,12 @@ def _be(
     from medfm_cli.runs import Run
 
     if dies_after is not None:
-        _die(dies_after)
+        die(dies_after)
     run = Run(folder, "pretrain", "toy", "0" * 64, Silence(), rank, world, world)
     engine.run(PretrainRecipe.model_validate(recipe), run)
 
 
-def _die(after: int) -> None:
+def die(after: int) -> None:
     """Have this process kill itself once it has counted that many steps, before a checkpoint."""
     from medfm_cli.training.meter import Meter
 

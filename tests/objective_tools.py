@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from training_tools import MemoryLoader, new_run, options
+from training_tools import MemoryLoader, fit_once, new_run, options
 
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES
 from medfm_cli.commands.pretrain.objectives.base import Objective, Setting
@@ -16,7 +16,6 @@ from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.spec import BackboneSpec
 from medfm_cli.training.augmentations import ImageViews
-from medfm_cli.training.loop import fit
 from medfm_cli.training.randomness import StepRandom
 
 SIDE = 32
@@ -64,7 +63,7 @@ def train(folder: Path, chosen: dict[str, Any], *, rank: int, world: int) -> dic
     gradients = keep_gradients(task)
     loader = MemoryLoader(pictures(40), batch=8, rank=rank, world=world)
     run = new_run(folder, rank=rank, world=world)
-    fit(task, loader, options(steps=5, learning_rate=1e-4), run)  # type: ignore[arg-type]
+    fit_once(task, loader, options(steps=5, learning_rate=1e-4), run)
     return gradients
 
 

@@ -15,8 +15,11 @@ from medfm_cli.data.batch import Batch
 from medfm_cli.data.samplers import BatchPlan
 from medfm_cli.runs import Run
 from medfm_cli.training.gather import gather_rows
+from medfm_cli.training.loop import FitReport, fit
 from medfm_cli.training.options import FitOptions
 from medfm_cli.training.randomness import StepRandom
+from medfm_cli.training.session import open_session
+from medfm_cli.training.sharding import full_tensor
 from medfm_cli.training.task import Task
 
 
@@ -54,6 +57,28 @@ class Painter(Task):
         return {"loss": (self.last(hidden) - clean).square().mean()}
 
 
+class Counted(Painter):
+    """Every sample counts by its row, as if by its number of tokens; every fifth has none."""
+
+    def __init__(self, *, ones: bool = False) -> None:
+        super().__init__()
+        self.ones = ones
+        self.gradients: dict[str, Tensor] = {}
+
+    def inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
+        return {**super().inputs(batch, random), "rows": batch.rows}
+
+    def forward(self, noisy: Tensor, clean: Tensor, rows: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
+        loss = (self.last(self.norm(self.first(noisy)).relu()) - clean).square().mean(dim=1)
+        weights = torch.ones_like(loss) if self.ones else rows % 5
+        return {"loss": loss, "weights": weights, "row": rows.float(), "one": loss.new_ones(())}
+
+    def before_step(self, step: int) -> None:
+        if step == 0:
+            gradients = {n: full_tensor(p.grad) for n, p in self.named_parameters()}  # type: ignore[arg-type]
+            self.gradients = {name: value.clone() for name, value in gradients.items()}
+
+
 class Comparer(Task):
     """Tells the samples of a batch apart by noisy copies: its loss needs the whole batch."""
 
@@ -76,6 +101,12 @@ class Comparer(Task):
     def before_step(self, step: int) -> None:
         if step == 0:
             self.gradients = {n: p.grad.clone() for n, p in self.named_parameters()}
+
+
+def fit_once(task: Task, loader: Any, options: FitOptions, run: Run, **more: Any) -> FitReport:
+    """A training in a session of its own."""
+    with open_session(options.precision, run) as session:
+        return fit(task, loader, options, session=session, **more)
 
 
 def images(count: int = 40) -> Tensor:

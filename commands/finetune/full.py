@@ -20,6 +20,7 @@ from medfm_cli.training.loop import FitReport, fit
 from medfm_cli.training.options import FitOptions, resolve_options
 from medfm_cli.training.randomness import derive
 from medfm_cli.training.safety import known_of, refuse_unsafe
+from medfm_cli.training.session import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +79,15 @@ def train(
     )
     validate = _validation(dataset, splits, initial, balanced=balanced)
     try:
-        report = fit(task, loader, options, run, validate=validate, sample_id=dataset.sample_id)
+        with open_session(options.precision, run) as session:
+            report = fit(
+                task,
+                loader,
+                options,
+                session=session,
+                validate=validate,
+                sample_id=dataset.sample_id,
+            )
     finally:
         loader.close()
     return TrainedClassifier(

@@ -61,15 +61,14 @@ class ClassifyTask(Task):
         }
 
     def forward(self, images: Tensor, labels: Tensor, weights: Tensor) -> dict[str, Tensor]:
-        """The loss and the accuracy."""
+        """The loss [B] and the accuracy [B], 0 or 1, of each image."""
         logits = self.classifier(images)
         losses = functional.cross_entropy(
             logits, labels, reduction="none", label_smoothing=self._label_smoothing
         )
-        accuracy = (logits.argmax(dim=1) == labels).float().mean()
-        # Weights have mean 1 over the dataset, not in every batch, so that the losses of the parts
-        # of a batch average to the loss of the batch.
-        return {"loss": (losses.float() * weights).mean(), "accuracy": accuracy}
+        accuracy = (logits.argmax(dim=1) == labels).float()
+        # These weights scale the losses: their mean is 1 over the dataset, not in every batch.
+        return {"loss": losses.float() * weights, "accuracy": accuracy}
 
     def rate_scale(self, name: str) -> float:
         """The factor on the learning rate of a parameter (layer decay, as MAE fine-tunes).

@@ -33,7 +33,7 @@ from medfm_cli.training.loop import fit
 from medfm_cli.training.options import FitOptions, resolve_options
 from medfm_cli.training.randomness import derive
 from medfm_cli.training.safety import known_of, refuse_unsafe
-from medfm_cli.training.session import own_device
+from medfm_cli.training.session import open_session, own_device
 
 if TYPE_CHECKING:
     from medfm_cli.commands.pretrain.objectives.base import Objective
@@ -59,7 +59,7 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
     wanted, spec = settle(recipe, dataset, found, run.resolve)
     options = resolve_options(recipe, run, seed=recipe.seed, samples=len(found.rows))
     every = choose_look_steps(recipe.watch, options, samples=len(found.rows))
-    options = replace(options, look_steps=every)
+    options = replace(options, eval_steps=every)
     told = setting(recipe, dataset, wanted, options, found)
     allowed = refuse_unsafe(told.views, known_of(dataset.card, wanted, colour=found.colour))
     OBJECTIVES.load(recipe.objective).check(recipe.objective, told)
@@ -80,7 +80,15 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
     onlooker = Onlooker(recipe.watch, probe, judge, run, steps=options.steps)
     loader, mixture = open_loader(recipe, dataset, found, told, run)
     try:
-        report = fit(task, loader, options, run, sample_id=dataset.sample_id, look=onlooker)
+        with open_session(options.precision, run) as session:
+            report = fit(
+                task,
+                loader,
+                options,
+                session=session,
+                sample_id=dataset.sample_id,
+                on_eval=onlooker,
+            )
     finally:
         loader.close()
     if run.rank:

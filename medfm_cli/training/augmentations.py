@@ -77,7 +77,7 @@ class ViewChanges(Part):
 
 
 class ImageViews(Views):
-    """Random views of images, drawn anew for every sample and step."""
+    """Random views of images, drawn afresh for every sample and step."""
 
     kind: Literal["image"] = Field("image", description="What the samples are.")
     crop: Share = Field(

@@ -34,7 +34,7 @@ _STATE = "state.json"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was found whole."""
+    """A complete checkpoint."""
 
     path: Path
     step: int

@@ -1,4 +1,4 @@
-"""Features of pictures that are in no dataset yet: what a model sees in them."""
+"""Features of images that are not in a dataset yet."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def embed(directory: Path, pictures: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
-    """The features of pictures in batches, float32 `[B, D]`, each of length one.
+def embed(directory: Path, images: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
+    """The features of images in batches, float32 `[B, D]`, each of length one.
 
     Args:
-        directory: a model directory; of a classifier its encoder is taken.
-        pictures: uint8 `[H, W]` or `[H, W, 3]`, fitted whole into the model's input.
+        directory: a model directory; of a classifier, its encoder is used.
+        images: uint8 `[H, W]` or `[H, W, 3]`, fitted whole into the model's input.
 
     Raises:
         DataError: the model cannot be loaded.
@@ -32,12 +32,12 @@ def embed(directory: Path, pictures: Iterable[NDArray[np.uint8]]) -> Iterator[ND
     loaded = load_encoder(directory)
     preprocessing, device = loaded.config.preprocessing, best_device()
     backbone = loaded.backbone.freeze().to(device)
-    iterator = iter(pictures)
+    iterator = iter(images)
     while batch := list(islice(iterator, BATCH)):
         fitted = [fit(each, preprocessing.size, preprocessing.channels) for each in batch]
         with torch.inference_mode():
-            images = torch.from_numpy(np.stack(fitted))
-            values = backbone(normalise(images, preprocessing, device=device))
+            pixels = torch.from_numpy(np.stack(fitted))
+            values = backbone(normalise(pixels, preprocessing, device=device))
             unit = torch.nn.functional.normalize(values.float(), dim=1)
         features: NDArray[np.float32] = unit.cpu().numpy()
         yield features

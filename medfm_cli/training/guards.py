@@ -20,6 +20,30 @@ if TYPE_CHECKING:
 _SKIPS_ALLOWED = 40  # fp16 starts with a scale of 2^16 and halves it at every overflow
 
 
+class Diverged(RunFailed):
+    """The loss or its gradient is no longer finite; all processes raise it at the same step.
+
+    The session stays usable: a caller with several trainings can continue with the next.
+
+    Attributes:
+        quantity: "loss" or "gradient".
+        step: from 1; the weights are those before it.
+        samples: ids of the samples whose loss is not finite, or of the whole batch.
+    """
+
+    def __init__(self, quantity: str, *, step: int, samples: list[str]) -> None:
+        more = f" and {len(samples) - 8} more" if len(samples) > 8 else ""
+        super().__init__(
+            f"the {quantity} is not a finite number at step {step}; "
+            f"samples: {', '.join(samples[:8])}{more}",
+            hint="look at these samples; lower optimiser.learning_rate, or set "
+            "optimiser.clip=1.0 or precision=fp32",
+        )
+        self.quantity = quantity
+        self.step = step
+        self.samples = samples
+
+
 class FiniteGuard:
     """Aborts before a broken update is made; all processes come to the same decision."""
 
@@ -36,14 +60,14 @@ class FiniteGuard:
         *,
         step: int,
     ) -> None:
-        """Look at the loss and the gradient's norm of step `step`, averaged over the processes.
+        """Check the loss and the gradient's norm of step `step`, averaged over the processes.
 
         With fp16 an overflowing gradient is no failure until it happens many times in a row: the
         gradient scaler skips such a step.
 
         Raises:
-            RunFailed: names the step and the samples: those of the parts of the batch whose loss
-                is not finite, or else the whole batch.
+            Diverged: names the step and the samples: those whose loss (or whose part of the
+                batch's loss) is not finite, or else the whole batch.
         """
         if math.isfinite(values["loss"]):
             if math.isfinite(values["gradient_norm"]):
@@ -52,22 +76,24 @@ class FiniteGuard:
             self._skips += 1
             if self._session.scaler is not None and self._skips <= _SKIPS_ALLOWED:
                 return
-        what = "gradient" if math.isfinite(values["loss"]) else "loss"
-        ids = [self._sample_id(row) for row in self._suspects(parts, batch)]
-        shown = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
-        raise RunFailed(
-            f"the {what} is not a finite number at step {step}; samples: {shown}",
-            hint="look at these samples; lower optimiser.learning_rate, or set "
-            "optimiser.clip=1.0 or precision=fp32",
-        )
+        quantity = "gradient" if math.isfinite(values["loss"]) else "loss"
+        samples = [self._sample_id(row) for row in self._suspects(parts, batch)]
+        raise Diverged(quantity, step=step, samples=samples)
 
     def _suspects(self, parts: Sequence[Mapping[str, Tensor]], batch: Batch) -> list[int]:
         device = self._session.device
-        broken = torch.stack([~scalars["loss"].isfinite() for scalars in parts]).to(device)
-        flags = self._session.gather(broken.repeat_interleave(len(batch.rows) // len(parts)))
+        size = len(batch.rows) // len(parts)
+        broken = torch.cat([_broken(part["loss"], size) for part in parts]).to(device)
+        flags = self._session.gather(broken)
         rows = self._session.gather(batch.rows.to(device))
         chosen: list[int] = (rows[flags] if flags.any() else rows).tolist()
         return chosen
+
+
+def _broken(losses: Tensor, samples: int) -> Tensor:
+    """Which samples of a part have a loss that is not finite: all where it is of them all."""
+    broken = ~losses.isfinite()
+    return broken if broken.shape == (samples,) else broken.any().expand(samples)
 
 
 @dataclass(frozen=True)
@@ -75,7 +101,7 @@ class Spread:
     """How much the features of different images differ.
 
     Attributes:
-        images: how many images were looked at (n).
+        images: how many images were measured (n).
         std: mean over dimensions of the standard deviation over images of the L2-normalised
             features, times √D: about 1 when directions are spread evenly, 0 when all look alike.
         effective_rank: exp of the entropy of the normalised singular values of the centred

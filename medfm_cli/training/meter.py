@@ -1,4 +1,4 @@
-"""What the loop tells: averages, throughput, time spent waiting for data."""
+"""Metrics of the loop: averages, throughput, time spent waiting for data."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from medfm_cli.data.batch import Batch
     from medfm_cli.runs import Run
     from medfm_cli.training.options import FitOptions
+    from medfm_cli.training.scope import Scope
     from medfm_cli.training.state import TrainingState
 
 
@@ -23,49 +24,56 @@ class Meter:
     """
 
     def __init__(
-        self, run: Run, options: FitOptions, state: TrainingState, progress: Progress
+        self,
+        run: Run,
+        options: FitOptions,
+        state: TrainingState,
+        progress: Progress,
+        *,
+        scope: Scope,
     ) -> None:
-        progress.advance(state.step)
+        progress.advance(state.step - options.first_step)
         self._progress = progress
         self._note = ""
         self._run = run
+        self._scope = scope
         self._options = options
         self._state = state
-        self._mark = (time.perf_counter(), state.waited, state.step)
+        self._mark = (time.perf_counter(), state.waiting_seconds, state.step)
 
-    def watch(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Pass the batches on and measure how long they were waited for."""
+    def timed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Pass the batches on and measure how long the loop waits for them."""
         iterator = iter(batches)
         while True:
-            asked = time.perf_counter()
+            start = time.perf_counter()
             batch = next(iterator, None)
-            self._state.waited += time.perf_counter() - asked
+            self._state.waiting_seconds += time.perf_counter() - start
             if batch is None:
                 return
             yield batch
 
     @contextmanager
-    def aside(self, *, steps: int = 0) -> Iterator[None]:
-        """What happens meanwhile is no training: its time is left out of all speeds.
+    def paused(self, *, steps: int = 0) -> Iterator[None]:
+        """Leave the time spent meanwhile out of all speeds: it is not training.
 
-        Nor are the `steps` that are made of it counted in the speed of a line.
+        `steps` made meanwhile are left out of the speed of a line too.
         """
-        began = time.perf_counter()
+        start = time.perf_counter()
         try:
             yield
         finally:
-            seconds = time.perf_counter() - began
-            self._state.aside += seconds
+            seconds = time.perf_counter() - start
+            self._state.paused_seconds += seconds
             clock, waited, step = self._mark
             self._mark = (clock + seconds, waited, step + steps)
 
     def count(self, values: dict[str, float], *, rate: float) -> None:
-        """Take in the scalars of the step just done."""
+        """Add the scalars of the step just done."""
         window = self._state.window
         for name, value in {"steps": 1.0, **values}.items():
             window[name] = window.get(name, 0.0) + value
         step = self._state.step
-        if step % self._options.log_steps == 0 or step == self._options.steps:
+        if step % self._options.log_steps == 0 or step == self._options.end_step:
             self._flush(rate)
         self._progress.advance(1, self._note)
 
@@ -75,22 +83,23 @@ class Meter:
         steps = window.pop("steps")
         means = {name: total / steps for name, total in window.items()}
         speed, waiting = self._speed()
-        self._run.metric(
+        self._scope.metric(
+            self._run,
             step=self._state.step,
             **means,
             learning_rate=rate,
             samples_per_second=None if speed is None else round(speed, 1),
             waiting=round(waiting, 4),
         )
-        told = "" if speed is None else f" · {speed:,.0f} samples/s"
-        self._note = f"loss {means['loss']:.4f}{told} · waiting {waiting:.0%}"
+        rate_note = "" if speed is None else f" · {speed:,.0f} samples/s"
+        self._note = f"loss {means['loss']:.4f}{rate_note} · waiting {waiting:.0%}"
 
     def _speed(self) -> tuple[float | None, float]:
         """Give samples a second, and the part of the time spent waiting, since the last call.
 
-        No speed where no step was made but one that was set aside.
+        The speed is None where every step was made in a pause.
         """
-        now = (time.perf_counter(), self._state.waited, self._state.step)
+        now = (time.perf_counter(), self._state.waiting_seconds, self._state.step)
         seconds, waited, steps = (a - b for a, b in zip(now, self._mark, strict=True))
         self._mark = now
         seconds = max(seconds, 1e-9)

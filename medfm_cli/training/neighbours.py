@@ -1,4 +1,4 @@
-"""Classes by the nearest neighbours: what features tell without any training on them."""
+"""k-nearest-neighbour classification of features, without any training."""
 
 from __future__ import annotations
 
@@ -15,48 +15,48 @@ _CHUNK = 1024
 
 
 def neighbour_probabilities(
-    bank: NDArray[np.float32],
+    reference: NDArray[np.float32],
     labels: NDArray[np.int64],
-    asked: NDArray[np.float32],
+    query: NDArray[np.float32],
     *,
     classes: int,
     neighbours: int = NEIGHBOURS,
 ) -> NDArray[np.float64]:
-    """Class probabilities of `asked` [n,D] from a labelled `bank` [N,D], float64 [n,K].
+    """Class probabilities [n,K], float64, of `query` [n,D] from labelled `reference` [N,D].
 
-    The k most similar features of the bank vote, each with weight exp(s / τ), s being the cosine
+    The k most similar reference features vote, each with weight exp(s / τ), s being the cosine
     similarity and τ = 0.07 (Wu et al. 2018, arXiv 1805.01978, §3.4; k = 20 as in DINO). The votes
-    are scaled to sum to one. k is cut to the size of the bank.
+    are scaled to sum to one. k is at most N.
 
     Raises:
-        ValueError: the bank is empty.
+        ValueError: there are no reference features.
     """
-    if not len(bank):
-        raise ValueError("the bank of features is empty")
-    known, wanted = _unit(bank), _unit(asked)
-    nearest = min(neighbours, len(bank))
+    if not len(reference):
+        raise ValueError("there are no reference features")
+    references, queries = _unit(reference), _unit(query)
+    nearest = min(neighbours, len(reference))
     parts = [
-        _vote(known, labels, wanted[start : start + _CHUNK], classes=classes, nearest=nearest)
-        for start in range(0, len(wanted), _CHUNK)
+        _vote(references, labels, queries[start : start + _CHUNK], classes=classes, nearest=nearest)
+        for start in range(0, len(queries), _CHUNK)
     ]
     return np.concatenate(parts) if parts else np.empty((0, classes))
 
 
 def _vote(
-    known: NDArray[np.float32],
+    references: NDArray[np.float32],
     labels: NDArray[np.int64],
-    wanted: NDArray[np.float32],
+    queries: NDArray[np.float32],
     *,
     classes: int,
     nearest: int,
 ) -> NDArray[np.float64]:
-    likeness = wanted @ known.T
-    # Of equally similar ones the first of the bank: the result must not depend on the machine.
-    order = np.argsort(-likeness, axis=1, kind="stable")[:, :nearest]
-    similar = np.take_along_axis(likeness, order, axis=1).astype(np.float64)
+    similarity = queries @ references.T
+    # Of equally similar ones the first counts: the result must not depend on the machine.
+    order = np.argsort(-similarity, axis=1, kind="stable")[:, :nearest]
+    similar = np.take_along_axis(similarity, order, axis=1).astype(np.float64)
     weights = np.exp((similar - similar[:, :1]) / TEMPERATURE)
-    votes = np.zeros((len(wanted), classes))
-    rows = np.repeat(np.arange(len(wanted)), nearest)
+    votes = np.zeros((len(queries), classes))
+    rows = np.repeat(np.arange(len(queries)), nearest)
     np.add.at(votes, (rows, labels[order].ravel()), weights.ravel())
     shares: NDArray[np.float64] = votes / votes.sum(axis=1, keepdims=True)
     return shares

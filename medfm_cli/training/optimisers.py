@@ -18,18 +18,18 @@ def build_optimiser(module: nn.Module, options: FitOptions) -> torch.optim.AdamW
     """Build AdamW (Loshchilov & Hutter 2019) over the trainable parameters of `module`.
 
     Every group carries whether it `decays` and `scale`, the factor on the run's learning rate:
-    what the task's `rate_scale` says of its parameters. On the CPU and on CUDA the fused
+    what the task's `rate_scale` gives for its parameters. On the CPU and on CUDA the fused
     implementation is used: the same equations in one pass over memory.
     """
     groups = [
         {
-            "params": together,
+            "params": parameters,
             "weight_decay": options.weight_decay if decays else 0.0,
             "decays": decays,
             "scale": scale,
         }
-        for parameters, decays in zip(decay_groups(module), (True, False), strict=True)
-        for scale, together in _by_scale(module, parameters).items()
+        for members, decays in zip(decay_groups(module), (True, False), strict=True)
+        for scale, parameters in _by_scale(module, members).items()
     ]
     return torch.optim.AdamW(
         groups, lr=options.learning_rate, betas=(options.betas[0], options.betas[1]), fused=True
@@ -43,18 +43,18 @@ def decay_groups(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Paramet
     what the module or one of its children names in `no_weight_decay()` (timm's habit: position
     embeddings, tokens), do not decay.
     """
-    spared = _spared_names(module)
+    exempt = _exempt_names(module)
     decaying: list[nn.Parameter] = []
     free: list[nn.Parameter] = []
     for name, parameter in module.named_parameters():
         if parameter.requires_grad:
-            plain = parameter.ndim <= 1 or name in spared
-            (free if plain else decaying).append(parameter)
+            decays = parameter.ndim > 1 and name not in exempt
+            (decaying if decays else free).append(parameter)
     return decaying, free
 
 
 def _by_scale(module: nn.Module, parameters: list[nn.Parameter]) -> dict[float, list[nn.Parameter]]:
-    """Gather the parameters that learn at the same rate, in the order of their first."""
+    """Group the parameters by their factor on the learning rate, in the order of their first."""
     rule = getattr(module, "rate_scale", None)
     names = {parameter: name for name, parameter in module.named_parameters()}
     groups: dict[float, list[nn.Parameter]] = {}
@@ -65,24 +65,27 @@ def _by_scale(module: nn.Module, parameters: list[nn.Parameter]) -> dict[float, 
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Set the rate of every group, times the group's own `scale`."""
+    """Set the rate of every group, times the group's own `scale` where it has one."""
     for group in optimiser.param_groups:
-        group["lr"] = rate * group["scale"]
+        group["lr"] = rate * group.get("scale", 1.0)
 
 
 def set_weight_decay(optimiser: torch.optim.Optimizer, options: FitOptions, step: int) -> None:
-    """Set the decay of the 0-based `step` in the groups that decay, where it changes at all."""
+    """Set the decay of the 0-based `step` in the groups that decay, if the recipe changes it."""
     if options.weight_decay_end is None:
         return
     decay = cosine_between(
-        step, steps=options.steps, start=options.weight_decay, final=options.weight_decay_end
+        step,
+        steps=options.schedule_steps,
+        start=options.weight_decay,
+        final=options.weight_decay_end,
     )
     for group in optimiser.param_groups:
-        if group["decays"]:
+        if group.get("decays", False):
             group["weight_decay"] = decay
 
 
-def _spared_names(module: nn.Module) -> set[str]:
+def _exempt_names(module: nn.Module) -> set[str]:
     names: set[str] = set()
     for prefix, child in module.named_modules():
         rule = getattr(child, "no_weight_decay", None)

@@ -1,4 +1,4 @@
-"""The recipe keys that every training verb shares, and what a run makes of them. Torch-free."""
+"""The recipe keys that every training verb shares, and their resolved values. Torch-free."""
 
 from __future__ import annotations
 
@@ -80,9 +80,7 @@ class TrainingKeys(Part):
     epochs: float = Field(
         100.0, gt=0, description="Passes over the samples; not used where `steps` is a number."
     )
-    steps: Count | Auto = Field(
-        "auto", description="Optimiser steps; auto: what `epochs` asks for."
-    )
+    steps: Count | Auto = Field("auto", description="Optimiser steps; auto: from `epochs`.")
     optimiser: Optimiser = Field(Optimiser(), description="How gradients become updates.")
     schedule: Schedule = Field(Schedule(), description="The learning rate over the run.")
     ema: float | None = Field(
@@ -111,12 +109,19 @@ class TrainingKeys(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class FitOptions:
-    """What the loop needs to know, nothing left open. Units: samples, optimiser steps, seconds."""
+    """The resolved options of a training. Units: samples, optimiser steps, seconds.
+
+    A training may be a piece of a longer one: it makes `steps` steps, the first of them is number
+    `first_step`, and the schedules end at `total_steps` (where the training ends, if left out).
+    Batches, random numbers and records go by the number of the step.
+    """
 
     seed: int
     batch: int
     accumulate: int = 1
     steps: int
+    first_step: int = 0
+    total_steps: int | None = None
     learning_rate: float
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 0.05
@@ -132,10 +137,20 @@ class FitOptions:
     gradient_checkpointing: bool = False
     checkpoint_steps: int
     checkpoint_seconds: float = 600.0
-    keep: int = 2
+    keep_checkpoints: int = 2
     log_steps: int = 1
     validate_steps: int | None = None
-    look_steps: int | None = None
+    eval_steps: int | None = None
+
+    @property
+    def end_step(self) -> int:
+        """The steps done when the training ends, those before `first_step` included."""
+        return self.first_step + self.steps
+
+    @property
+    def schedule_steps(self) -> int:
+        """The length of the schedules."""
+        return self.total_steps or self.end_step
 
 
 def resolve_options(
@@ -146,7 +161,7 @@ def resolve_options(
     samples: int,
     validate_steps: int | None = None,
 ) -> FitOptions:
-    """Settle every `auto` of the training keys for `samples` training samples, and record why.
+    """Resolve every `auto` of the training keys for `samples` training samples, and record why.
 
     Raises:
         DataError: there are fewer samples than processes and parts.
@@ -186,14 +201,14 @@ def resolve_options(
         gradient_checkpointing=keys.gradient_checkpointing,
         checkpoint_steps=every,
         checkpoint_seconds=60.0 * keys.checkpoints.every_minutes,
-        keep=keys.checkpoints.keep,
+        keep_checkpoints=keys.checkpoints.keep,
         log_steps=max(1, steps // 1000),
         validate_steps=validate_steps,
     )
 
 
 def choose_batch(keys: TrainingKeys, *, samples: int, world: int) -> int:
-    """Settle the global batch: never more than there are samples.
+    """Choose the global batch: never more than there are samples.
 
     Raises:
         DataError: there are fewer samples than processes and parts.
@@ -207,8 +222,8 @@ def choose_batch(keys: TrainingKeys, *, samples: int, world: int) -> int:
             hint="use fewer processes and parts, or bring more samples",
         )
     if keys.batch == "auto":
-        wanted = max(8.0, min(256.0, samples / 4))
-        batch = share * (1 << max(0, math.floor(math.log2(wanted / share))))
+        target = max(8.0, min(256.0, samples / 4))
+        batch = share * (1 << max(0, math.floor(math.log2(target / share))))
     else:
         batch = keys.batch
     if batch % share:
@@ -221,14 +236,14 @@ def choose_batch(keys: TrainingKeys, *, samples: int, world: int) -> int:
 
 
 def choose_steps(keys: TrainingKeys, *, samples: int, batch: int) -> int:
-    """Settle the number of optimiser steps; an epoch is the whole batches that fit in it."""
+    """Choose the number of optimiser steps; an epoch is the whole batches that fit in it."""
     if keys.steps != "auto":
         return keys.steps
     return max(1, round(keys.epochs * (samples // batch)))
 
 
 def choose_learning_rate(keys: TrainingKeys, *, batch: int) -> float:
-    """Settle the peak learning rate for the global batch B, with b = `base_batch`.
+    """Choose the peak learning rate for the global batch B, with b = `base_batch`.
 
     ```
     linear:  base · B / b          Goyal et al. 2017, §2.1
@@ -252,6 +267,6 @@ def _scaling_rule(optimiser: Optimiser, *, batch: int) -> str:
 
 
 def choose_checkpoint_steps(keys: TrainingKeys, *, steps: int) -> int:
-    """Settle the steps between checkpoints."""
+    """Choose the steps between checkpoints."""
     every = keys.checkpoints.every_steps
     return max(1, math.ceil(steps / 10)) if every == "auto" else every

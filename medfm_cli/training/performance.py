@@ -1,4 +1,4 @@
-"""Switches of a recipe that change how a network computes, and not what: speed and memory."""
+"""Options of a recipe that change how a network computes, and not what: speed and memory."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 """The layout with channels innermost, by the number of axes of a tensor."""
 
 
-def throw_switches(task: Task, options: FitOptions) -> None:
-    """Set the layout and the checkpoints of `task`, in place.
+def apply_performance_options(task: Task, options: FitOptions) -> None:
+    """Apply memory format and gradient checkpointing to `task`, in place.
 
     Raises:
-        UsageError: there is nothing in the network that a switch could change.
+        UsageError: an option has nothing to change in the network.
     """
     if options.channels_last:
         _put_channels_last(task)
@@ -36,7 +36,7 @@ def throw_switches(task: Task, options: FitOptions) -> None:
 
 @contextmanager
 def compiled(task: Task, options: FitOptions) -> Iterator[None]:
-    """Have the forward pass of `task` compiled meanwhile (torch.compile), where the recipe asks.
+    """Compile the forward pass of `task` (torch.compile) within the block, if so configured.
 
     Raises:
         EnvironmentProblem: there is no compiler, or it cannot compile this network.
@@ -63,8 +63,8 @@ def compiled(task: Task, options: FitOptions) -> Iterator[None]:
         forget_compiled(task)  # an evaluation later would compile it for one call
 
 
-def lay_out(inputs: Mapping[str, Tensor], options: FitOptions) -> dict[str, Tensor]:
-    """Bring pictures and volumes among the inputs of `forward` to the layout of the network."""
+def to_memory_format(inputs: Mapping[str, Tensor], options: FitOptions) -> dict[str, Tensor]:
+    """Convert images and volumes to the memory format of the network."""
     if not options.channels_last:
         return dict(inputs)
     return {
@@ -89,13 +89,13 @@ def _put_channels_last(task: Task) -> None:
 
 def _checkpoint_gradients(task: Task) -> None:
     """Keep only what enters each block, and compute the rest again (Chen et al. 2016)."""
-    found = [m for m in task.modules() if callable(getattr(m, "set_grad_checkpointing", None))]
-    if not found:
+    networks = [m for m in task.modules() if callable(getattr(m, "set_grad_checkpointing", None))]
+    if not networks:
         raise UsageError(
             "this network cannot compute its activations again",
             hint="set gradient_checkpointing=false",
         )
-    for network in found:
+    for network in networks:
         try:
             network.set_grad_checkpointing(True)  # type: ignore[operator]
         except (AssertionError, NotImplementedError):

@@ -61,7 +61,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class FittedProbe:
-    """A probe and how it was found.
+    """A probe and how it was fitted.
 
     Attributes:
         head: BatchNorm and linear layer in evaluation mode.

@@ -33,18 +33,15 @@ class ProbeKeys(Part):
     )
 
 
-def choose_class_weights(wanted: ClassWeights, counts: list[int]) -> tuple[bool, str]:
+def choose_class_weights(requested: ClassWeights, counts: list[int]) -> tuple[bool, str]:
     """Whether classes are to be balanced in the loss, and why.
 
     Args:
-        wanted: as the recipe says.
+        requested: the key of the recipe.
         counts: training images of each class; classes without an image do not count.
     """
-    if wanted != "auto":
-        return wanted == "balanced", "as asked"
-    there = [count for count in counts if count]
-    ratio = max(there) / min(there)
-    verdict = "balanced" if ratio >= 2 else "none"
-    return verdict == "balanced", (
-        f"the largest class has {ratio:.1f} times the images of the smallest"
-    )
+    if requested != "auto":
+        return requested == "balanced", "set in the recipe"
+    present = [count for count in counts if count]
+    ratio = max(present) / min(present)
+    return ratio >= 2, (f"the largest class has {ratio:.1f} times the images of the smallest")

@@ -1,7 +1,7 @@
 """Augmentations that would teach something wrong of these data, each with its reason. Torch-free.
 
-Rules are functions over the views and what is known of the data. They are asked before anything is
-trained; docs/augmentation.md lists them. Whoever knows better names the operation in
+Rules are functions over the views and what is known of the data. They run before anything is
+trained; docs/augmentation.md lists them. A recipe overrides one by naming the operation in
 `augment.allow`.
 """
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PATIENT = frozenset({"XR", "CT", "MR", "PT", "NM"})
 """The body seen from a known side: the heart is left, the liver right, and letters mark it."""
 UPRIGHT = PATIENT | {"US", "OCT"}
-"""Pictures with a known up: the patient's head, the probe, the surface."""
+"""Images with a known up: the patient's head, the probe, the surface."""
 MEASURED = frozenset({"XR", "CT", "PT", "NM"})
 """Modalities whose grey follows a measurement: density, uptake."""
 LARGEST_TURN = 30.0
@@ -82,7 +82,7 @@ class Hazard:
 def refuse_unsafe(views: AnyViews, known: Known) -> list[Hazard]:
     """Refuse augmentations that teach something wrong; give those that the recipe allows.
 
-    Whoever reads the report must see that a rule was overridden.
+    The report must show that a rule was overridden.
 
     Raises:
         UsageError: names each with its reason, and how to use it all the same.
@@ -147,14 +147,14 @@ def _mirrors(views: ImageViews, known: Known) -> Iterator[Hazard]:
     sides = _naming(_SIDES, known.labels)
     if views.flip:
         if sides:
-            yield Hazard("flip", f"the label '{sides}' tells left from right")
+            yield Hazard("flip", f"the label '{sides}' distinguishes left from right")
         elif body := _among(known, PATIENT):
             yield Hazard("flip", f"in {body} left and right of the body differ")
     if views.rotate > LARGEST_TURN:
         if upright := _among(known, UPRIGHT):
             yield Hazard("rotate", f"{upright} has an up and down; {LARGEST_TURN:g}° is the most")
         elif sides and views.rotate > 90:
-            yield Hazard("rotate", f"the label '{sides}' tells left from right")
+            yield Hazard("rotate", f"the label '{sides}' distinguishes left from right")
 
 
 def _measurements(views: ImageViews, known: Known) -> Iterator[Hazard]:
@@ -169,7 +169,7 @@ def _volumes(views: VolumeViews, known: Known) -> Iterator[Hazard]:
     if views.flip:
         sides = _naming(_SIDES, known.labels)
         if sides:
-            yield Hazard("flip", f"the label '{sides}' tells left from right")
+            yield Hazard("flip", f"the label '{sides}' distinguishes left from right")
         elif not known.modalities or _among(known, PATIENT):
             yield Hazard("flip", "a volume shows a body, whose sides, front and head differ")
     if not known.hounsfield:
@@ -186,7 +186,7 @@ def _signals(views: SignalViews, known: Known) -> Iterator[Hazard]:
     if views.drop and known.channels == 1:
         yield Hazard("drop", "there is one lead, and nothing would be left without it")
     if views.crop != [1.0, 1.0] and (rate := _naming(_RATES, known.labels)):
-        yield Hazard("crop", f"it is stretched, and the label '{rate}' tells of the heart rate")
+        yield Hazard("crop", f"it is stretched, and the label '{rate}' depends on the heart rate")
 
 
 def _among(known: Known, modalities: frozenset[str]) -> str:

@@ -1,4 +1,4 @@
-"""Learning rate and weight decay over the steps of a run. Torch-free."""
+"""Learning rate and weight decay over the steps of a training. Torch-free."""
 
 from __future__ import annotations
 

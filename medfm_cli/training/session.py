@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -37,10 +37,12 @@ _RANKS = (
 
 @dataclass(frozen=True)
 class Session:
-    """An open accelerator."""
+    """An open accelerator, for any number of trainings of one run, one after another."""
 
     accelerator: Accelerator
     precision: Precision
+    run: Run
+    _folders: set[str] = field(default_factory=set)
 
     @property
     def device(self) -> torch.device:
@@ -62,6 +64,41 @@ class Session:
     def scaler(self) -> Any:
         """The fp16 gradient scaler, or None."""
         return self.accelerator.scaler
+
+    def start_training(self, folder: str) -> None:
+        """Take the folder of a scope for a training, and forget the last training's fp16 scale.
+
+        Raises:
+            ValueError: a training of this session has it: the second would find the checkpoints of
+                the first and train nothing.
+        """
+        if folder in self._folders:
+            raise ValueError(
+                f"a second training in {folder or 'the same scope'!r}; give it its own"
+            )
+        self._folders.add(folder)
+        if self.scaler is not None:
+            self.accelerator.scaler = type(self.scaler)(self.device.type)
+
+    @contextmanager
+    def prepared(
+        self, task: nn.Module, optimiser: torch.optim.Optimizer
+    ) -> Iterator[tuple[nn.Module, Any]]:
+        """Give what to call for the forward pass, and what makes the optimiser's step.
+
+        Afterwards `task` is as it was, and the accelerator ready for another training.
+        """
+        accelerator = self.accelerator
+        if isinstance(task, FSDPModule):
+            model, stepper = task, accelerator.prepare(optimiser)
+        else:
+            model, stepper = accelerator.prepare(task, optimiser)
+        try:
+            yield model, stepper
+        finally:
+            if not isinstance(task, FSDPModule):
+                accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+            accelerator.free_memory()
 
     def mean(self, values: Tensor) -> Tensor:
         """Average over the processes; every process gets the same."""
@@ -86,9 +123,9 @@ class Session:
 
 
 def own_device(run: Run) -> torch.device:
-    """Where this process is going to train: a GPU of its own, or the CPU.
+    """The device on which this process will train: a GPU of its own, or the CPU.
 
-    For what is measured before a session is open; Accelerate chooses the same.
+    For measurements before a session is open; Accelerate chooses the same.
     """
     if not _sees_gpu():
         return torch.device("cpu")
@@ -97,7 +134,7 @@ def own_device(run: Run) -> torch.device:
 
 
 def _sees_gpu() -> bool:
-    # `accelerate launch --cpu` says so in a variable; the recipe has no key for it.
+    # `accelerate launch --cpu` sets a variable; the recipe has no key for it.
     return torch.cuda.is_available() and os.environ.get("ACCELERATE_USE_CPU", "").lower() != "true"
 
 
@@ -112,7 +149,7 @@ def _unsynced(model: FSDPModule) -> Iterator[None]:
 
 @contextmanager
 def open_session(precision: Precision | Auto, run: Run) -> Iterator[Session]:
-    """Open the accelerator for one training; several may follow one another in a process.
+    """Open the accelerator for the trainings of a run; sessions may follow one another.
 
     On the CPU algorithms are deterministic and the number of threads fixed, so that equal runs
     end with equal bits.
@@ -138,7 +175,7 @@ def open_session(precision: Precision | Auto, run: Run) -> Iterator[Session]:
                 open_group(rank=run.rank, world=run.world, gpu=gpu)
             with _recipe_alone_decides(run):
                 accelerator = _open_accelerator(chosen, gpu=gpu)
-            yield Session(accelerator, chosen)
+            yield Session(accelerator, chosen, run)
     finally:
         torch.use_deterministic_algorithms(before)
         torch.set_num_threads(threads)
@@ -172,19 +209,19 @@ def _open_accelerator(precision: Precision, *, gpu: bool) -> Accelerator:
     return Accelerator(cpu=not gpu, mixed_precision=mixed)
 
 
-def _choose_precision(wanted: Precision | Auto, run: Run, *, gpu: bool) -> Precision:
-    if wanted == "auto":
+def _choose_precision(requested: Precision | Auto, run: Run, *, gpu: bool) -> Precision:
+    if requested == "auto":
         if gpu and torch.cuda.is_bf16_supported():
             run.resolve("precision", "bf16", "the GPU computes in bf16")
             return "bf16"
         run.resolve("precision", "fp32", "no GPU with bf16")
         return "fp32"
-    if wanted == "fp16" and not gpu:
+    if requested == "fp16" and not gpu:
         raise EnvironmentProblem(
             "precision fp16 needs a GPU, and torch sees none",
             hint="set precision to bf16, fp32 or auto",
         )
-    return wanted
+    return requested
 
 
 def _choose_threads(run: Run, *, world: int) -> int:
@@ -199,12 +236,12 @@ def _choose_threads(run: Run, *, world: int) -> int:
 
 @contextmanager
 def _lost_processes(run: Run) -> Iterator[None]:
-    """Say in one sentence that another process went away; gloo says it in ten."""
+    """Report in one sentence that another process ended; gloo needs ten."""
     try:
         yield
     except RuntimeError as error:
-        torn = ("Connection closed by peer", "Connection reset by peer", "Broken pipe")
-        lost = any(text in str(error) for text in torn)
+        messages = ("Connection closed by peer", "Connection reset by peer", "Broken pipe")
+        lost = any(text in str(error) for text in messages)
         if run.world > 1 and (lost or isinstance(error, torch.distributed.DistError)):
             raise ContactLost(
                 f"training process {run.rank} of {run.world} lost contact with the others: "

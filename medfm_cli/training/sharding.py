@@ -60,14 +60,16 @@ def blocks_of(module: nn.Module) -> list[nn.Module]:
 
 
 @torch.no_grad()
-def show(sharded: Task, task: Task) -> Task:
+def gather_weights(sharded: Task, task: Task) -> Task:
     """Put the whole weights of `sharded` into `task`; all processes must call it together."""
     if sharded is not task:
-        task.load_state_dict({name: full(value) for name, value in sharded.state_dict().items()})
+        task.load_state_dict(
+            {name: full_tensor(value) for name, value in sharded.state_dict().items()}
+        )
     return task
 
 
-def full(value: Tensor) -> Tensor:
+def full_tensor(value: Tensor) -> Tensor:
     """The tensor with the parts of all processes, which must call this together."""
     together: Tensor = value.full_tensor() if isinstance(value, DTensor) else value
     return together
@@ -105,7 +107,7 @@ def read_shards(folder: Path, like: Mapping[str, Tensor]) -> dict[str, dict[str,
     reader = HuggingFaceStorageReader(str(folder))
     stored: Mapping[str, Any] = reader.read_metadata().state_dict_metadata
     tensors = {
-        key: _room(meta, like.get(_parameter(key.partition("/")[2])))
+        key: _empty(meta, like.get(_parameter(key.partition("/")[2])))
         for key, meta in stored.items()
     }
     with warnings.catch_warnings():
@@ -118,12 +120,12 @@ def read_shards(folder: Path, like: Mapping[str, Tensor]) -> dict[str, dict[str,
     return groups
 
 
-def spread(tensors: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Spread whole tensors, the same in all processes, as the parameters in `like` are."""
-    return {name: _spread(value, like.get(_parameter(name))) for name, value in tensors.items()}
+def distribute(tensors: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Shard whole tensors, the same in all processes, as the parameters in `like` are."""
+    return {name: _distribute(value, like.get(_parameter(name))) for name, value in tensors.items()}
 
 
-def _spread(value: Tensor, like: Tensor | None) -> Tensor:
+def _distribute(value: Tensor, like: Tensor | None) -> Tensor:
     if not isinstance(like, DTensor) or like.shape != value.shape:
         return value
     placed = value.to(like.device)
@@ -135,7 +137,7 @@ def _parameter(name: str) -> str:
     return name.rpartition(":")[2]
 
 
-def _room(stored: Any, like: Tensor | None) -> Tensor:
+def _empty(stored: Any, like: Tensor | None) -> Tensor:
     if like is not None and like.shape == stored.size:
         return torch.zeros_like(like, dtype=stored.properties.dtype, requires_grad=False)
     return torch.zeros(stored.size, dtype=stored.properties.dtype)

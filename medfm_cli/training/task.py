@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 class Task(nn.Module, ABC):
     """A module with an objective: everything trainable is one of its children.
 
-    `forward(**inputs)` takes what `inputs` gives and returns a dict of scalars: `loss`, the mean
-    over the samples (equal parts of a batch then average to the loss of the whole), and whatever
-    else should be logged.
+    `forward(**inputs)` takes what `inputs` gives for b samples and returns a dict:
+
+    - `loss`: [n], the loss of each sample. n is b, or what a loss makes of the gathered rows of all
+      processes (see `gather`). A scalar where the loss is no mean over samples.
+    - `weights`: [n], how much each sample counts: its number of tokens, 0 for a missing label
+      (whose loss must be finite all the same). 1 where left out. Always given or never.
+    - whatever else should be logged: [n], or a scalar.
+
+    The loop trains and logs averages by weight over the whole global batch (see `weighting`).
     """
 
     @abstractmethod

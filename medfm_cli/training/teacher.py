@@ -19,7 +19,7 @@ class Teacher(nn.Module, Generic[Module]):
 
     It starts as an exact copy. Only parameters are averaged; buffers are the teacher's own. While
     training, BatchNorm uses the batch, as in the student (MoCo v3); all else is in evaluation
-    mode, so that the teacher knows no dropout and no drop-path.
+    mode, so the teacher has no dropout and no drop path.
 
     Attributes:
         module: the averaged copy.
@@ -32,7 +32,7 @@ class Teacher(nn.Module, Generic[Module]):
 
     @torch.no_grad()
     def forward(self, *arguments: Any, **keys: Any) -> Any:
-        """Give what the copy makes of the arguments, cut off from gradients."""
+        """Give the outputs of the copy, without gradients."""
         return self.module(*arguments, **keys)
 
     @torch.no_grad()

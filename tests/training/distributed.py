@@ -6,17 +6,29 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import save_file
 from torch import Tensor
-from training_tools import Comparer, MemoryLoader, Painter, images, new_run, options
+from training_tools import (
+    Comparer,
+    Counted,
+    MemoryLoader,
+    Painter,
+    fit_once,
+    images,
+    new_run,
+    options,
+)
 
 from medfm_cli.data.batch import Batch
 from medfm_cli.errors import RunFailed, Stopped
 from medfm_cli.processes.launch import follow_parent
-from medfm_cli.runs import stopping
+from medfm_cli.runs import Run, stopping
 from medfm_cli.training.loop import fit
 from medfm_cli.training.randomness import StepRandom
+from medfm_cli.training.scope import Scope
+from medfm_cli.training.session import open_session
 
 RANK, WORLD = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
 
@@ -40,15 +52,31 @@ class Signalled(Painter):
         return super().inputs(batch, random)
 
 
+def weigh(folder: Path, loader: Any, run: Run) -> int:
+    """Two trainings in one session: with whole weights on each process, then with shards."""
+    with open_session("fp32", run) as session:
+        for sharding in ("none", "fsdp"):
+            task, scope = Counted(), Scope(folder=sharding, fields={"sharding": sharding})
+            chosen = options(accumulate=2, clip=0.5, sharding=sharding)
+            fit(task, loader, chosen, session=session, scope=scope)
+            if RANK == 0:
+                save_file(dict(task.state_dict()), folder / f"{sharding}.safetensors")
+            if sharding == "none":  # shards are of a copy
+                save_file(task.gradients, folder / f"gradients-{RANK}.safetensors")
+    return 0
+
+
 def main(folder: Path, kind: str) -> int:
     follow_parent()
     kinds = {"plain": Painter, "poisoned": Poisoned, "signalled": Signalled, "comparing": Comparer}
-    task = kinds[kind]()
     run = new_run(folder, rank=RANK, world=WORLD)
     loader = MemoryLoader(images(), batch=8, rank=RANK, world=WORLD)
+    if kind == "weighted":
+        return weigh(folder, loader, run)
+    task = kinds[kind]()
     parts = 1 if kind == "comparing" else 2
     try:
-        fit(task, loader, options(accumulate=parts, clip=0.5), run)  # type: ignore[arg-type]
+        fit_once(task, loader, options(accumulate=parts, clip=0.5), run)
     except (RunFailed, Stopped) as error:
         (folder / f"error-{RANK}.json").write_text(json.dumps(error.message))
         return error.exit_code

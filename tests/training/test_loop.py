@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from training_tools import MemoryLoader, Painter, images, new_run, options
+from training_tools import MemoryLoader, Painter, fit_once, images, new_run, options
 
 from medfm_cli.data.batch import Batch
 from medfm_cli.errors import EnvironmentProblem, RunFailed, Stopped, UsageError
 from medfm_cli.runs import Run, stopping
 from medfm_cli.runs.run import read_jsonl
-from medfm_cli.training.loop import FitReport, fit
+from medfm_cli.training.loop import FitReport
 from medfm_cli.training.options import FitOptions
 from medfm_cli.training.randomness import StepRandom
 
@@ -41,7 +41,7 @@ class _Crashing(MemoryLoader):
 
 
 def _fit(run: Run, task: Painter, chosen: FitOptions, *, crash: int = -1, **more: Any) -> FitReport:
-    return fit(task, _Crashing(at=crash), chosen, run, **more)  # type: ignore[arg-type]
+    return fit_once(task, _Crashing(at=crash), chosen, run, **more)
 
 
 def _records(run: Run) -> dict[int, dict[str, Any]]:
@@ -62,7 +62,7 @@ def _equal(one: nn.Module, other: nn.Module) -> bool:
         {},
         {"accumulate": 4, "clip": 0.5},
         {"ema": 0.9, "log_steps": 3},
-        {"checkpoint_steps": 1, "keep": 1},
+        {"checkpoint_steps": 1, "keep_checkpoints": 1},
     ],
     ids=["plain", "accumulated", "averaged", "every step"],
 )
@@ -153,9 +153,9 @@ def test_a_number_that_is_not_finite_ends_the_run_and_names_the_samples(
     row = int(batches[3].rows[5])
     task, run = _Poisoned(row, inside=inside), new_run(tmp_path)
     with pytest.raises(RunFailed) as error:
-        fit(
+        fit_once(
             task,
-            loader,  # type: ignore[arg-type]
+            loader,
             options(accumulate=4, checkpoint_steps=2),
             run,
             sample_id=lambda number: f"sample-{number}",
@@ -196,7 +196,11 @@ def test_a_signal_stops_after_a_checkpoint_and_the_next_run_goes_on(
 
 def test_time_asks_for_checkpoints_too(tmp_path: Path) -> None:
     run = new_run(tmp_path)
-    _fit(run, Painter(), options(steps=4, checkpoint_steps=1000, checkpoint_seconds=0.0, keep=9))
+    _fit(
+        run,
+        Painter(),
+        options(steps=4, checkpoint_steps=1000, checkpoint_seconds=0.0, keep_checkpoints=9),
+    )
     steps = [r["step"] for r in read_jsonl(run.path("log.jsonl")) if r["event"] == "checkpoint"]
     assert steps == [1, 2, 3, 4]
 
@@ -244,7 +248,7 @@ def test_a_checkpoint_of_another_batch_is_refused(tmp_path: Path) -> None:
     with pytest.raises(_Crash):
         _fit(run, Painter(), options(), crash=7)
     with pytest.raises(UsageError, match="batches of 8") as error:
-        fit(Painter(), MemoryLoader(images(), batch=4), options(batch=4), run)  # type: ignore[arg-type]
+        fit_once(Painter(), MemoryLoader(images(), batch=4), options(batch=4), run)
     assert error.value.hint is not None and "batch=8" in error.value.hint
 
 

@@ -48,5 +48,5 @@ def test_a_neighbour_that_is_the_same_decides() -> None:
 
 
 def test_an_empty_bank_is_refused() -> None:
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(ValueError, match="no reference features"):
         neighbour_probabilities(features(0, 0), np.array([], int), features(2, 0), classes=2)

@@ -10,14 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from training_tools import MemoryLoader, Painter, images, new_run, options
+from training_tools import MemoryLoader, Painter, fit_once, images, new_run, options
 
 from medfm_cli.data.batch import Batch
 from medfm_cli.errors import EnvironmentProblem, UsageError
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.spec import BackboneSpec
 from medfm_cli.runs.run import read_jsonl
-from medfm_cli.training.loop import fit
 from medfm_cli.training.randomness import StepRandom
 from medfm_cli.training.task import Task
 
@@ -45,7 +44,7 @@ class Namer(Task):
 
 def losses(folder: Path, task: Task, **values: Any) -> list[float]:
     loader: Any = MemoryLoader(images(), batch=8)
-    fit(task, loader, options(steps=4, **values), new_run(folder))
+    fit_once(task, loader, options(steps=4, **values), new_run(folder))
     return [record["loss"] for record in read_jsonl(folder / "metrics.jsonl")]
 
 
@@ -81,8 +80,10 @@ def test_channels_last_reaches_weights_and_maps_and_learns_the_same(tmp_path: Pa
     layer.register_forward_pre_hook(
         lambda _, given: seen.add(given[0].is_contiguous(memory_format=torch.channels_last))
     )
-    expected = losses(tmp_path / "plain", plain, checkpoint_steps=1, keep=9)
-    found = losses(tmp_path / "last", changed, channels_last=True, checkpoint_steps=1, keep=9)
+    expected = losses(tmp_path / "plain", plain, checkpoint_steps=1, keep_checkpoints=9)
+    found = losses(
+        tmp_path / "last", changed, channels_last=True, checkpoint_steps=1, keep_checkpoints=9
+    )
     # Adam makes whole steps of gradients that are nothing but rounding (a bias before a norm), so
     # later losses part; the first two, and all moments after the first step, are the same.
     assert found[:2] == pytest.approx(expected[:2], abs=1e-5)

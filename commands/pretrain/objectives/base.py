@@ -116,8 +116,8 @@ class Objective(Task):
         return None
 
     def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
-        """Give the loss that is trained: the mean over the samples."""
-        return {"loss": self.losses(**inputs).mean()}
+        """Give the loss of each sample, and what else should be logged (see `Task`)."""
+        return {"loss": self.losses(**inputs)}
 
     @abstractmethod
     def losses(self, **inputs: Tensor) -> Tensor:

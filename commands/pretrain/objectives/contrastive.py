@@ -56,9 +56,9 @@ class Contrastive(Objective):
         return self.inputs(batch, random)
 
     def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
-        """Give the mean loss, and the part of the samples whose other view is the most similar."""
+        """Give the losses, and whether a sample's other view is the most similar one."""
         result = self.contrast(**inputs)
-        return {"loss": result.losses.mean(), "matched": result.matched.mean()}
+        return {"loss": result.losses, "matched": result.matched}
 
     def losses(self, **inputs: Tensor) -> Tensor:
         """Give the loss [B] of the samples of all processes."""

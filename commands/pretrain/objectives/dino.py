@@ -54,7 +54,7 @@ class Dino(SelfDistillation):
         targets = self.centre.targets(logits, inputs["temperature"])
         losses = self.learn(targets, **inputs)
         self.centre.see(logits)
-        return {"loss": losses.mean(), **self.observe(targets, losses)}
+        return {"loss": losses, **self.observe(targets, losses)}
 
     def losses(self, **inputs: Tensor) -> Tensor:
         """Give the loss of each image, [B]; nothing is remembered of them."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from training_tools import MemoryLoader, new_run, options
+from training_tools import MemoryLoader, fit_once, new_run, options
 
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES
 from medfm_cli.commands.pretrain.objectives.base import Objective, Setting
@@ -21,7 +21,6 @@ from medfm_cli.models.inputs import normalise
 from medfm_cli.models.spec import BackboneSpec
 from medfm_cli.runs.run import read_jsonl
 from medfm_cli.training.augmentations import ImageViews
-from medfm_cli.training.loop import fit
 from medfm_cli.training.neighbours import neighbour_probabilities
 
 STEPS, BATCH = 60, 64
@@ -94,7 +93,7 @@ def test_neighbours_gain_over_random_weights(
     keys: dict[str, Any] = {"learning_rate": 2e-3, "warmup_steps": 6, "clip": 3.0}
     keys |= {"weight_decay": 0.04, "weight_decay_end": 0.4}
     own = options(steps=STEPS, batch=BATCH, checkpoint_steps=STEPS, **keys)
-    fit(task, MemoryLoader(images, batch=BATCH), own, new_run(tmp_path))  # type: ignore[arg-type]
+    fit_once(task, MemoryLoader(images, batch=BATCH), own, new_run(tmp_path))
     models = {"random": before, "pretrained": neighbours_say(task, radiographs)}
     gain = Comparison(models, metrics=["auc"]).difference("pretrained", "random", "auc")
     assert gain.delta is not None and gain.low is not None

@@ -65,7 +65,7 @@ def test_the_loss_is_the_mean_square_over_hidden_patches_only(
     task = mae(channels=channels, norm_pix=norm_pix)
     inputs = task.plain_inputs(batch_of(3, channels), random_of(3))
     images, noise = inputs["values"], inputs["noise"]
-    loss = task(values=images, noise=noise)["loss"].item()
+    loss = task(values=images, noise=noise)["loss"].mean().item()
     painted = task.paint(images, noise)
     total, count = 0.0, 0
     for image in range(3):
@@ -150,7 +150,7 @@ def test_what_is_hidden_and_the_loss_are_those_of_transformers(
     assert torch.equal(torch.zeros(3, 16).scatter(1, split.hidden, 1.0), found.mask)
     painting = Painting(split, take(found.logits, split.hidden), task.target(inputs["values"]))
     monkeypatch.setattr(task, "paint", lambda *_: painting)
-    assert task(**inputs)["loss"].item() == pytest.approx(found.loss.item(), rel=1e-6)
+    assert task(**inputs)["loss"].mean().item() == pytest.approx(found.loss.item(), rel=1e-6)
 
 
 def test_the_encoder_runs_over_visible_patches_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +177,7 @@ def test_the_decoder_knows_where_patches_are_and_not_in_which_order_they_come() 
 
 def test_every_weight_gets_a_gradient() -> None:
     task = mae(name="vit_xxs")
-    task(**task.inputs(batch_of(4), random_of(4)))["loss"].backward()
+    task(**task.inputs(batch_of(4), random_of(4)))["loss"].mean().backward()
     assert [name for name, p in task.named_parameters() if p.grad is None] == []
 
 
@@ -228,7 +228,7 @@ def test_it_learns() -> None:
     optimiser = torch.optim.AdamW(task.parameters(), lr=3e-3)
     losses = []
     for step in range(60):
-        loss = task(**task.plain_inputs(batch, random_of(16, step)))["loss"]
+        loss = task(**task.plain_inputs(batch, random_of(16, step)))["loss"].mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -220,7 +220,7 @@ def test_the_scale_of_clip_never_passes_its_limit() -> None:
 def test_everything_is_trained(name: str) -> None:
     """What gets no gradient would also stop several processes."""
     task = objective(name, text={"pooling": "mean"})
-    task(**task.inputs(batch_of(), random_of()))["loss"].backward()
+    task(**task.inputs(batch_of(), random_of()))["loss"].mean().backward()
     without = [n for n, p in task.named_parameters() if p.grad is None or not p.grad.any()]
     assert without == []
 
@@ -279,7 +279,7 @@ def test_six_pairs_are_learnt_by_heart(name: str) -> None:
     optimiser = torch.optim.Adam(task.parameters(), lr=3e-3)
     losses = []
     for step in range(160):
-        loss = task(**inputs)["loss"]
+        loss = task(**inputs)["loss"].mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
