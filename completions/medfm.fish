@@ -7,17 +7,17 @@ function __medfm_commands
             printf '%s\n' 'run	Run a pipeline: several verbs, one recipe, one report' \
                 'curate	Turn raw files into a data set: read, check, de-identify,…' \
                 'pretrain	Train an encoder on images without labels' \
-                'finetune	Teach a pretrained encoder a task: a linear probe, or all of its…' \
-                'eval	Score models beside baselines, with confidence intervals over subjects' \
+                'finetune	Train a classifier from a pretrained encoder: a linear probe or all…' \
+                'eval	Compare models with baselines, with confidence intervals over subjects' \
                 'export	Turn a model into a bundle that predicts without torch, with its…' \
                 'predict	Label image files with an exported bundle' \
-                'recipes	List, show and copy the recipes that ship' \
+                'recipes	List, show and copy the shipped recipes' \
                 'schema	Print the JSON Schema of a verb\'s recipes, for editors' \
                 'doctor	Show versions, devices, memory, disk, decoders and missing extras'
         case 'recipes'
-            printf '%s\n' 'ls	List the recipes that ship' \
-                'show	Print a recipe as it is written' \
-                'cp	Copy a recipe, to change it'
+            printf '%s\n' 'ls	List the shipped recipes' \
+                'show	Print a recipe' \
+                'cp	Copy a recipe to edit it'
     end
 end
 
@@ -102,10 +102,10 @@ function __medfm_options
                 '-h	Show this message and exit'
         case 'predict'
             printf '%s\n' '--json	Print one JSON document with every probability' \
-                '--batch	Most images in one run of the model' \
+                '--batch	Images per run of the model, at most' \
                 '--threads	Threads of the model' \
-                '--quiet	Say nothing but warnings and errors' \
-                '-q	Say nothing but warnings and errors' \
+                '--quiet	Print only warnings and errors' \
+                '-q	Print only warnings and errors' \
                 '--help	Show this message and exit' \
                 '-h	Show this message and exit'
         case 'recipes'
@@ -121,14 +121,14 @@ function __medfm_options
                 '-h	Show this message and exit'
         case 'recipes cp'
             printf '%s\n' '--json	Print one JSON document on stdout' \
-                '--force	Replace a file that is there' \
+                '--force	Replace an existing file' \
                 '--help	Show this message and exit' \
                 '-h	Show this message and exit'
         case 'schema'
             printf '%s\n' '--help	Show this message and exit' \
                 '-h	Show this message and exit'
         case 'doctor'
-            printf '%s\n' '--out	Folder in which runs would be made' \
+            printf '%s\n' '--out	Folder in which runs would be written' \
                 '--json	Print one JSON document' \
                 '--help	Show this message and exit' \
                 '-h	Show this message and exit'
@@ -166,8 +166,8 @@ end
 function __medfm_recipes
     switch "$argv[1]"
         case ''
-            printf '%s\n' 'run/quickstart	Tell CT, MR, ultrasound and radiographs apart, by patient, offline,…' \
-                'curate/audio	Sounds in a folder, labels in a table beside them' \
+            printf '%s\n' 'run/quickstart	Classify CT, MR, ultrasound and radiographs, split by patient,…' \
+                'curate/audio	Audio in a folder, labels in a table beside it' \
                 'curate/boxes	Images with boxes' \
                 'curate/dicom	DICOM of any modality' \
                 'curate/dicom-archive	A DICOM archive, its series as volumes' \
@@ -180,57 +180,57 @@ function __medfm_recipes
                 'curate/nifti-slices	Axial slices out of NIfTI volumes' \
                 'curate/physionet2012-icu	ICU stays of the PhysioNet Challenge 2012, with the outcome as label' \
                 'curate/reports	Reports, one a row' \
-                'curate/video	Films and stills of an examination, with a table of labels' \
+                'curate/video	Videos and images of an examination, with a table of labels' \
                 'curate/vqa	Images with questions and answers' \
                 'curate/wfdb-ecg	ECG records in WFDB, with a table of statements and patients' \
-                'pretrain/clip	Pretrain a ViT-B/16 and a text tower on pairs of image and text with…' \
-                'pretrain/clip-tiny	Pretrain a tiny vision transformer and text tower on pairs of image…' \
+                'pretrain/clip	Pretrain a ViT-B/16 and a text encoder on pairs of image and text…' \
+                'pretrain/clip-tiny	Pretrain a tiny ViT and text encoder on pairs of image and text (CLIP)' \
                 'pretrain/continue	Continue the pretraining of a published ViT-B/16 (MAE) on other images' \
                 'pretrain/continue-tiny	Continue the pretraining of a tiny vision transformer on other images' \
                 'pretrain/dino	Pretrain a ViT-S/16 with the settings of the DINO paper' \
-                'pretrain/dino-tiny	Pretrain a tiny vision transformer that learns from its own average…' \
+                'pretrain/dino-tiny	Pretrain a tiny ViT by self-distillation (DINO)' \
                 'pretrain/dinov2	Pretrain a ViT-B/16 with the settings of DINOv2' \
-                'pretrain/dinov2-tiny	Pretrain a tiny vision transformer with DINO, hidden patches and…' \
+                'pretrain/dinov2-tiny	Pretrain a tiny ViT with DINO, masked patches and KoLeo (DINOv2)' \
                 'pretrain/mae	Pretrain a ViT-B/16 with the settings of the MAE paper' \
-                'pretrain/mae-2d3d	Pretrain one 3D ViT on images and scans together (RadFM\'s…' \
+                'pretrain/mae-2d3d	Pretrain one 3D ViT on images and scans together (common shape as in…' \
                 'pretrain/mae-2d3d-tiny	Pretrain one tiny vision transformer on images and scans together…' \
-                'pretrain/mae-audio	Pretrain a ViT-B on sounds by painting hidden parts of spectrograms…' \
-                'pretrain/mae-audio-tiny	Pretrain a tiny transformer on sounds by painting hidden parts of…' \
-                'pretrain/mae-ecg	Pretrain a ViT-B on ECG by painting hidden pieces of time (MAE)' \
-                'pretrain/mae-ecg-tiny	Pretrain a tiny transformer on ECG by painting hidden pieces of time…' \
-                'pretrain/mae-icu	Pretrain a ViT-S on ICU stays by painting hidden hours (MAE)' \
-                'pretrain/mae-icu-tiny	Pretrain a tiny transformer on ICU stays by painting hidden hours…' \
-                'pretrain/mae-tiny	Pretrain a tiny vision transformer by painting hidden patches (MAE)' \
-                'pretrain/mae-volume	Pretrain a 3D ViT-B on scans by painting hidden cubes (MAE)' \
-                'pretrain/mae-volume-tiny	Pretrain a tiny 3D vision transformer by painting hidden cubes of…' \
+                'pretrain/mae-audio	Pretrain a ViT-B on audio by reconstructing masked spectrogram…' \
+                'pretrain/mae-audio-tiny	Pretrain a tiny ViT on audio by reconstructing masked spectrogram…' \
+                'pretrain/mae-ecg	Pretrain a ViT-B on ECG by reconstructing masked time intervals (MAE)' \
+                'pretrain/mae-ecg-tiny	Pretrain a tiny transformer on ECG by reconstructing masked time…' \
+                'pretrain/mae-icu	Pretrain a ViT-S on ICU stays by reconstructing masked hours (MAE)' \
+                'pretrain/mae-icu-tiny	Pretrain a tiny transformer on ICU stays by reconstructing masked…' \
+                'pretrain/mae-tiny	Pretrain a tiny ViT by reconstructing masked patches (MAE)' \
+                'pretrain/mae-volume	Pretrain a 3D ViT-B on scans by reconstructing masked patches (MAE)' \
+                'pretrain/mae-volume-tiny	Pretrain a tiny 3D vision transformer by reconstructing masked…' \
                 'pretrain/mocov3	Pretrain a ViT-B/16 with the settings of the MoCo v3 paper' \
-                'pretrain/mocov3-tiny	Pretrain a tiny vision transformer to agree with its slow teacher…' \
+                'pretrain/mocov3-tiny	Pretrain a tiny ViT contrastively with a momentum teacher (MoCo v3)' \
                 'pretrain/scaling/biovfm	The scaling study of BioVFM-21M, encoders from ViT-T to ViT-L' \
                 'pretrain/scaling/tiny	A tiny scaling study, models by amounts of data by seeds' \
-                'pretrain/siglip	Pretrain a ViT-B/16 and a text tower on pairs of image and text with…' \
-                'pretrain/siglip-tiny	Pretrain a tiny vision transformer and text tower on pairs of image…' \
-                'pretrain/simclr	Pretrain a ViT-B/16 by telling images apart, as in the SimCLR paper' \
-                'pretrain/simclr-audio	Pretrain a ViT-S by telling sounds apart (SimCLR)' \
-                'pretrain/simclr-audio-tiny	Pretrain a tiny transformer by telling sounds apart (SimCLR)' \
-                'pretrain/simclr-ecg	Pretrain a ViT-S by telling ECGs apart (SimCLR)' \
-                'pretrain/simclr-ecg-tiny	Pretrain a tiny transformer by telling ECGs apart (SimCLR)' \
-                'pretrain/simclr-icu	Pretrain a ViT-S by telling ICU stays apart (SimCLR)' \
-                'pretrain/simclr-icu-tiny	Pretrain a tiny transformer by telling ICU stays apart (SimCLR)' \
-                'pretrain/simclr-tiny	Pretrain a tiny vision transformer by telling images apart (SimCLR)' \
-                'pretrain/simclr-volume	Pretrain a 3D ViT-B by telling scans apart (SimCLR)' \
-                'pretrain/simclr-volume-tiny	Pretrain a tiny 3D transformer by telling scans apart (SimCLR)' \
+                'pretrain/siglip	Pretrain a ViT-B/16 and a text encoder on pairs of image and text…' \
+                'pretrain/siglip-tiny	Pretrain a tiny ViT and text encoder on pairs of image and text…' \
+                'pretrain/simclr	Pretrain a ViT-B/16 contrastively on images, as in the SimCLR paper' \
+                'pretrain/simclr-audio	Pretrain a ViT-S contrastively on audio (SimCLR)' \
+                'pretrain/simclr-audio-tiny	Pretrain a tiny transformer contrastively on audio (SimCLR)' \
+                'pretrain/simclr-ecg	Pretrain a ViT-S contrastively on ECGs (SimCLR)' \
+                'pretrain/simclr-ecg-tiny	Pretrain a tiny transformer contrastively on ECGs (SimCLR)' \
+                'pretrain/simclr-icu	Pretrain a ViT-S contrastively on ICU stays (SimCLR)' \
+                'pretrain/simclr-icu-tiny	Pretrain a tiny transformer contrastively on ICU stays (SimCLR)' \
+                'pretrain/simclr-tiny	Pretrain a tiny ViT contrastively on images (SimCLR)' \
+                'pretrain/simclr-volume	Pretrain a 3D ViT-B contrastively on scans (SimCLR)' \
+                'pretrain/simclr-volume-tiny	Pretrain a tiny 3D transformer contrastively on scans (SimCLR)' \
                 'pretrain/simmim	Pretrain a ViT-B/16 with the settings of the SimMIM paper' \
-                'pretrain/simmim-tiny	Pretrain a tiny vision transformer by painting hidden blocks with…' \
-                'finetune/full	Train all weights, from the encoder on' \
+                'pretrain/simmim-tiny	Pretrain a tiny ViT by reconstructing masked blocks with one layer…' \
+                'finetune/full	Train all weights of a pretrained encoder' \
                 'finetune/probe	A linear probe on the frozen encoder: the rule of BioVFM-21M' \
-                'finetune/scratch	The same architecture and budget from random weights: what is…' \
-                'eval/compare	Models beside majority class, pixels and random weights, with…' \
-                'eval/gate	For cron and CI: exit code 5 when the first model does not reach the…' \
-                'export/onnx	An ONNX bundle, compared with PyTorch on real images and timed…'
+                'finetune/scratch	The same architecture and budget from random weights, to measure the…' \
+                'eval/compare	Compare models with the majority class, pixels and random weights,…' \
+                'eval/gate	For cron and CI: exit code 5 if the first model misses a threshold' \
+                'export/onnx	An ONNX bundle, compared with PyTorch on real images, with latencies…'
         case 'run'
-            printf '%s\n' 'quickstart	Tell CT, MR, ultrasound and radiographs apart, by patient, offline,…'
+            printf '%s\n' 'quickstart	Classify CT, MR, ultrasound and radiographs, split by patient,…'
         case 'curate'
-            printf '%s\n' 'audio	Sounds in a folder, labels in a table beside them' \
+            printf '%s\n' 'audio	Audio in a folder, labels in a table beside it' \
                 'boxes	Images with boxes' \
                 'dicom	DICOM of any modality' \
                 'dicom-archive	A DICOM archive, its series as volumes' \
@@ -243,57 +243,57 @@ function __medfm_recipes
                 'nifti-slices	Axial slices out of NIfTI volumes' \
                 'physionet2012-icu	ICU stays of the PhysioNet Challenge 2012, with the outcome as label' \
                 'reports	Reports, one a row' \
-                'video	Films and stills of an examination, with a table of labels' \
+                'video	Videos and images of an examination, with a table of labels' \
                 'vqa	Images with questions and answers' \
                 'wfdb-ecg	ECG records in WFDB, with a table of statements and patients'
         case 'pretrain'
-            printf '%s\n' 'clip	Pretrain a ViT-B/16 and a text tower on pairs of image and text with…' \
-                'clip-tiny	Pretrain a tiny vision transformer and text tower on pairs of image…' \
+            printf '%s\n' 'clip	Pretrain a ViT-B/16 and a text encoder on pairs of image and text…' \
+                'clip-tiny	Pretrain a tiny ViT and text encoder on pairs of image and text (CLIP)' \
                 'continue	Continue the pretraining of a published ViT-B/16 (MAE) on other images' \
                 'continue-tiny	Continue the pretraining of a tiny vision transformer on other images' \
                 'dino	Pretrain a ViT-S/16 with the settings of the DINO paper' \
-                'dino-tiny	Pretrain a tiny vision transformer that learns from its own average…' \
+                'dino-tiny	Pretrain a tiny ViT by self-distillation (DINO)' \
                 'dinov2	Pretrain a ViT-B/16 with the settings of DINOv2' \
-                'dinov2-tiny	Pretrain a tiny vision transformer with DINO, hidden patches and…' \
+                'dinov2-tiny	Pretrain a tiny ViT with DINO, masked patches and KoLeo (DINOv2)' \
                 'mae	Pretrain a ViT-B/16 with the settings of the MAE paper' \
-                'mae-2d3d	Pretrain one 3D ViT on images and scans together (RadFM\'s…' \
+                'mae-2d3d	Pretrain one 3D ViT on images and scans together (common shape as in…' \
                 'mae-2d3d-tiny	Pretrain one tiny vision transformer on images and scans together…' \
-                'mae-audio	Pretrain a ViT-B on sounds by painting hidden parts of spectrograms…' \
-                'mae-audio-tiny	Pretrain a tiny transformer on sounds by painting hidden parts of…' \
-                'mae-ecg	Pretrain a ViT-B on ECG by painting hidden pieces of time (MAE)' \
-                'mae-ecg-tiny	Pretrain a tiny transformer on ECG by painting hidden pieces of time…' \
-                'mae-icu	Pretrain a ViT-S on ICU stays by painting hidden hours (MAE)' \
-                'mae-icu-tiny	Pretrain a tiny transformer on ICU stays by painting hidden hours…' \
-                'mae-tiny	Pretrain a tiny vision transformer by painting hidden patches (MAE)' \
-                'mae-volume	Pretrain a 3D ViT-B on scans by painting hidden cubes (MAE)' \
-                'mae-volume-tiny	Pretrain a tiny 3D vision transformer by painting hidden cubes of…' \
+                'mae-audio	Pretrain a ViT-B on audio by reconstructing masked spectrogram…' \
+                'mae-audio-tiny	Pretrain a tiny ViT on audio by reconstructing masked spectrogram…' \
+                'mae-ecg	Pretrain a ViT-B on ECG by reconstructing masked time intervals (MAE)' \
+                'mae-ecg-tiny	Pretrain a tiny transformer on ECG by reconstructing masked time…' \
+                'mae-icu	Pretrain a ViT-S on ICU stays by reconstructing masked hours (MAE)' \
+                'mae-icu-tiny	Pretrain a tiny transformer on ICU stays by reconstructing masked…' \
+                'mae-tiny	Pretrain a tiny ViT by reconstructing masked patches (MAE)' \
+                'mae-volume	Pretrain a 3D ViT-B on scans by reconstructing masked patches (MAE)' \
+                'mae-volume-tiny	Pretrain a tiny 3D vision transformer by reconstructing masked…' \
                 'mocov3	Pretrain a ViT-B/16 with the settings of the MoCo v3 paper' \
-                'mocov3-tiny	Pretrain a tiny vision transformer to agree with its slow teacher…' \
+                'mocov3-tiny	Pretrain a tiny ViT contrastively with a momentum teacher (MoCo v3)' \
                 'scaling/biovfm	The scaling study of BioVFM-21M, encoders from ViT-T to ViT-L' \
                 'scaling/tiny	A tiny scaling study, models by amounts of data by seeds' \
-                'siglip	Pretrain a ViT-B/16 and a text tower on pairs of image and text with…' \
-                'siglip-tiny	Pretrain a tiny vision transformer and text tower on pairs of image…' \
-                'simclr	Pretrain a ViT-B/16 by telling images apart, as in the SimCLR paper' \
-                'simclr-audio	Pretrain a ViT-S by telling sounds apart (SimCLR)' \
-                'simclr-audio-tiny	Pretrain a tiny transformer by telling sounds apart (SimCLR)' \
-                'simclr-ecg	Pretrain a ViT-S by telling ECGs apart (SimCLR)' \
-                'simclr-ecg-tiny	Pretrain a tiny transformer by telling ECGs apart (SimCLR)' \
-                'simclr-icu	Pretrain a ViT-S by telling ICU stays apart (SimCLR)' \
-                'simclr-icu-tiny	Pretrain a tiny transformer by telling ICU stays apart (SimCLR)' \
-                'simclr-tiny	Pretrain a tiny vision transformer by telling images apart (SimCLR)' \
-                'simclr-volume	Pretrain a 3D ViT-B by telling scans apart (SimCLR)' \
-                'simclr-volume-tiny	Pretrain a tiny 3D transformer by telling scans apart (SimCLR)' \
+                'siglip	Pretrain a ViT-B/16 and a text encoder on pairs of image and text…' \
+                'siglip-tiny	Pretrain a tiny ViT and text encoder on pairs of image and text…' \
+                'simclr	Pretrain a ViT-B/16 contrastively on images, as in the SimCLR paper' \
+                'simclr-audio	Pretrain a ViT-S contrastively on audio (SimCLR)' \
+                'simclr-audio-tiny	Pretrain a tiny transformer contrastively on audio (SimCLR)' \
+                'simclr-ecg	Pretrain a ViT-S contrastively on ECGs (SimCLR)' \
+                'simclr-ecg-tiny	Pretrain a tiny transformer contrastively on ECGs (SimCLR)' \
+                'simclr-icu	Pretrain a ViT-S contrastively on ICU stays (SimCLR)' \
+                'simclr-icu-tiny	Pretrain a tiny transformer contrastively on ICU stays (SimCLR)' \
+                'simclr-tiny	Pretrain a tiny ViT contrastively on images (SimCLR)' \
+                'simclr-volume	Pretrain a 3D ViT-B contrastively on scans (SimCLR)' \
+                'simclr-volume-tiny	Pretrain a tiny 3D transformer contrastively on scans (SimCLR)' \
                 'simmim	Pretrain a ViT-B/16 with the settings of the SimMIM paper' \
-                'simmim-tiny	Pretrain a tiny vision transformer by painting hidden blocks with…'
+                'simmim-tiny	Pretrain a tiny ViT by reconstructing masked blocks with one layer…'
         case 'finetune'
-            printf '%s\n' 'full	Train all weights, from the encoder on' \
+            printf '%s\n' 'full	Train all weights of a pretrained encoder' \
                 'probe	A linear probe on the frozen encoder: the rule of BioVFM-21M' \
-                'scratch	The same architecture and budget from random weights: what is…'
+                'scratch	The same architecture and budget from random weights, to measure the…'
         case 'eval'
-            printf '%s\n' 'compare	Models beside majority class, pixels and random weights, with…' \
-                'gate	For cron and CI: exit code 5 when the first model does not reach the…'
+            printf '%s\n' 'compare	Compare models with the majority class, pixels and random weights,…' \
+                'gate	For cron and CI: exit code 5 if the first model misses a threshold'
         case 'export'
-            printf '%s\n' 'onnx	An ONNX bundle, compared with PyTorch on real images and timed…'
+            printf '%s\n' 'onnx	An ONNX bundle, compared with PyTorch on real images, with latencies…'
     end
 end
 
@@ -302,12 +302,12 @@ function __medfm_keys
         case 'run'
             printf '%s\n' 'description=	What this recipe is for, in one sentence' \
                 'seed=	Seed of everything random in the run' \
-                'extends=	The recipe or recipes that this one starts from: a name or a file'
+                'extends=	The recipe or recipes that this one extends: a name or a file'
         case 'curate'
             printf '%s\n' 'source=	A folder, a file (.npz, archive, table of paths), packages:pydicom…' \
                 'readers=	The readers that may read it' \
-                'format=	What one reader needs to know: rate, channels and units of a signal' \
-                'labels=	auto, none, folders, modality, a table, or a block that says more' \
+                'format=	What one reader needs: rate, channels and units of a signal' \
+                'labels=	auto, none, folders, modality, a table, or a block with more keys' \
                 'labels.file=	A table' \
                 'labels.field=	A fact of the image itself: modality, anatomy, manufacturer, …' \
                 'labels.folders=	The folder an image lies in is its class' \
@@ -317,16 +317,21 @@ function __medfm_keys
                 'labels.drop=	Values whose images are left out altogether' \
                 'labels.rules=	Class → condition on the table\'s row, such as \'NORM > 50\', or…' \
                 'labels.kind=	boxes or masks: the classes that occur in them are the labels' \
-                'subject=	Whose image it is: auto, none, folders, or a column of the table' \
+                'subject=	Subject of an image: auto, none, folders, or a column of the table' \
                 'study=	auto, none, or a column of the table' \
                 'site=	auto, none, or a column of the table' \
                 'time=	auto, none, or a column of the table' \
                 'age=	auto, none, or a column of the table, in years' \
                 'sex=	auto, none, or a column of the table' \
                 'text=	none, or the column of the table with report or caption' \
+                'laterality=	Side of the body: auto, none, or a column of the table' \
+                'scanner=	Manufacturer and model: auto, none, or a column of the table' \
+                'report_language=	auto, none, or a column of the table' \
+                'target=	none, or the column of the table with the number to predict: of a…' \
+                'target_event=	none, or the column of the table with 1 where the event of a…' \
                 'modality=	auto, a column of the table, or one name for all images' \
                 'anatomy=	auto, a column of the table, or one name for all images' \
-                'follow_links=	Read what symbolic links lead to' \
+                'follow_links=	Follow symbolic links' \
                 'frames=	Most frames of a multi-frame file or video, evenly spaced' \
                 'slices=	Most axial slices of a volume' \
                 'whole=	Volumes stay volumes and videos stay videos' \
@@ -403,9 +408,9 @@ function __medfm_keys
                 'contamination.subjects=	Samples of the same subjects are shared too' \
                 'derive.planes=	Cut volumes that are read whole into slices of these planes, up to…' \
                 'derive.stills=	Cut videos that are read whole into frames, up to `frames`' \
-                'derive.window_seconds=	Cut signals and sound into windows of this length' \
+                'derive.window_seconds=	Cut signals and audio into windows of this length' \
                 'derive.windows=	Most windows of one signal, evenly spaced' \
-                'derive.unify=	One shape for pictures and volumes: size × size × the nearest depth' \
+                'derive.unify=	One shape for images and volumes: size × size × the nearest depth' \
                 'derive.unify.size=	height and width in pixels' \
                 'derive.unify.depths=	depths in use, ascending' \
                 'derive.instructions=	Questions and answers made from labels and modalities' \
@@ -426,7 +431,7 @@ function __medfm_keys
                 'derive.clients.missing=	modality: share of the modalities that a client lacks' \
                 'derive.clients.public=	Share of all samples that the server holds, taken out of train' \
                 'derive.clients.min_samples=	Training samples of a client, at least' \
-                'describe.on=	Whether the dataset is measured, beyond counting' \
+                'describe.on=	Measure the dataset, beyond counting' \
                 'describe.sample=	Most samples of a task that are measured' \
                 'describe.sheets=	Show samples in the report' \
                 'describe.show_text=	Show texts in the report even where the source is not public' \
@@ -435,7 +440,7 @@ function __medfm_keys
                 'engine=	Where files are read: on this machine, or on a Dask cluster' \
                 'address=	The Dask scheduler, tcp://HOST:PORT' \
                 'shard_bytes=	Size of a shard, about' \
-                'extends=	The recipe or recipes that this one starts from: a name or a file'
+                'extends=	The recipe or recipes that this one extends: a name or a file'
         case 'pretrain'
             printf '%s\n' 'description=	What this recipe is for, in one sentence' \
                 'seed=	Seed of everything random in the run' \
@@ -490,10 +495,10 @@ function __medfm_keys
                 'sampling.temperature=	τ' \
                 'sampling.by=	What a stratum has in common' \
                 'backbone.name=	a preset (vit_xxs … vit_huge) or any timm name' \
-                'backbone.position=	how a preset\'s position embedding starts' \
+                'backbone.position=	initial position embedding of a preset' \
                 'backbone.drop_path=	stochastic depth while training' \
                 'backbone.registers=	register tokens of a preset (DINOv2)' \
-                'backbone.class_token=	give a preset a class token, to go on from published weights that…' \
+                'backbone.class_token=	add a class token to a preset, for published weights that have one' \
                 'backbone.layer_scale=	LayerScale\'s initial value for a preset (DINOv2: 1e-5)' \
                 'backbone.mlp=	a preset\'s feed-forward layers' \
                 'backbone.image_size=	side of the square input in pixels' \
@@ -624,7 +629,7 @@ function __medfm_keys
                 'study.watts.gpu=	Watts of a GPU at work' \
                 'study.engine=	Where cells run: on this machine, or on a Dask cluster' \
                 'study.address=	A Dask scheduler' \
-                'extends=	The recipe or recipes that this one starts from: a name or a file'
+                'extends=	The recipe or recipes that this one extends: a name or a file'
         case 'finetune'
             printf '%s\n' 'description=	What this recipe is for, in one sentence' \
                 'seed=	Seed of everything random in the run' \
@@ -634,13 +639,13 @@ function __medfm_keys
                 'steps=	Optimiser steps' \
                 'optimiser.name=	' \
                 'optimiser.learning_rate=	Peak learning rate' \
-                'optimiser.base_learning_rate=	Learning rate for a batch of 256, where learning_rate is auto' \
+                'optimiser.base_learning_rate=	Learning rate for a batch of 256, if learning_rate is auto' \
                 'optimiser.base_batch=	Batch that base_learning_rate is meant for' \
                 'optimiser.scaling=	How the rate grows with the batch: × batch / base_batch, or × its root' \
-                'optimiser.betas=	Decay of the two moments' \
+                'optimiser.betas=	AdamW\'s decay rates of the two moments' \
                 'optimiser.weight_decay=	Decay of matrices' \
                 'optimiser.weight_decay_end=	Decay at the end, reached by half a cosine' \
-                'optimiser.clip=	Largest norm of the gradient' \
+                'optimiser.clip=	Gradients are clipped to this norm' \
                 'schedule.name=	' \
                 'schedule.warmup=	Part of the steps spent warming up' \
                 'schedule.final=	Factor on the peak rate at the end' \
@@ -654,15 +659,15 @@ function __medfm_keys
                 'checkpoints.every_steps=	Steps between checkpoints' \
                 'checkpoints.every_minutes=	Minutes between checkpoints' \
                 'checkpoints.keep=	How many of the newest are kept' \
-                'data=	Dataset with one label an image: a folder or a run directory' \
-                'model=	Encoder to start from: a model folder, a run directory, or \'random\'' \
-                'like=	With model random: the model whose architecture and input are taken' \
-                'backbone=	With model random: the architecture, where no `like` gives it' \
+                'data=	Dataset with one label per image: a folder or a run directory' \
+                'model=	Initial encoder: a model folder, a run directory, or \'random\'' \
+                'like=	With model random: the model whose architecture and input are used' \
+                'backbone=	With model random: the architecture, unless `like` gives it' \
                 'backbone.name=	a preset (vit_xxs … vit_huge) or any timm name' \
-                'backbone.position=	how a preset\'s position embedding starts' \
+                'backbone.position=	initial position embedding of a preset' \
                 'backbone.drop_path=	stochastic depth while training' \
                 'backbone.registers=	register tokens of a preset (DINOv2)' \
-                'backbone.class_token=	give a preset a class token, to go on from published weights that…' \
+                'backbone.class_token=	add a class token to a preset, for published weights that have one' \
                 'backbone.layer_scale=	LayerScale\'s initial value for a preset (DINOv2: 1e-5)' \
                 'backbone.mlp=	a preset\'s feed-forward layers' \
                 'backbone.image_size=	side of the square input in pixels' \
@@ -671,7 +676,7 @@ function __medfm_keys
                 'backbone.pretrained=	start from timm\'s published weights (timm names only' \
                 'mode=	probe: a linear head on frozen features' \
                 'image_size=	Side of the input in pixels' \
-                'class_weights=	balanced: every class counts alike in the loss' \
+                'class_weights=	balanced: all classes have the same weight in the loss' \
                 'probe.rule=	biovfm: AdamW as in BioVFM-21M' \
                 'probe.learning_rate=	Peak rate of rule biovfm' \
                 'probe.weight_decay=	Decay of rule biovfm' \
@@ -714,18 +719,18 @@ function __medfm_keys
                 'augment.local.blur=	Part of them that is blurred' \
                 'augment.local.solarise=	Part of them that is solarised' \
                 'augment.local.noise=	Largest standard deviation of the noise' \
-                'label_smoothing=	Part of the target spread over all classes, in mode full' \
+                'label_smoothing=	Fraction of the target spread over all classes, in mode full' \
                 'layer_decay=	Factor on the learning rate from each block to the one below, in…' \
-                'intended_use=	What the model is for, as its card will say' \
-                'bootstrap=	Draws of subjects behind every interval' \
-                'extends=	The recipe or recipes that this one starts from: a name or a file'
+                'intended_use=	The intended use, for the model card' \
+                'bootstrap=	Bootstrap draws of subjects for every interval' \
+                'extends=	The recipe or recipes that this one extends: a name or a file'
         case 'eval'
             printf '%s\n' 'description=	What this recipe is for, in one sentence' \
                 'seed=	Seed of everything random in the run' \
-                'data=	Dataset with one label an image: a folder or a run directory' \
-                'models=	Name in the tables → model folder or run directory' \
+                'data=	Dataset with one label per image: a folder or a run directory' \
+                'models=	Name in the report → model folder or run directory' \
                 'protocol=	holdout: the dataset\'s test split' \
-                'folds=	Parts of the cross-validation' \
+                'folds=	Folds of the cross-validation' \
                 'baselines=	majority: the most frequent class' \
                 'probe.rule=	biovfm: AdamW as in BioVFM-21M' \
                 'probe.learning_rate=	Peak rate of rule biovfm' \
@@ -733,32 +738,32 @@ function __medfm_keys
                 'probe.batch=	Samples a step of rule biovfm' \
                 'probe.epochs=	Passes over the features of rule biovfm' \
                 'probe.inverse_l2=	C of rule logistic' \
-                'pixels.size=	Side the images are shrunk to, in pixels' \
+                'pixels.size=	Side of the downsized images, in pixels' \
                 'pixels.inverse_l2=	C of the logistic regression' \
-                'class_weights=	balanced: every class counts alike in training, for all methods' \
-                'bootstrap=	Draws of subjects behind every interval' \
-                'errors_shown=	Misclassified images pictured in the report' \
-                'gate=	Metric → least value the first model must reach (most, for brier and…' \
-                'extends=	The recipe or recipes that this one starts from: a name or a file'
+                'class_weights=	balanced: all classes have the same weight in training, for all…' \
+                'bootstrap=	Bootstrap draws of subjects for every interval' \
+                'errors_shown=	Misclassified images shown in the report' \
+                'gate=	Metric → minimum for the first model (maximum for brier and ece)' \
+                'extends=	The recipe or recipes that this one extends: a name or a file'
         case 'export'
             printf '%s\n' 'description=	What this recipe is for, in one sentence' \
                 'seed=	Seed of everything random in the run' \
                 'model=	a model folder, a run directory that wrote one, or $stage' \
-                'data=	the dataset on whose images ONNX is compared with PyTorch' \
-                'datasets=	further datasets the model was made from, for the list of source files' \
-                'split=	whose images are compared' \
-                'formats=	in which form the model is written' \
+                'data=	the dataset whose images are used to compare ONNX with PyTorch' \
+                'datasets=	further datasets of the model\'s lineage, for the list of source files' \
+                'split=	images to compare' \
+                'formats=	format of the exported model' \
                 'opset=	version of the ONNX operators' \
-                'parity.samples=	most images compared, evenly spaced' \
+                'parity.samples=	images to compare, at most, evenly spaced' \
                 'parity.tolerance=	largest difference of a logit (of a feature, for an encoder)' \
-                'latency.batch_sizes=	images in a batch' \
+                'latency.batch_sizes=	images per batch' \
                 'latency.repeats=	timed runs, at most' \
-                'latency.seconds=	time for one batch size, after which it ends' \
+                'latency.seconds=	time limit per batch size' \
                 'latency.threads=	threads of both' \
-                'eval=	an eval run (or $stage) whose measured numbers go into the card' \
+                'eval=	an eval run (or $stage) whose metrics go into the card' \
                 'intended_use=	for the card' \
-                'limitations=	for the card, beside what records say' \
-                'extends=	The recipe or recipes that this one starts from: a name or a file'
+                'limitations=	for the card, in addition to the recorded ones' \
+                'extends=	The recipe or recipes that this one extends: a name or a file'
     end
 end
 
