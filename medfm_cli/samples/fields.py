@@ -22,7 +22,7 @@ class Column:
     """What is known of a field beside its type.
 
     Attributes:
-        doc: one sentence for whoever reads the manifest.
+        doc: one sentence for readers of the manifest.
         source: where the manifest has the value from: `item` is the column of the same name in the
             catalog's table of items, `part` the array as it is stored, `shard` the place of its
             bytes, and `run` is worked out when the row is written.
