@@ -124,7 +124,7 @@ def medfm(method: str, root: Path, out: Path, epochs: int, batch: int) -> list[s
         "batch": batch,
         "epochs": epochs,
         "precision": "fp32",
-        "watch": {"every": 1e9},
+        "monitor": {"every": 1e9},
     }
     file = out.with_suffix(".yaml")
     file.write_text(json.dumps(recipe))

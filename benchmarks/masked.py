@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from medfm_cli.commands.pretrain.objectives import MaeOptions
-from medfm_cli.commands.pretrain.objectives.base import Setting
+from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
 from medfm_cli.commands.pretrain.objectives.mae import Mae, Painting
 from medfm_cli.commands.pretrain.objectives.patches import choose_hidden, take
 from medfm_cli.data.preprocess import Preprocessing
@@ -65,8 +65,10 @@ def new_task(arguments: argparse.Namespace, kind: type[Mae]) -> Mae:
     torch.manual_seed(SEED)
     size, patch = arguments.size, arguments.patch
     spec = BackboneSpec(name=arguments.model, image_size=size, patch_size=patch, channels=1)
-    setting = Setting(preprocessing=Preprocessing(size=size, channels=1), views=ImageViews())
-    return kind(build_backbone(spec, seed=SEED), MaeOptions(mask_ratio=arguments.ratio), setting)
+    context = ObjectiveContext(
+        preprocessing=Preprocessing(size=size, channels=1), views=ImageViews()
+    )
+    return kind(build_backbone(spec, seed=SEED), MaeOptions(mask_ratio=arguments.ratio), context)
 
 
 def stepper(task: Mae, images: Tensor, noise: Tensor) -> Callable[[], None]:

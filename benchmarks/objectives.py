@@ -30,7 +30,7 @@ SOURCES = {
 """Which recipe curates what, by kind."""
 OBJECTIVES = dict.fromkeys(("mae", "simmim", "simclr", "mocov3", "dino", "dinov2"), "images")
 OBJECTIVES |= {f"{name}-{kind}": kind for kind in list(SOURCES)[1:] for name in ("mae", "simclr")}
-COMMON = ["watch.data=same", "watch.every=1e9", "tasks=[{name: labels, data: same}]"]
+COMMON = ["monitor.data=same", "monitor.every=1e9", "tasks=[{name: labels, data: same}]"]
 IMAGES = ["backbone.name=vit_xs", "backbone.image_size=28", "backbone.patch_size=4", "batch=64"]
 OWN = {"simmim": ["objective.mask_patch=8"]}
 

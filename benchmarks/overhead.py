@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 
 from medfm_cli.commands.pretrain.objectives import DinoOptions, MaeOptions
-from medfm_cli.commands.pretrain.objectives.base import Objective, Setting
+from medfm_cli.commands.pretrain.objectives.base import Objective, ObjectiveContext
 from medfm_cli.commands.pretrain.objectives.dino import Dino
 from medfm_cli.commands.pretrain.objectives.mae import Mae
 from medfm_cli.commands.pretrain.objectives.options.distillation import Crops
@@ -111,13 +111,13 @@ def new_task(arguments: argparse.Namespace) -> Objective:
     )
     preprocessing = Preprocessing(size=arguments.size, channels=1)
     views = ImageViews()
-    setting = Setting(
+    context = ObjectiveContext(
         preprocessing=preprocessing, views=views, steps=arguments.steps, batch=arguments.batch
     )
     if arguments.objective == "dino":
         options = DinoOptions(crops=Crops(local_count=4))
-        return Dino(build_backbone(spec), options, setting)
-    return Mae(build_backbone(spec), MaeOptions(), setting)
+        return Dino(build_backbone(spec), options, context)
+    return Mae(build_backbone(spec), MaeOptions(), context)
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, float | str | int]:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from medfm_cli.commands.pretrain.objectives import DinoOptions, Dinov2Options
-from medfm_cli.commands.pretrain.objectives.base import Setting
+from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
 from medfm_cli.commands.pretrain.objectives.dino import Dino
 from medfm_cli.commands.pretrain.objectives.dinov2 import Dinov2
 from medfm_cli.data.batch import Batch
@@ -20,7 +20,7 @@ from medfm_cli.training.randomness import StepRandom
 HEAD = {"hidden": 32, "bottleneck": 16, "prototypes": 24}
 
 
-def setting(**values: Any) -> Setting:
+def objective_context(**values: Any) -> ObjectiveContext:
     plain: dict[str, Any] = {
         "preprocessing": Preprocessing(size=32, channels=1),
         "views": ImageViews(),
@@ -28,23 +28,27 @@ def setting(**values: Any) -> Setting:
         "epoch_steps": 2,
         "batch": 8,
     }
-    return Setting(**(plain | values))
+    return ObjectiveContext(**(plain | values))
 
 
 def backbone(name: str = "vit_xxs", **values: Any) -> Any:
     return build_backbone(BackboneSpec(name=name, image_size=32, **values), seed=0)
 
 
-def dino(name: str = "vit_xxs", told: Setting | None = None, **options: Any) -> Dino:
+def dino(name: str = "vit_xxs", told: ObjectiveContext | None = None, **options: Any) -> Dino:
     torch.manual_seed(0)
     keys: dict[str, Any] = {"head": HEAD, "crops": {"local_count": 3}}
-    return Dino(backbone(name), DinoOptions.model_validate(keys | options), told or setting())
+    return Dino(
+        backbone(name), DinoOptions.model_validate(keys | options), told or objective_context()
+    )
 
 
-def dinov2(name: str = "vit_xxs", told: Setting | None = None, **options: Any) -> Dinov2:
+def dinov2(name: str = "vit_xxs", told: ObjectiveContext | None = None, **options: Any) -> Dinov2:
     torch.manual_seed(0)
     keys: dict[str, Any] = {"head": HEAD, "crops": {"local_count": 3}}
-    return Dinov2(backbone(name), Dinov2Options.model_validate(keys | options), told or setting())
+    return Dinov2(
+        backbone(name), Dinov2Options.model_validate(keys | options), told or objective_context()
+    )
 
 
 def batch_of(count: int) -> Batch:

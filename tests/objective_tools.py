@@ -10,7 +10,7 @@ from torch import Tensor
 from training_tools import MemoryLoader, fit_once, new_run, options
 
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES
-from medfm_cli.commands.pretrain.objectives.base import Objective, Setting
+from medfm_cli.commands.pretrain.objectives.base import Objective, ObjectiveContext
 from medfm_cli.data.batch import Batch
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.models.backbones import build_backbone
@@ -23,17 +23,17 @@ VIEWS = ImageViews(crop=[0.6, 1.0], brightness=0.1, contrast=0.1)
 
 
 def build(name: str, *, backbone: str = "vit_xxs", told: Any = None, **options: Any) -> Objective:
-    """An objective around a small image encoder; `told`: more of the setting."""
+    """An objective around a small image encoder; `told`: more of the context."""
     chosen = OBJECTIVES.options(name)(**options)
-    setting = Setting(
+    context = ObjectiveContext(
         preprocessing=Preprocessing(size=SIDE), views=VIEWS, **({"batch": 8} | (told or {}))
     )
     spec = BackboneSpec(name=backbone, image_size=SIDE)
     implementation = OBJECTIVES.load(chosen)
-    implementation.check(chosen, setting)
+    implementation.check(chosen, context)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        task: Objective = implementation(build_backbone(spec, seed=0), chosen, setting)
+        task: Objective = implementation(build_backbone(spec, seed=0), chosen, context)
     return task
 
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from medfm_cli.commands.pretrain.feature_evaluation import compare, open_judge
+from medfm_cli.commands.pretrain.feature_evaluation import compare, load_feature_evaluator
 from medfm_cli.commands.pretrain.feature_statistics import Probe
-from medfm_cli.commands.pretrain.initialisation import begin
-from medfm_cli.commands.pretrain.monitor import Onlooker, choose_look_steps
+from medfm_cli.commands.pretrain.initialisation import init_weights
+from medfm_cli.commands.pretrain.monitor import EvalCallback, resolve_eval_steps
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES
-from medfm_cli.commands.pretrain.objectives.base import Setting
+from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
 from medfm_cli.commands.pretrain.plan import inputs
-from medfm_cli.commands.pretrain.probe_tasks import judge_tasks, open_exams, sit_all
+from medfm_cli.commands.pretrain.probe_tasks import compare_tasks, evaluate_all, load_probe_tasks
 from medfm_cli.commands.pretrain.report import metrics, sections, summary
-from medfm_cli.commands.pretrain.resolve import Survey, settle, survey
+from medfm_cli.commands.pretrain.resolve import TrainingSamples, inspect_dataset, resolve_network
 from medfm_cli.commands.pretrain.sampling import Drawn, crowded, drawn, record, strata_of
 from medfm_cli.commands.pretrain.study.engine import run_study
 from medfm_cli.commands.pretrain.texts import having_text
@@ -55,30 +55,34 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
     if recipe.study is not None:
         return run_study(recipe, recipe.study, run)
     dataset = Dataset.open(recipe.data)
-    found = survey(recipe, dataset)
-    wanted, spec = settle(recipe, dataset, found, run.resolve)
-    options = resolve_options(recipe, run, seed=recipe.seed, samples=len(found.rows))
-    every = choose_look_steps(recipe.watch, options, samples=len(found.rows))
+    samples = inspect_dataset(recipe, dataset)
+    preprocessing, spec = resolve_network(recipe, dataset, samples, run.resolve)
+    options = resolve_options(recipe, run, seed=recipe.seed, samples=len(samples.rows))
+    every = resolve_eval_steps(recipe.monitor, options, samples=len(samples.rows))
     options = replace(options, eval_steps=every)
-    told = setting(recipe, dataset, wanted, options, found)
-    allowed = refuse_unsafe(told.views, known_of(dataset.card, wanted, colour=found.colour))
-    OBJECTIVES.load(recipe.objective).check(recipe.objective, told)
-    beginning = begin(recipe, spec, run)
-    task = build_task(recipe, beginning.backbone, told).to(own_device(run))
+    context = objective_context(recipe, dataset, preprocessing, options, samples)
+    allowed = refuse_unsafe(
+        context.views, known_of(dataset.card, preprocessing, colour=samples.colour)
+    )
+    OBJECTIVES.load(recipe.objective).check(recipe.objective, context)
+    initial = init_weights(recipe, spec, run)
+    task = build_task(recipe, initial.backbone, context).to(own_device(run))
     probe = Probe(
         dataset,
-        found.rows,
-        kinds=found.kinds,
+        samples.rows,
+        kinds=samples.kinds,
         seed=recipe.seed,
-        usable=lambda rows: having_text(rows, found.texts),
+        usable=lambda rows: having_text(rows, samples.texts),
     )
     before, examined = probe.measure(task), probe.examine(task)
-    judge = open_judge(recipe.watch, dataset, seed=recipe.seed, kind=found.kinds[0])
-    told_before = judge.cases(task) if judge else {}
-    exams = open_exams(recipe, dataset, kind=found.kinds[0])
-    sat_before = sit_all(exams, task)
-    onlooker = Onlooker(recipe.watch, probe, judge, run, steps=options.steps)
-    loader, mixture = open_loader(recipe, dataset, found, told, run)
+    evaluator = load_feature_evaluator(
+        recipe.monitor, dataset, seed=recipe.seed, kind=samples.kinds[0]
+    )
+    probes_before = evaluator.cases(task) if evaluator else {}
+    probe_tasks = load_probe_tasks(recipe, dataset, kind=samples.kinds[0])
+    tasks_before = evaluate_all(probe_tasks, task)
+    callback = EvalCallback(recipe.monitor, probe, evaluator, run, steps=options.steps)
+    loader, mixture = open_loader(recipe, dataset, samples, context, run)
     try:
         with open_session(options.precision, run) as session:
             report = fit(
@@ -87,20 +91,22 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
                 options,
                 session=session,
                 sample_id=dataset.sample_id,
-                on_eval=onlooker,
+                on_eval=callback,
             )
     finally:
         loader.close()
     if run.rank:
         return Result()
     after = probe.measure(task)
-    verdict = compare(told_before, judge.cases(task), start=beginning.label) if judge else None
+    comparison = (
+        compare(probes_before, evaluator.cases(task), start=initial.label) if evaluator else None
+    )
     trained = Trained(
         recipe=recipe,
         dataset=dataset,
-        survey=found,
+        samples=samples,
         allowed=allowed,
-        beginning=beginning,
+        initial=initial,
         mixture=mixture,
         task=task,
         options=options,
@@ -108,8 +114,8 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
         probe=probe,
         before=before,
         after=after,
-        verdict=verdict,
-        tasks=judge_tasks(exams, sat_before, task, run, start=beginning.label),
+        comparison=comparison,
+        tasks=compare_tasks(probe_tasks, tasks_before, task, run, start=initial.label),
         chapters=task.chapters(probe.examined(examined, probe.examine(task))),
     )
     config = save_model(run.path("model"), task.encoder, describe(trained, run), files=task.files())
@@ -119,7 +125,7 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
         sections=sections(trained, run),
         summary=summary(trained),
         headline=f"{spec.name} pretrained with {recipe.objective.name} on "
-        f"{len(found.rows)} {found.noun} of {found.subjects} subjects",
+        f"{len(samples.rows)} {samples.noun} of {samples.subjects} subjects",
         lineage={
             "inputs": {"data": dataset.version},
             "outputs": {"model": config.weights_sha256},
@@ -128,16 +134,20 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
 
 
 def open_loader(
-    recipe: PretrainRecipe, dataset: Dataset, found: Survey, told: Setting, run: Run
+    recipe: PretrainRecipe,
+    dataset: Dataset,
+    samples: TrainingSamples,
+    context: ObjectiveContext,
+    run: Run,
 ) -> tuple[Loader, list[Drawn]]:
     """Open what gives the batches, say what is drawn of each stratum, and warn of copies."""
-    strata = strata_of(recipe.sampling, dataset, found.rows)
+    strata = strata_of(recipe.sampling, dataset, samples.rows)
     loader = Loader(
         dataset,
-        found.rows,
-        ArrayCollator.of(dataset, found.rows, told.preprocessing),
+        samples.rows,
+        ArrayCollator.of(dataset, samples.rows, context.preprocessing),
         LoaderOptions(
-            global_batch=told.batch,
+            global_batch=context.batch,
             seed=recipe.seed,
             rank=run.rank,
             world=run.world,
@@ -155,60 +165,60 @@ def open_loader(
     return loader, mixture
 
 
-def setting(
+def objective_context(
     recipe: PretrainRecipe,
     dataset: Dataset,
-    wanted: AnyInput,
+    preprocessing: AnyInput,
     options: FitOptions,
-    found: Survey,
-) -> Setting:
-    """What the objective is told beside its options."""
+    samples: TrainingSamples,
+) -> ObjectiveContext:
+    """What the objective knows beside its options."""
     asks = getattr(recipe.objective, "asks", ())
     subjects = dataset.column("subject_id") if "subjects" in asks else []
-    return Setting(
-        preprocessing=wanted,
+    return ObjectiveContext(
+        preprocessing=preprocessing,
         views=recipe.augment,
         seed=recipe.seed,
         steps=options.steps,
-        epoch_steps=max(1, len(found.rows) // options.batch),
+        epoch_steps=max(1, len(samples.rows) // options.batch),
         batch=options.batch,
         accumulate=options.accumulate,
         subjects=np.unique(subjects, return_inverse=True)[1].tolist(),
-        texts=found.texts,
-        rows=found.rows.tolist(),
+        texts=samples.texts,
+        rows=samples.rows.tolist(),
     )
 
 
-def build_task(recipe: PretrainRecipe, backbone: Backbone, setting: Setting) -> Objective:
+def build_task(recipe: PretrainRecipe, backbone: Backbone, context: ObjectiveContext) -> Objective:
     """Build the objective; its random weights depend on the recipe's seed alone."""
     implementation = OBJECTIVES.load(recipe.objective)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(recipe.seed, "objective"))
-        task: Objective = implementation(backbone, recipe.objective, setting)
+        task: Objective = implementation(backbone, recipe.objective, context)
     return task
 
 
 def describe(trained: Trained, run: Run) -> ModelConfig:
     """Write down what the model is and where it comes from: nothing that a rerun would change."""
     recipe, options, card = trained.recipe, trained.options, trained.dataset.card
-    before = trained.beginning.card
+    before = trained.initial.card
     facts: dict[str, str | int | float] = {
         "objective": recipe.objective.name,
-        "samples": len(trained.survey.rows),
-        "subjects": trained.survey.subjects,
+        "samples": len(trained.samples.rows),
+        "subjects": trained.samples.subjects,
         "steps": options.steps,
         "batch": options.batch,
         "learning rate": options.learning_rate,
         "precision": trained.report.precision,
         "seed": recipe.seed,
-        **trained.beginning.facts(),
+        **trained.initial.facts(),
     }
     return ModelConfig(
         kind="encoder",
         backbone=trained.task.encoder.spec,
         preprocessing=trained.task.preprocessing,
         lineage=extend(
-            run, inputs=inputs(recipe), datasets=[card], parents=trained.beginning.parents
+            run, inputs=inputs(recipe), datasets=[card], parents=trained.initial.parents
         ),
         card=CardFacts(
             intended_use="A starting point for training on few labels; it makes no predictions.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from medfm_cli.commands.pretrain.inputs.describe import input_text
 from medfm_cli.commands.pretrain.inputs.inspect import thin
-from medfm_cli.commands.pretrain.resolve import settle, survey
+from medfm_cli.commands.pretrain.resolve import inspect_dataset, resolve_network
 from medfm_cli.data.dataset import Dataset
 from medfm_cli.models.spec import BackboneSpec, PatchSpec, swiglu_width
 from medfm_cli.runs import Plan
@@ -28,18 +28,19 @@ _FLOATS = 20  # kept for the gradient: per token, block and unit of width
 def plan_of_training(recipe: PretrainRecipe) -> Plan:
     """Estimate steps, memory and disk."""
     dataset = Dataset.open(recipe.data)
-    found = survey(recipe, dataset)
+    found = inspect_dataset(recipe, dataset)
     measured = recipe.input.kind in ("series", "audio")  # sample by sample: a few will do here
     few = replace(found, rows=thin(found.rows, _MEASURED)) if measured else found
-    wanted, spec = settle(recipe, dataset, few, lambda *_: None)
-    refuse_unsafe(recipe.augment, known_of(dataset.card, wanted, colour=found.colour))
+    preprocessing, spec = resolve_network(recipe, dataset, few, lambda *_: None)
+    refuse_unsafe(recipe.augment, known_of(dataset.card, preprocessing, colour=found.colour))
     batch = choose_batch(recipe, samples=len(found.rows), world=1)
     steps = choose_steps(recipe, samples=len(found.rows), batch=batch)
     seen = steps * batch / len(found.rows)
     lines = [
         f"pretrain on {len(found.rows)} samples of {found.subjects} subjects "
         f"(split {recipe.split} of {dataset.card.name})",
-        f"{spec.name} on inputs of {input_text(wanted, spec)}; objective {recipe.objective.name}",
+        f"{spec.name} on inputs of {input_text(preprocessing, spec)}; "
+        f"objective {recipe.objective.name}",
         f"{steps} steps of {batch} samples: every sample is seen about {seen:.0f} times",
     ]
     if found.without_text:

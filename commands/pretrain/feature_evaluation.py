@@ -1,4 +1,4 @@
-"""Labelled samples on which an encoder is judged as it is: by neighbours and a linear probe."""
+"""Evaluating frozen features on labelled samples: k-NN and a linear probe."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from medfm_cli.training.probing import ProbeKeys
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from medfm_cli.commands.pretrain.monitor_options import Watch
+    from medfm_cli.commands.pretrain.monitor_options import Monitor
     from medfm_cli.commands.pretrain.objectives.base import Objective
     from medfm_cli.data.inputs import AnyInput
     from medfm_cli.data.loader import Loader
@@ -29,127 +29,127 @@ if TYPE_CHECKING:
 
     Features = NDArray[np.float32]
 
-WAYS = {"knn": "nearest neighbours", "linear": "linear probe"}
+METHODS = {"knn": "k-NN", "linear": "linear probe"}
 METRICS = ("auc", "balanced_accuracy", "accuracy")
 BEFORE, AFTER = "random weights", "pretrained"
 
 
 @dataclass(eq=False)
-class Judge:
-    """Features of a bank with labels answer for images that are asked.
+class FeatureEvaluator:
+    """Predicts the labels of query images from the features of reference images.
 
     Attributes:
         images: the labelled images of the dataset.
-        bank, asked: which of them, int64.
+        reference, query: which of them, int64.
         neighbours: k.
     """
 
     dataset: Dataset
     images: LabelledImages
-    bank: NDArray[np.int64]
-    asked: NDArray[np.int64]
+    reference: NDArray[np.int64]
+    query: NDArray[np.int64]
     neighbours: int
     seed: int
     _kept: Loader | None = None
 
     def cases(self, task: Objective) -> dict[str, Cases]:
-        """What both ways say of the images that are asked; the task is in evaluation mode."""
-        images, bank = self.images, self._samples[0]
+        """The scored query images of each method; the task is in evaluation mode."""
+        images, reference = self.images, self._samples[0]
         features = forward(task.encoder, self._loader(task.preprocessing), task.preprocessing)
-        known, wanted = features[: len(bank)], features[len(bank) :]
-        labels = images.truth[images.image[bank]]
-        said = {"knn": self._neighbours(known, labels, wanted)}
-        said["linear"] = self._linear(known, labels, wanted)
+        reference_features, query_features = features[: len(reference)], features[len(reference) :]
+        labels = images.truth[images.image[reference]]
+        probabilities = {"knn": self._neighbours(reference_features, labels, query_features)}
+        probabilities["linear"] = self._linear(reference_features, labels, query_features)
         return {
-            way: images.cases(self.asked, images.average(self.asked, each))
-            for way, each in said.items()
+            method: images.cases(self.query, images.average(self.query, each))
+            for method, each in probabilities.items()
         }
 
     def _neighbours(
-        self, known: Features, labels: NDArray[np.int64], wanted: Features
+        self, reference_features: Features, labels: NDArray[np.int64], query_features: Features
     ) -> NDArray[np.float64]:
         classes = len(self.images.classes)
         return neighbour_probabilities(
-            known, labels, wanted, classes=classes, neighbours=self.neighbours
+            reference_features, labels, query_features, classes=classes, neighbours=self.neighbours
         )
 
     def _linear(
-        self, known: Features, labels: NDArray[np.int64], wanted: Features
+        self, reference_features: Features, labels: NDArray[np.int64], query_features: Features
     ) -> NDArray[np.float64]:
-        weights = self.images.weights(self.bank, balanced=True)
+        weights = self.images.weights(self.reference, balanced=True)
         probe = fit_probe(
-            Labelled(known, labels, weights),
+            Labelled(reference_features, labels, weights),
             ProbeKeys(rule="logistic"),
             classes=len(self.images.classes),
             seed=self.seed,
         )
-        return probe.probabilities(wanted)
+        return probe.probabilities(query_features)
 
     @property
     def _samples(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        return self.images.samples(self.bank), self.images.samples(self.asked)
+        return self.images.samples(self.reference), self.images.samples(self.query)
 
     def _loader(self, preprocessing: AnyInput) -> Loader:
-        """The bank and then what is asked, kept in memory from one look to the next."""
+        """The reference and then the query samples, kept in memory between evaluations."""
         if self._kept is None:
             rows = self.images.rows[np.concatenate(self._samples)]
             self._kept = in_order(self.dataset, rows, preprocessing=preprocessing, cache="auto")
         return self._kept
 
 
-def open_judge(
-    watch: Watch, dataset: Dataset, *, seed: int, kind: str | None = "image"
-) -> Judge | None:
+def load_feature_evaluator(
+    monitor: Monitor, dataset: Dataset, *, seed: int, kind: str | None = "image"
+) -> FeatureEvaluator | None:
     """Open the labelled data that the recipe names; None where it names none.
 
     Raises:
         DataError: it has no single labels, or none in the training or the validation split.
     """
-    if watch.data is None:
+    if monitor.data is None:
         return None
-    named = dataset if watch.data == SAME else Dataset.open(watch.data)
+    named = dataset if monitor.data == SAME else Dataset.open(monitor.data)
     images = labelled_images(named, kind=kind)
-    bank, asked = (_thin(images.of_split(split), watch.most) for split in ("train", "val"))
-    for split, part in (("train", bank), ("val", asked)):
+    reference, query = (_thin(images.of_split(split), monitor.most) for split in ("train", "val"))
+    for split, part in (("train", reference), ("val", query)):
         if len(np.unique(images.truth[part])) < 2:
             raise DataError(
-                f"the labels of '{named.card.name}' (watch.data) are of fewer than two classes in "
+                f"the labels of '{named.card.name}' (monitor.data) have fewer than two classes in "
                 f"the split {split}",
-                hint="curate it with a larger split, or leave watch.data out",
+                hint="curate it with a larger split, or leave monitor.data out",
             )
-    return Judge(named, images, bank, asked, watch.neighbours, seed)
+    return FeatureEvaluator(named, images, reference, query, monitor.neighbours, seed)
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the labelled images say of the encoder beside its start.
+class ProbeComparison:
+    """The scores of an encoder beside those of its initial weights.
 
     Attributes:
-        judged: the comparison of both on the same images, by way.
-        part: the split that was asked.
-        start: what the encoder is called that training began with.
+        comparisons: of both encoders on the same images, by method or task.
+        part: the split that was scored.
+        start: the name of the initial weights.
     """
 
-    judged: dict[str, Comparison]
+    comparisons: dict[str, Comparison]
     part: str = "val"
     start: str = BEFORE
 
-    def difference(self, way: str, metric: str) -> Difference:
+    def difference(self, method: str, metric: str) -> Difference:
         """Pretrained less the start, paired."""
-        return self.judged[way].difference(AFTER, BEFORE, metric)
+        return self.comparisons[method].difference(AFTER, BEFORE, metric)
 
     def metrics(self) -> dict[str, Any]:
         """JSON values."""
         return {
-            way: {
+            method: {
                 metric: {
                     "pretrained": compared.estimate(AFTER, metric).to_json(),
                     "random": compared.estimate(BEFORE, metric).to_json(),
-                    "gain": self.difference(way, metric).to_json(),
+                    "gain": self.difference(method, metric).to_json(),
                 }
                 for metric in METRICS
             }
-            for way, compared in self.judged.items()
+            for method, compared in self.comparisons.items()
         }
 
 
@@ -159,12 +159,12 @@ def compare(
     *,
     part: str = "val",
     start: str = BEFORE,
-) -> Verdict:
+) -> ProbeComparison:
     """Set both encoders side by side on the same images."""
-    return Verdict(
+    return ProbeComparison(
         {
-            way: Comparison({BEFORE: before[way], AFTER: after[way]}, metrics=METRICS)
-            for way in after
+            method: Comparison({BEFORE: before[method], AFTER: after[method]}, metrics=METRICS)
+            for method in after
         },
         part,
         start,

@@ -107,7 +107,7 @@ class Probe:
 
     @torch.no_grad()
     def examine(self, task: Objective) -> list[Any]:
-        """Let the objective look at held-out samples and at some that are learnt from."""
+        """Let the objective look at held-out samples and at some that are learned from."""
         task.eval()
         device = next(task.parameters()).device
         return [task.examine(self._batches(task, rows, device)) for _, rows in self._sets()]

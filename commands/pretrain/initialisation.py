@@ -25,7 +25,7 @@ _SHOWN = 12
 
 
 @dataclass(frozen=True)
-class Beginning:
+class InitialWeights:
     """An encoder before training.
 
     Attributes:
@@ -103,7 +103,9 @@ _WARNING = (
 )
 
 
-def begin(recipe: PretrainRecipe, spec: BackboneSpec | PatchSpec, run: Run | None) -> Beginning:
+def init_weights(
+    recipe: PretrainRecipe, spec: BackboneSpec | PatchSpec, run: Run | None
+) -> InitialWeights:
     """Build the encoder and load the weights that the recipe names.
 
     Raises:
@@ -113,7 +115,7 @@ def begin(recipe: PretrainRecipe, spec: BackboneSpec | PatchSpec, run: Run | Non
     backbone = build_backbone(spec, seed=derive(recipe.seed, "backbone"))
     choice = recipe.backbone
     if choice.weights is None:
-        return Beginning(backbone)
+        return InitialWeights(backbone)
     origin = find_weights(choice.weights, download=choice.download)
     report = load_initial_weights(origin, backbone, coverage=choice.coverage)
     if run is not None:
@@ -129,7 +131,7 @@ def begin(recipe: PretrainRecipe, spec: BackboneSpec | PatchSpec, run: Run | Non
         )
         if report.missing or report.unexpected:
             run.console.warn(f"starting weights of {origin.name}: {report.sentence()}")
-    return Beginning(backbone, origin, report)
+    return InitialWeights(backbone, origin, report)
 
 
 def _some(names: list[str]) -> str:

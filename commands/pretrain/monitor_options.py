@@ -1,4 +1,4 @@
-"""The recipe keys of what is looked at while an encoder is trained. Torch-free."""
+"""The recipe keys of evaluation during pretraining. Torch-free."""
 
 from __future__ import annotations
 
@@ -20,26 +20,27 @@ class Task(Part):
     )
 
 
-class Watch(Part):
-    """Looks at the encoder during the training, and once before and after it.
+class Monitor(Part):
+    """Evaluations of the encoder during training, and once before and after it.
 
-    Every look measures how much the features of different samples differ: the alarm for collapse.
-    With labelled data, it also measures what nearest neighbours and a linear probe can tell from
-    the features. Looks change nothing of the training.
+    Every evaluation measures how much the features of different samples differ: the collapse
+    alarm. With labelled data, it also scores k-NN and a linear probe on the features. Evaluation
+    does not change the training.
     """
 
     every: Annotated[float, Field(gt=0)] | Auto = Field(
-        "auto", description="Epochs between looks; auto: a tenth of the run."
+        "auto", description="Epochs between evaluations; auto: a tenth of the run."
     )
     data: str | None = Field(
         None,
         description="Labelled dataset of the probes: a path, or `same` for the labels of `data`; "
-        "none: no probes. Its training split is the bank, its validation split is asked.",
+        "none: no probes. Its training split is the reference, its validation split is scored.",
     )
     neighbours: int = Field(20, ge=1, description="Neighbours that vote (k of k-NN).")
     most: int = Field(
-        500, ge=10, description="Most samples of the bank, and most that are asked; evenly spaced."
+        500, ge=10, description="At most so many samples of each of the two splits; evenly spaced."
     )
     on_collapse: Literal["warn", "stop"] = Field(
-        "warn", description="What an alarm does: say so and go on, or end the run with exit code 1."
+        "warn",
+        description="What an alarm does: warn and continue, or end the run with exit code 1.",
     )

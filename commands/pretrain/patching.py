@@ -27,35 +27,39 @@ DEEP = 4
 """Slices in a patch, where the depths are multiples of it: those of RadFM are."""
 
 
-def settle_patches(choice: BackboneChoice, wanted: PatchInput, resolve: Resolve) -> PatchSpec:
+def resolve_patches(
+    choice: BackboneChoice, network_input: PatchInput, resolve: Resolve
+) -> PatchSpec:
     """Settle the encoder of an input that is settled already."""
-    channels, *shape = wanted.shape
+    channels, *shape = network_input.shape
     patch = choice.patch_sides
     if patch is None:
-        patch = choose_patch(wanted, 1 << int(math.log2(PRESETS[choice.name].patch_size)))
+        patch = choose_patch(network_input, 1 << int(math.log2(PRESETS[choice.name].patch_size)))
         count = math.prod(side // part for side, part in zip(shape, patch, strict=True))
         sides = " × ".join(map(str, shape))
         resolve("backbone.patch_sides", patch, f"{count} patches of an input of {sides}")
     shared = {name: getattr(choice, name) for name in Transformer.model_fields}
-    return PatchSpec(**shared, kind=wanted.kind, shape=shape, patch=patch, channels=channels)
+    return PatchSpec(**shared, kind=network_input.kind, shape=shape, patch=patch, channels=channels)
 
 
-def choose_patch(wanted: PatchInput, preferred: int) -> list[int]:
+def choose_patch(network_input: PatchInput, preferred: int) -> list[int]:
     """Choose sides that divide the input; in a volume's plane `preferred` or halves of it."""
-    if isinstance(wanted, SignalInput):
-        return [nearest_divisor(wanted.samples, BEAT * wanted.rate)]
-    if isinstance(wanted, SeriesInput):
-        return [nearest_divisor(wanted.steps, wanted.steps / 128)]
-    if isinstance(wanted, VolumeInput):
-        deep = math.gcd(DEEP, *wanted.depths)
-        return _halved([wanted.depths[0], *wanted.shape[2:]], [deep, preferred, preferred])
-    return _halved(list(wanted.shape[1:]), [SPECTRAL, SPECTRAL])
+    if isinstance(network_input, SignalInput):
+        return [nearest_divisor(network_input.samples, BEAT * network_input.rate)]
+    if isinstance(network_input, SeriesInput):
+        return [nearest_divisor(network_input.steps, network_input.steps / 128)]
+    if isinstance(network_input, VolumeInput):
+        deep = math.gcd(DEEP, *network_input.depths)
+        return _halved(
+            [network_input.depths[0], *network_input.shape[2:]], [deep, preferred, preferred]
+        )
+    return _halved(list(network_input.shape[1:]), [SPECTRAL, SPECTRAL])
 
 
-def nearest_divisor(length: int, wanted: float) -> int:
-    """The divisor of `length` nearest to `wanted`, of two the smaller."""
+def nearest_divisor(length: int, target: float) -> int:
+    """The divisor of `length` nearest to `target`, of two the smaller."""
     divisors = [number for number in range(1, length + 1) if length % number == 0]
-    return min(divisors, key=lambda number: (abs(number - wanted), number))
+    return min(divisors, key=lambda number: (abs(number - target), number))
 
 
 def _halved(shape: list[int], patch: list[int]) -> list[int]:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def inputs(recipe: PretrainRecipe) -> dict[str, str]:
     """The versions of the datasets; the sha256 of the starting weights and of other files."""
     hashes = {"data": read_card(find(recipe.data, "dataset")).version}
-    if recipe.watch.data not in (None, SAME):
-        hashes["watch"] = read_card(find(str(recipe.watch.data), "dataset")).version
+    if recipe.monitor.data not in (None, SAME):
+        hashes["monitor"] = read_card(find(str(recipe.monitor.data), "dataset")).version
     for task in recipe.tasks:
         if task.data != SAME:
             hashes[f"tasks.{task.name}"] = read_card(find(task.data, "dataset")).version

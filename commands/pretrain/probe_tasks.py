@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medfm_cli.commands.pretrain.feature_evaluation import Verdict, compare
+from medfm_cli.commands.pretrain.feature_evaluation import ProbeComparison, compare
 from medfm_cli.commands.pretrain.monitor_options import SAME
 from medfm_cli.data import Dataset
 from medfm_cli.errors import DataError
@@ -32,7 +32,7 @@ TEST = "test"
 
 
 @dataclass(frozen=True, eq=False)
-class Exam:
+class ProbeTask:
     """One task: `train` fits the probe, `val` picks its epoch, `test` is scored.
 
     Attributes:
@@ -48,7 +48,7 @@ class Exam:
     probe: ProbeKeys
     seed: int
 
-    def sit(self, task: Objective) -> Cases:
+    def evaluate(self, task: Objective) -> Cases:
         """Score the encoder of `task` (in evaluation mode) on the test images."""
         images, classes = self.images, len(self.images.classes)
         loader = in_order(self.dataset, images.rows, preprocessing=task.preprocessing)
@@ -63,13 +63,13 @@ class Exam:
             seed=self.seed,
             val=self._labelled(features, self.val) if len(self.val) else None,
         )
-        said = fitted.probabilities(features[images.samples(self.test)])
-        return images.cases(self.test, images.average(self.test, said))
+        probabilities = fitted.probabilities(features[images.samples(self.test)])
+        return images.cases(self.test, images.average(self.test, probabilities))
 
     def keep(self, cases: Cases, run: Run) -> None:
         """Write the probabilities of every test image to `tasks/<name>.parquet`."""
-        said = Predictions("pretrained", TEST, self.test, cases.probabilities)
-        write_predictions(run.path(FOLDER, f"{self.name}.parquet"), self.images, [said])
+        predictions = Predictions("pretrained", TEST, self.test, cases.probabilities)
+        write_predictions(run.path(FOLDER, f"{self.name}.parquet"), self.images, [predictions])
 
     def _labelled(self, features: NDArray[np.float32], images: NDArray[np.int64]) -> Labelled:
         samples = self.images.samples(images)
@@ -77,13 +77,15 @@ class Exam:
         return Labelled(features[samples], labels, self.images.weights(images, balanced=False))
 
 
-def open_exams(recipe: PretrainRecipe, dataset: Dataset, *, kind: str | None) -> list[Exam]:
+def load_probe_tasks(
+    recipe: PretrainRecipe, dataset: Dataset, *, kind: str | None
+) -> list[ProbeTask]:
     """Open the tasks that the recipe names.
 
     Raises:
         DataError: a task has no single labels, or fewer than two classes to learn or to score.
     """
-    exams = []
+    probe_tasks = []
     for task in recipe.tasks:
         named = dataset if task.data == SAME else Dataset.open(task.data)
         images = labelled_images(named, kind=kind)
@@ -96,22 +98,29 @@ def open_exams(recipe: PretrainRecipe, dataset: Dataset, *, kind: str | None) ->
                     hint="curate it with a larger split",
                 )
         seed = derive(recipe.seed, "task", task.name)
-        exams.append(Exam(task.name, named, images, train, val, test, recipe.probe, seed))
-    return exams
+        probe_tasks.append(
+            ProbeTask(task.name, named, images, train, val, test, recipe.probe, seed)
+        )
+    return probe_tasks
 
 
-def sit_all(exams: list[Exam], task: Objective) -> dict[str, Cases]:
+def evaluate_all(probe_tasks: list[ProbeTask], task: Objective) -> dict[str, Cases]:
     """The scored test images of every task."""
-    return {exam.name: exam.sit(task) for exam in exams}
+    return {probe_task.name: probe_task.evaluate(task) for probe_task in probe_tasks}
 
 
-def judge_tasks(
-    exams: list[Exam], before: Mapping[str, Cases], task: Objective, run: Run, *, start: str
-) -> Verdict | None:
-    """Score the trained encoder beside its `start`, and keep what it said of every image."""
-    if not exams:
+def compare_tasks(
+    probe_tasks: list[ProbeTask],
+    before: Mapping[str, Cases],
+    task: Objective,
+    run: Run,
+    *,
+    start: str,
+) -> ProbeComparison | None:
+    """Score the trained encoder beside its `start`, and keep its predictions."""
+    if not probe_tasks:
         return None
-    after = sit_all(exams, task)
-    for exam in exams:
-        exam.keep(after[exam.name], run)
+    after = evaluate_all(probe_tasks, task)
+    for probe_task in probe_tasks:
+        probe_task.keep(after[probe_task.name], run)
     return compare(before, after, part=TEST, start=start)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from medfm_cli.commands.pretrain.inputs.options import ImageChoice, InputChoice
-from medfm_cli.commands.pretrain.monitor_options import SAME, Task, Watch
+from medfm_cli.commands.pretrain.monitor_options import SAME, Monitor, Task
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES, MaeOptions
 from medfm_cli.commands.pretrain.options import BackboneChoice
 from medfm_cli.commands.pretrain.sampling import Sampling
@@ -56,9 +56,9 @@ class PretrainRecipe(TrainingKeys, Recipe):
     data: str = Field(description="The dataset: a folder, a run directory or an earlier stage.")
     split: Literal["train", "all"] = Field(
         "train",
-        description="Which samples are learnt from; with `all` no split is left to test on.",
+        description="Which samples are learned from; with `all` no split is left to test on.",
     )
-    input: InputChoice = Field(ImageChoice(), description="What kind of sample is learnt from.")
+    input: InputChoice = Field(ImageChoice(), description="What kind of sample is learned from.")
     sampling: Sampling = Field(
         Sampling(), description="How often samples of each modality and source come."
     )
@@ -71,9 +71,9 @@ class PretrainRecipe(TrainingKeys, Recipe):
         1.0,
         gt=0,
         le=1,
-        description="Part of the subjects that is learnt from; smaller parts lie in larger ones.",
+        description="Part of the subjects that is learned from; smaller parts lie in larger ones.",
     )
-    watch: Watch = Field(Watch(), description="What is looked at during the training.")
+    monitor: Monitor = Field(Monitor(), description="What is looked at during the training.")
     tasks: list[Task] = Field(
         [],
         description="Labelled datasets on which the finished encoder is scored by a linear probe, "
@@ -144,8 +144,8 @@ class PretrainRecipe(TrainingKeys, Recipe):
         values["tasks"] = [{"name": task.name, "data": _absolute(task.data)} for task in self.tasks]
         if (weights := self.backbone.weights) is not None and not weights.startswith(HUB):
             values["backbone"]["weights"] = _absolute(weights)
-        if self.watch.data is not None:
-            values["watch"] = values["watch"] | {"data": _absolute(self.watch.data)}
+        if self.monitor.data is not None:
+            values["monitor"] = values["monitor"] | {"data": _absolute(self.monitor.data)}
         return values
 
 

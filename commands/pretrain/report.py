@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from medfm_cli.commands.pretrain.inputs.describe import input_text
-from medfm_cli.commands.pretrain.monitor_report import tasks_section, watch_metrics, watch_section
+from medfm_cli.commands.pretrain.monitor_report import (
+    monitor_metrics,
+    monitor_section,
+    tasks_section,
+)
 from medfm_cli.commands.pretrain.sampling import mixture_table
 from medfm_cli.runs import Callout, Facts, Figure, Run, Section, Table, Text
 from medfm_cli.runs.figures import line_chart, save
@@ -26,8 +30,8 @@ def metrics(trained: Trained, run: Run) -> dict[str, Any]:
     report, before, after = trained.report, trained.before, trained.after
     return {
         "steps": report.steps,
-        "samples": len(trained.survey.rows),
-        "subjects": trained.survey.subjects,
+        "samples": len(trained.samples.rows),
+        "subjects": trained.samples.subjects,
         "samples_seen": report.samples,
         "loss": _last_losses(run),
         "loss_plain": after.loss.to_json(),
@@ -42,7 +46,7 @@ def metrics(trained: Trained, run: Run) -> dict[str, Any]:
             each.name: {"samples": each.samples, "share": round(each.share, 6)}
             for each in trained.mixture
         },
-        **watch_metrics(run, trained.verdict),
+        **monitor_metrics(run, trained.comparison),
         "tasks": trained.tasks.metrics() if trained.tasks else {},
         **{name: value for each in trained.chapters for name, value in each.metrics.items()},
         "parameters_encoder": count_parameters(trained.task.encoder),
@@ -53,16 +57,16 @@ def metrics(trained: Trained, run: Run) -> dict[str, Any]:
         "cpu_seconds": round(report.cpu_seconds, 1),
         "precision": report.precision,
         "device": report.device,
-        **trained.beginning.metrics(),
+        **trained.initial.metrics(),
     }
 
 
 def summary(trained: Trained) -> Table:
     """Give the table shown at the end of the command."""
     report, before, after = trained.report, trained.before, trained.after
-    start = trained.beginning.label
+    start = trained.initial.label
     loss = f"Loss on {after.split} (n={after.loss.n}, {after.loss.subjects} subjects)"
-    name, images = trained.task.encoder.spec.name, len(trained.survey.rows)
+    name, images = trained.task.encoder.spec.name, len(trained.samples.rows)
     speed = round(report.samples_per_second)
     return Table(
         ["Encoder", "Samples", "Steps", "Samples/s", loss, "Effective rank"],
@@ -84,14 +88,14 @@ def sections(trained: Trained, run: Run) -> list[Section]:
                 _facts(trained),
                 *_allowed(trained),
                 *_mixture(trained),
-                *trained.beginning.blocks(),
-                *_curve(run, trained.survey.noun),
+                *trained.initial.blocks(),
+                *_curve(run, trained.samples.noun),
             ],
         ),
-        Section("What the encoder learnt", [*_pictures(trained, run), *_spread(trained)]),
+        Section("What the encoder learned", [*_pictures(trained, run), *_spread(trained)]),
         *(Section(chapter.title, chapter.blocks) for chapter in trained.chapters),
-        *watch_section(run, trained.verdict, trained.survey.noun),
-        *tasks_section(trained.tasks, trained.survey.noun),
+        *monitor_section(run, trained.comparison, trained.samples.noun),
+        *tasks_section(trained.tasks, trained.samples.noun),
     ]
 
 
@@ -101,7 +105,7 @@ def count_parameters(module: nn.Module) -> int:
 
 
 def _opening(trained: Trained) -> Text:
-    spec, found, recipe = trained.task.encoder.spec, trained.survey, trained.recipe
+    spec, found, recipe = trained.task.encoder.spec, trained.samples, trained.recipe
     return Text(
         f"The encoder {spec.name} was trained with {recipe.objective.name} on "
         f"{len(found.rows)} {found.noun} of {found.subjects} subjects (split: {recipe.split}) of "
@@ -111,9 +115,9 @@ def _opening(trained: Trained) -> Text:
 
 def _left_out(trained: Trained) -> str:
     """Say which samples and which knowledge of them were left out."""
-    without = trained.survey.without_text
+    without = trained.samples.without_text
     words = (
-        f" {without} more {trained.survey.noun} have no text and were left out." if without else ""
+        f" {without} more {trained.samples.noun} have no text and were left out." if without else ""
     )
     text = getattr(trained.recipe.objective, "text", None)
     if text is not None and text.template is not None:
@@ -130,8 +134,8 @@ def _facts(trained: Trained) -> Facts:
             "Input": input_text(trained.task.preprocessing, spec),
             "Encoder parameters": encoder,
             "Other parameters": rest,
-            "Steps": f"{report.steps:,} of {trained.options.batch} {trained.survey.noun}",
-            f"{trained.survey.noun.capitalize()}/s": f"{report.samples_per_second:,.0f}",
+            "Steps": f"{report.steps:,} of {trained.options.batch} {trained.samples.noun}",
+            f"{trained.samples.noun.capitalize()}/s": f"{report.samples_per_second:,.0f}",
             "Waiting for data": f"{report.waiting:.1%}",
             "Training time": f"{report.seconds:.0f} s on {report.device}, {report.precision}",
         }
@@ -169,8 +173,8 @@ def _pictures(trained: Trained, run: Run) -> list[Block]:
     split = trained.after.split
     seen = "not trained on" if split == "val" else "also trained on"
     note = (
-        f"The {trained.survey.noun} are from the split {split} ({seen}): of each modality, then of "
-        "each subject, the one with most detail."
+        f"The {trained.samples.noun} are from the split {split} ({seen}): of each modality, "
+        "then of each subject, the one with most detail."
     )
     return [*pictures, Text(note)]
 
@@ -179,9 +183,9 @@ def _spread(trained: Trained) -> list[Block]:
     before, after = trained.before, trained.after
     rows: list[list[Cell]] = [
         [name, quality.loss.text(), quality.spread.effective_rank, quality.spread.std]
-        for name, quality in ((trained.beginning.label, before), ("pretrained", after))
+        for name, quality in ((trained.initial.label, before), ("pretrained", after))
     ]
-    spread, loss, noun = after.spread, after.loss, trained.survey.noun
+    spread, loss, noun = after.spread, after.loss, trained.samples.noun
     table = Table(
         ["Encoder", "Loss [95 % interval]", f"Effective rank of {spread.dimensions}", "Spread"],
         rows,

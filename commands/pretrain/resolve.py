@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from medfm_cli.commands.pretrain.inputs.inspect import Resolve
-from medfm_cli.commands.pretrain.inputs.resolve import kinds_of, settle_input
-from medfm_cli.commands.pretrain.patching import settle_patches
+from medfm_cli.commands.pretrain.inputs.resolve import kinds_of, resolve_input
+from medfm_cli.commands.pretrain.patching import resolve_patches
 from medfm_cli.commands.pretrain.subset import chosen_subjects
-from medfm_cli.commands.pretrain.texts import having_text, told_texts
+from medfm_cli.commands.pretrain.texts import having_text, sample_texts
 from medfm_cli.data.dataset import Dataset
 from medfm_cli.data.inputs import AnyInput, Preprocessing
 from medfm_cli.errors import DataError
@@ -31,8 +31,8 @@ NOUNS = {"image": "images", "volume": "volumes", "signal": "signals", "audio": "
 
 
 @dataclass(frozen=True)
-class Survey:
-    """The samples that are learnt from.
+class TrainingSamples:
+    """The samples that are learned from.
 
     Attributes:
         kinds: what they are.
@@ -58,7 +58,7 @@ class Survey:
         return NOUNS.get(self.kinds[0], self.kinds[0])
 
 
-def survey(recipe: PretrainRecipe, dataset: Dataset) -> Survey:
+def inspect_dataset(recipe: PretrainRecipe, dataset: Dataset) -> TrainingSamples:
     """Look at the samples the recipe asks for.
 
     Raises:
@@ -71,7 +71,7 @@ def survey(recipe: PretrainRecipe, dataset: Dataset) -> Survey:
             f"the dataset has no samples in the split '{recipe.split}'",
             hint="set split=all, or curate with another split",
         )
-    texts = told_texts(recipe, dataset, rows)
+    texts = sample_texts(recipe, dataset, rows)
     without_text = len(rows) - len(rows := having_text(rows, texts))
     table = dataset.samples.take(rows)
     if recipe.fraction < 1:
@@ -79,7 +79,7 @@ def survey(recipe: PretrainRecipe, dataset: Dataset) -> Survey:
         kept = chosen_subjects(subjects, recipe.fraction, seed=recipe.seed)
         rows, table = rows[kept], table.filter(pa.array(kept))
     sides = np.maximum(table.column("height").to_numpy(), table.column("width").to_numpy())
-    return Survey(
+    return TrainingSamples(
         kinds=kinds,
         rows=rows,
         subjects=len(table.column("subject_id").unique()),
@@ -90,31 +90,33 @@ def survey(recipe: PretrainRecipe, dataset: Dataset) -> Survey:
     )
 
 
-def settle(
-    recipe: PretrainRecipe, dataset: Dataset, found: Survey, resolve: Resolve
+def resolve_network(
+    recipe: PretrainRecipe, dataset: Dataset, samples: TrainingSamples, resolve: Resolve
 ) -> tuple[AnyInput, BackboneSpec | PatchSpec]:
     """Settle what the network takes, and the encoder that takes it.
 
     Raises:
         DataError: the samples have nothing in common that a network could take.
     """
-    wanted = settle_input(recipe.input, dataset, found.rows, resolve)
-    if wanted is not None:
-        return wanted, settle_patches(recipe.backbone, wanted, resolve)
-    spec = settle_backbone(recipe.backbone, found, resolve)
+    preprocessing = resolve_input(recipe.input, dataset, samples.rows, resolve)
+    if preprocessing is not None:
+        return preprocessing, resolve_patches(recipe.backbone, preprocessing, resolve)
+    spec = resolve_backbone(recipe.backbone, samples, resolve)
     return Preprocessing(size=spec.image_size, channels=spec.channels), spec
 
 
-def settle_backbone(choice: BackboneChoice, found: Survey, resolve: Resolve) -> BackboneSpec:
+def resolve_backbone(
+    choice: BackboneChoice, samples: TrainingSamples, resolve: Resolve
+) -> BackboneSpec:
     """Settle what the recipe leaves to the data: image size, patch size, channels."""
     values = choice.model_dump(exclude={"weights", "coverage", "download", "patch_sides"})
     if choice.channels == "auto":
-        values["channels"] = 3 if found.colour else 1
-        why = "some images have colour" if found.colour else "all images are grey"
+        values["channels"] = 3 if samples.colour else 1
+        why = "some images have colour" if samples.colour else "all images are grey"
         resolve("backbone.channels", values["channels"], why)
     if choice.image_size == "auto":
-        values["image_size"] = _choose_size(found.side, patch=choice.patch_size)
-        why = f"half of the images are at least {found.side} pixels long, 224 is the most"
+        values["image_size"] = _choose_size(samples.side, patch=choice.patch_size)
+        why = f"half of the images are at least {samples.side} pixels long, 224 is the most"
         resolve("backbone.image_size", values["image_size"], why)
     if choice.preset is not None and choice.patch_size is None:
         patch = _choose_patch(values["image_size"], choice.preset.patch_size)

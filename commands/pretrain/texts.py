@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from medfm_cli.data.dataset import Dataset
 
 
-def told_texts(recipe: PretrainRecipe, dataset: Dataset, rows: NDArray[np.int64]) -> list[str]:
+def sample_texts(recipe: PretrainRecipe, dataset: Dataset, rows: NDArray[np.int64]) -> list[str]:
     """Give the text of every row of the manifest; nothing where the objective asks for none.
 
     Raises:
-        DataError: none of `rows`, which are to be learnt from, has a text.
+        DataError: none of `rows`, which are to be learned from, has a text.
     """
     if not isinstance(recipe.objective, PairOptions):
         return []

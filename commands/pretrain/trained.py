@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from medfm_cli.commands.pretrain.feature_evaluation import Verdict
+from medfm_cli.commands.pretrain.feature_evaluation import ProbeComparison
 from medfm_cli.commands.pretrain.feature_statistics import Probe, Quality
-from medfm_cli.commands.pretrain.initialisation import Beginning
-from medfm_cli.commands.pretrain.resolve import Survey
+from medfm_cli.commands.pretrain.initialisation import InitialWeights
+from medfm_cli.commands.pretrain.resolve import TrainingSamples
 from medfm_cli.commands.pretrain.sampling import Drawn
 from medfm_cli.data import Dataset
 from medfm_cli.training.loop import FitReport
@@ -26,9 +26,9 @@ class Trained:
 
     recipe: PretrainRecipe
     dataset: Dataset
-    survey: Survey
+    samples: TrainingSamples
     allowed: list[Hazard]
-    beginning: Beginning
+    initial: InitialWeights
     mixture: list[Drawn]
     task: Objective
     options: FitOptions
@@ -36,6 +36,6 @@ class Trained:
     probe: Probe
     before: Quality
     after: Quality
-    verdict: Verdict | None
-    tasks: Verdict | None
+    comparison: ProbeComparison | None
+    tasks: ProbeComparison | None
     chapters: list[Chapter]

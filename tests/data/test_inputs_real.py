@@ -23,7 +23,7 @@ from medfm_cli.commands.pretrain.inputs.options import (
     SignalChoice,
     VolumeChoice,
 )
-from medfm_cli.commands.pretrain.inputs.resolve import kinds_of, settle_input
+from medfm_cli.commands.pretrain.inputs.resolve import kinds_of, resolve_input
 from medfm_cli.data import Dataset, Loader, LoaderOptions
 from medfm_cli.data.collators import ArrayCollator
 from medfm_cli.data.inputs.signal import STANDARD
@@ -58,7 +58,7 @@ def settled(dataset: Dataset, choice: Any) -> tuple[Any, np.ndarray, dict[str, A
     """The input that suits the training samples, their rows, and what was chosen."""
     rows = dataset.rows("train", kind=kinds_of(choice, dataset))
     chosen: dict[str, Any] = {}
-    wanted = settle_input(choice, dataset, rows, lambda key, value, _: chosen.update({key: value}))
+    wanted = resolve_input(choice, dataset, rows, lambda key, value, _: chosen.update({key: value}))
     return wanted, rows, chosen
 
 

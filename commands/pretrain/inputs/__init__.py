@@ -1,1 +1,1 @@
-"""The recipe block `input`: what kind of sample is learnt from, and how it becomes an input."""
+"""The recipe block `input`: what kind of sample is learned from, and how it becomes an input."""

@@ -19,13 +19,13 @@ Positive = Annotated[float, Field(gt=0)]
 class ImageChoice(Part):
     """Images: size and channels are the backbone's."""
 
-    kind: Literal["image"] = Field("image", description="What is learnt from: images.")
+    kind: Literal["image"] = Field("image", description="What is learned from: images.")
 
 
 class VolumeChoice(Part):
     """Scans in three dimensions, and pictures as the flattest of them (RadFM)."""
 
-    kind: Literal["volume"] = Field("volume", description="What is learnt from: volumes.")
+    kind: Literal["volume"] = Field("volume", description="What is learned from: volumes.")
     size: Annotated[int, Field(ge=8)] | Auto = Field(
         "auto", description="Height and width; auto: the scans' own, at most 128."
     )
@@ -43,14 +43,14 @@ class VolumeChoice(Part):
         "1000 where most scans are in HU.",
     )
     pictures: bool = Field(
-        True, description="Whether images of the dataset are learnt from as well, as flat volumes."
+        True, description="Whether images of the dataset are learned from as well, as flat volumes."
     )
 
 
 class SignalChoice(Part):
     """Recordings of several leads, such as the ECG."""
 
-    kind: Literal["signal"] = Field("signal", description="What is learnt from: signals.")
+    kind: Literal["signal"] = Field("signal", description="What is learned from: signals.")
     leads: list[str] | Auto = Field(
         "auto", description="Names of the leads, in this order; auto: those in half of the records."
     )
@@ -68,7 +68,7 @@ class SignalChoice(Part):
 class SeriesChoice(Part):
     """Measurements at irregular times, such as ICU stays."""
 
-    kind: Literal["series"] = Field("series", description="What is learnt from: series.")
+    kind: Literal["series"] = Field("series", description="What is learned from: series.")
     variables: list[str] | Auto = Field(
         "auto", description="Names of the variables; auto: those in a hundredth of the stays."
     )
@@ -84,7 +84,7 @@ class SeriesChoice(Part):
 class AudioChoice(Part):
     """Sound, as log-mel spectrograms."""
 
-    kind: Literal["audio"] = Field("audio", description="What is learnt from: sound.")
+    kind: Literal["audio"] = Field("audio", description="What is learned from: sound.")
     rate: Annotated[int, Field(ge=100)] | Auto = Field(
         "auto", description="Samples a second; auto: the commonest rate, at most 16000."
     )
@@ -112,4 +112,4 @@ InputChoice = Annotated[
     | Annotated[AudioChoice, Tag("audio")],
     Discriminator(kind_of),
 ]
-"""What is learnt from, of whatever kind."""
+"""What is learned from, of whatever kind."""

@@ -28,7 +28,7 @@ Choice = ImageChoice | VolumeChoice | SignalChoice | SeriesChoice | AudioChoice
 
 
 def kinds_of(choice: Choice, dataset: Dataset) -> tuple[str, ...]:
-    """The kinds of sample that are learnt from, the kind of the input first."""
+    """The kinds of sample that are learned from, the kind of the input first."""
     if (
         isinstance(choice, VolumeChoice)
         and choice.pictures
@@ -38,17 +38,17 @@ def kinds_of(choice: Choice, dataset: Dataset) -> tuple[str, ...]:
     return (choice.kind,)
 
 
-def settle_input(
+def resolve_input(
     choice: Choice, dataset: Dataset, rows: NDArray[np.int64], resolve: Resolve
 ) -> PatchInput | None:
     """Settle what the recipe leaves to the data, and record it; None for images.
 
-    Of images the backbone says how large they are (`planning.settle_backbone`).
+    Of images the backbone says how large they are (`planning.resolve_backbone`).
 
     Args:
         choice: the recipe's block.
-        dataset: what is learnt from.
-        rows: its rows that are learnt from; nothing is measured on others.
+        dataset: what is learned from.
+        rows: its rows that are learned from; nothing is measured on others.
         resolve: told every choice and why.
 
     Raises:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class ObjectiveContext:
     """What an objective is told beside its own options.
 
     Attributes:
@@ -41,7 +41,7 @@ class Setting:
             people where it is empty.
         texts: the text that belongs to every row of the manifest, a statement a line, empty where
             there is none.
-        rows: the rows of the manifest that are learnt from; all where it is empty.
+        rows: the rows of the manifest that are learned from; all where it is empty.
     """
 
     preprocessing: AnyInput
@@ -62,7 +62,7 @@ class Examined:
 
     Attributes:
         split: the samples' split.
-        trained_on: whether they were learnt from.
+        trained_on: whether they were learned from.
         rows: of the manifest, int64 [n].
         subjects: codes 0 … S−1 of their subjects, int64 [n].
         before, after: what `Objective.examine` gave.
@@ -88,22 +88,22 @@ class Chapter:
 class Objective(Task):
     """A task around an encoder that is kept when the rest is thrown away.
 
-    Made as `Implementation(backbone, options, setting)`.
+    Made as `Implementation(backbone, options, context)`.
     """
 
-    def __init__(self, backbone: Backbone, setting: Setting) -> None:
+    def __init__(self, backbone: Backbone, context: ObjectiveContext) -> None:
         super().__init__()
         self.backbone = backbone
-        self.setting = setting
+        self.context = context
 
     @classmethod
-    def check(cls, options: ObjectiveOptions, setting: Setting) -> None:
+    def check(cls, options: ObjectiveOptions, context: ObjectiveContext) -> None:
         """Refuse what cannot work before anything is built. Raises UsageError."""
 
     @property
     def preprocessing(self) -> AnyInput:
         """What the network takes."""
-        return self.setting.preprocessing
+        return self.context.preprocessing
 
     @property
     def encoder(self) -> Backbone:
@@ -134,19 +134,19 @@ class Objective(Task):
     def pictures(
         self, batch: Batch, captions: Sequence[str], random: StepRandom, run: Run
     ) -> list[Block]:
-        """Show in the report what was learnt, on a few samples and a caption for each."""
+        """Show in the report what was learned, on a few samples and a caption for each."""
         del batch, captions, random, run
         return []
 
     def examine(self, batches: Iterable[Batch]) -> Any:
         """Look at samples as they are for `chapters`, before and after training; None: nothing.
 
-        Called in evaluation mode, with held-out samples and with some that are learnt from.
+        Called in evaluation mode, with held-out samples and with some that are learned from.
         """
         del batches
 
     def chapters(self, examined: Sequence[Examined]) -> list[Chapter]:
-        """Tell what only this objective can tell of what it has learnt."""
+        """Tell what only this objective can tell of what it has learned."""
         del examined
         return []
 

@@ -39,7 +39,7 @@ class Centre(nn.Module):
     def see(self, logits: Tensor) -> None:
         """Take logits [n, K] of a part of the batch into the next `update`."""
         total = logits.sum(dim=0, dtype=torch.float32)
-        # The count is no Python number: torch.compile would compile anew for each of its values.
+        # The count is no Python number: torch.compile would compile again for each of its values.
         seen = torch.cat([total, total.new_full((1,), float(len(logits)))])
         self._seen = seen if self._seen is None else self._seen + seen
 

@@ -5,7 +5,7 @@ image is to find its own text among all texts of the batch, and each text its im
 
 ```
 x_i = W_x f(image_i) / ‖·‖        y_i = W_y g(text_i) / ‖·‖          [E]
-z_ij = s ⟨x_i, y_j⟩               s = exp(t), learnt, t₀ = − log 0.07, s ≤ 100
+z_ij = s ⟨x_i, y_j⟩               s = exp(t), learned, t₀ = − log 0.07, s ≤ 100
 L_i = − ½ log( e^{z_ii} / Σ_{j ∈ N_i} e^{z_ij} ) − ½ log( e^{z_ii} / Σ_{j ∈ N_i} e^{z_ji} )
 L = 1/B Σ_i L_i
 ```
@@ -29,7 +29,7 @@ from torch.nn import functional
 from medfm_cli.commands.pretrain.objectives.pairs import Pairs
 
 if TYPE_CHECKING:
-    from medfm_cli.commands.pretrain.objectives.base import Setting
+    from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
     from medfm_cli.commands.pretrain.objectives.options.pairs import ClipOptions
     from medfm_cli.models.backbones import Backbone
 
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 class Clip(Pairs):
     """The contrastive loss on pairs as a task of the training loop."""
 
-    def __init__(self, backbone: Backbone, options: ClipOptions, setting: Setting) -> None:
+    def __init__(self, backbone: Backbone, options: ClipOptions, context: ObjectiveContext) -> None:
         """Set up the text side; see `Pairs`."""
-        super().__init__(backbone, options, setting, scale=1 / options.temperature)
+        super().__init__(backbone, options, context, scale=1 / options.temperature)
         self.largest = math.log(options.largest_scale)
 
     def pair_losses(self, logits: Tensor, negatives: Tensor) -> Tensor:

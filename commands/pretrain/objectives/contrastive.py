@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from medfm_cli.commands.pretrain.objectives.base import Objective, Setting
+from medfm_cli.commands.pretrain.objectives.base import Objective, ObjectiveContext
 from medfm_cli.errors import UsageError
 from medfm_cli.training.gather import gather_rows
 from medfm_cli.training.views import draw_view
@@ -29,14 +29,16 @@ class Contrastive(Objective):
     Where a batch is worked through in parts (`accumulate`), it is a part.
     """
 
-    def __init__(self, backbone: Backbone, options: ContrastiveOptions, setting: Setting) -> None:
-        super().__init__(backbone, setting)
-        self.groups = Groups(setting.subjects if options.subject_aware else ())
+    def __init__(
+        self, backbone: Backbone, options: ContrastiveOptions, context: ObjectiveContext
+    ) -> None:
+        super().__init__(backbone, context)
+        self.groups = Groups(context.subjects if options.subject_aware else ())
 
     @classmethod
-    def check(cls, options: ObjectiveOptions, setting: Setting) -> None:
+    def check(cls, options: ObjectiveOptions, context: ObjectiveContext) -> None:
         """Refuse batches without negatives."""
-        part = setting.batch // setting.accumulate
+        part = context.batch // context.accumulate
         if part < 2:
             raise UsageError(
                 f"{options.name} compares the samples of a batch with each other, "
@@ -46,7 +48,7 @@ class Contrastive(Objective):
 
     def inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
         """Draw two views [b,C,…] of every sample; name its group [b]."""
-        views, fitted = self.setting.views, self.preprocessing
+        views, fitted = self.context.views, self.preprocessing
         first = draw_view(batch.values, views, fitted, random, name="first")
         second = draw_view(batch.values, views.version("second"), fitted, random, name="second")
         return {"first": first, "second": second, "groups": self.groups.of(batch.rows)}

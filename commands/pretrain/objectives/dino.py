@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from medfm_cli.commands.pretrain.objectives.base import Setting
+from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
 from medfm_cli.commands.pretrain.objectives.centering import Centre
 from medfm_cli.commands.pretrain.objectives.distillation import SelfDistillation
 
@@ -43,9 +43,9 @@ class Dino(SelfDistillation):
 
     options: DinoOptions
 
-    def __init__(self, backbone: Backbone, options: DinoOptions, setting: Setting) -> None:
+    def __init__(self, backbone: Backbone, options: DinoOptions, context: ObjectiveContext) -> None:
         """Set up heads, teachers and the centre. Raises UsageError as `SelfDistillation`."""
-        super().__init__(backbone, options, setting)
+        super().__init__(backbone, options, context)
         self.centre = Centre(options.head.prototypes, momentum=options.centre_momentum)
 
     def forward(self, **inputs: Tensor) -> dict[str, Tensor]:

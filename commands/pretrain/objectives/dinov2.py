@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medfm_cli.commands.pretrain.objectives.base import Setting
+from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
 from medfm_cli.commands.pretrain.objectives.block_masks import ROUNDS, block_masks, wanted
 from medfm_cli.commands.pretrain.objectives.centering import Centre
 from medfm_cli.commands.pretrain.objectives.distillation import SelfDistillation
@@ -72,7 +72,9 @@ class Dinov2(SelfDistillation):
 
     options: Dinov2Options
 
-    def __init__(self, backbone: Backbone, options: Dinov2Options, setting: Setting) -> None:
+    def __init__(
+        self, backbone: Backbone, options: Dinov2Options, context: ObjectiveContext
+    ) -> None:
         """Set up heads, teachers, mask token and centres.
 
         Raises:
@@ -83,7 +85,7 @@ class Dinov2(SelfDistillation):
                 f"dinov2 hides patches, and the backbone {backbone.spec.name} has none to hide",
                 hint="choose a vision transformer (vit_…), or the objective dino",
             )
-        super().__init__(backbone, options, setting)
+        super().__init__(backbone, options, context)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, backbone.dim))
         nn.init.normal_(self.mask_token, std=0.02)
         if not options.shared_head:

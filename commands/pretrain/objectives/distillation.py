@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from medfm_cli.commands.pretrain.objectives.base import Objective, Setting
+from medfm_cli.commands.pretrain.objectives.base import Objective, ObjectiveContext
 from medfm_cli.commands.pretrain.objectives.multicrop import choose_local_size, draw_crops
 from medfm_cli.commands.pretrain.objectives.prototypes import PrototypeHead
 from medfm_cli.commands.pretrain.objectives.soft_targets import cross_entropy, entropy, usage
@@ -33,13 +33,15 @@ class SelfDistillation(Objective):
         head, teacher_head: from features to logits over prototypes.
     """
 
-    def __init__(self, backbone: Backbone, options: Distillation, setting: Setting) -> None:
+    def __init__(
+        self, backbone: Backbone, options: Distillation, context: ObjectiveContext
+    ) -> None:
         """Set up heads and teachers for `backbone`.
 
         Raises:
             UsageError: the backbone cannot take the small crops.
         """
-        super().__init__(backbone, setting)
+        super().__init__(backbone, context)
         self.options = options
         self.local_size = choose_local_size(options.crops, backbone)
         self.head = PrototypeHead(backbone.dim, options.head)
@@ -62,12 +64,12 @@ class SelfDistillation(Objective):
 
     def plain_inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
         """Draw the crops from `random`; the temperature is that of the end."""
-        return self.crops(batch, random) | {"temperature": self._temperature(self.setting.steps)}
+        return self.crops(batch, random) | {"temperature": self._temperature(self.context.steps)}
 
     def crops(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
         """Draw what depends on chance."""
         crops = self.options.crops
-        return draw_crops(batch.values, crops, self.setting, random, local_size=self.local_size)
+        return draw_crops(batch.values, crops, self.context, random, local_size=self.local_size)
 
     def pairs(self) -> list[tuple[nn.Module, Teacher[Any]]]:
         """What is trained, each with the teacher that follows it."""
@@ -75,14 +77,14 @@ class SelfDistillation(Objective):
 
     def before_step(self, step: int) -> None:
         """Hold the prototypes in the first epochs (DINO, appendix C: "freeze the last layer")."""
-        if step < round(self.options.freeze_epochs * self.setting.epoch_steps):
+        if step < round(self.options.freeze_epochs * self.context.epoch_steps):
             for student, _ in self.pairs():
                 if isinstance(student, PrototypeHead):
                     student.hold_prototypes()
 
     def after_step(self, step: int) -> None:
         """Let the teachers follow."""
-        momentum = momentum_at(step, steps=self.setting.steps, start=self.options.momentum)
+        momentum = momentum_at(step, steps=self.context.steps, start=self.options.momentum)
         for student, teacher in self.pairs():
             teacher.update(student, momentum)
 
@@ -125,7 +127,7 @@ class SelfDistillation(Objective):
     def _temperature(self, step: int) -> Tensor:
         """Rise in a straight line during the warm-up."""
         low, high = self.options.teacher_temperature
-        warmup = self.options.temperature_warmup * self.setting.steps
+        warmup = self.options.temperature_warmup * self.context.steps
         part = min(1.0, step / warmup) if warmup else 1.0
         device = next(self.parameters()).device
         return torch.tensor(low + (high - low) * part, device=device)

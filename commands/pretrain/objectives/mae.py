@@ -47,7 +47,7 @@ from medfm_cli.models.positions import resize, sincos
 if TYPE_CHECKING:
     from medfm_cli.commands.pretrain.objectives import Decoder as DecoderOptions
     from medfm_cli.commands.pretrain.objectives import MaeOptions
-    from medfm_cli.commands.pretrain.objectives.base import Setting
+    from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
     from medfm_cli.models.backbones import Backbone
     from medfm_cli.recipe import Part
 
@@ -68,13 +68,13 @@ class Painting(NamedTuple):
 class Mae(Masked):
     """The autoencoder as a task of the training loop."""
 
-    def __init__(self, backbone: Backbone, options: MaeOptions, setting: Setting) -> None:
+    def __init__(self, backbone: Backbone, options: MaeOptions, context: ObjectiveContext) -> None:
         """Set up the decoder for `backbone`.
 
         Raises:
             UsageError: the backbone is no plain vision transformer.
         """
-        super().__init__(backbone, setting)
+        super().__init__(backbone, context)
         self.options = options
         self.mask_ratio = options.mask_ratio
         self.note = _ONE_BY_ONE if options.norm_pix else ""
@@ -82,13 +82,13 @@ class Mae(Masked):
             options.decoder,
             grid=backbone.grid,
             encoder_dim=backbone.dim,
-            outputs=painted_numbers(backbone, setting.preprocessing),
+            outputs=painted_numbers(backbone, context.preprocessing),
         )
 
     @classmethod
-    def check(cls, options: Part, setting: Setting) -> None:
+    def check(cls, options: Part, context: ObjectiveContext) -> None:
         """Refuse normalised patches of a series. Raises UsageError."""
-        if getattr(options, "norm_pix", False) and has_flags(setting.preprocessing):
+        if getattr(options, "norm_pix", False) and has_flags(context.preprocessing):
             raise UsageError(
                 "norm_pix compares every patch with its own spread, and most patches of a series "
                 "hold too few observed values to have one",

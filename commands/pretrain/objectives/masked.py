@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from medfm_cli.commands.pretrain.objectives.base import Objective
-from medfm_cli.commands.pretrain.objectives.figures import Repainted, Shown, draw
+from medfm_cli.commands.pretrain.objectives.figures import Reconstruction, Shown, draw
 from medfm_cli.commands.pretrain.objectives.patches import Grid, patchify, unpatchify
 from medfm_cli.models.inputs import normalise
 from medfm_cli.training.views import draw_view
@@ -46,7 +46,7 @@ class Masked(Objective):
 
     def inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
         """Draw a view [B,C,*space] of every sample, and the noise that decides what is hidden."""
-        values = draw_view(batch.values, self.setting.views, self.preprocessing, random)
+        values = draw_view(batch.values, self.context.views, self.preprocessing, random)
         return self._inputs(values, random)
 
     def plain_inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
@@ -87,7 +87,7 @@ class Masked(Objective):
         )
         return draw(shown)
 
-    def reconstruct(self, values: Tensor, noise: Tensor) -> Repainted:
+    def reconstruct(self, values: Tensor, noise: Tensor) -> Reconstruction:
         """Put the painted patches in the places of the hidden ones."""
         painted, hidden = self.repaint(values, noise)
         target = self.target(values)
@@ -97,7 +97,7 @@ class Masked(Objective):
         counts = torch.ones_like(whole) if target.counts is None else target.counts
         parts = (target.patches, whole, places.expand_as(whole), counts)
         values, whole, covered, known = (unpatchify(part, patch, grid) for part in parts)
-        return Repainted(values, whole, covered.bool(), known.bool())
+        return Reconstruction(values, whole, covered.bool(), known.bool())
 
     def _inputs(self, values: Tensor, random: StepRandom) -> dict[str, Tensor]:
         grid = self.backbone.grid_of(values)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from medfm_cli.commands.pretrain.objectives.base import Setting
+from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
 from medfm_cli.commands.pretrain.objectives.contrastive import Contrastive
 from medfm_cli.commands.pretrain.objectives.heads import perceptron
 from medfm_cli.commands.pretrain.objectives.similarity import Contrast, info_nce
@@ -37,8 +37,10 @@ if TYPE_CHECKING:
 class Mocov3(Contrastive):
     """The search for the teacher's view as a task of the training loop."""
 
-    def __init__(self, backbone: Backbone, options: Mocov3Options, setting: Setting) -> None:
-        super().__init__(backbone, options, setting)
+    def __init__(
+        self, backbone: Backbone, options: Mocov3Options, context: ObjectiveContext
+    ) -> None:
+        super().__init__(backbone, options, context)
         self.options = options
         if options.freeze_patches:
             _freeze_patches(backbone)
@@ -78,7 +80,7 @@ class Mocov3(Contrastive):
 
     def after_step(self, step: int) -> None:
         """Let the teacher follow."""
-        momentum = momentum_at(step, steps=self.setting.steps, start=self.options.momentum)
+        momentum = momentum_at(step, steps=self.context.steps, start=self.options.momentum)
         self.teacher.update(self.backbone, momentum)
         self.teacher_project.update(self.project, momentum)
 

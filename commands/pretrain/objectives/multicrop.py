@@ -19,7 +19,7 @@ from medfm_cli.training.views import draw_view
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from medfm_cli.commands.pretrain.objectives.base import Setting
+    from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
     from medfm_cli.commands.pretrain.objectives.options.distillation import Crops
     from medfm_cli.models.backbones import Backbone
     from medfm_cli.training.randomness import StepRandom
@@ -29,20 +29,25 @@ GLOBALS = 2
 
 
 def draw_crops(
-    values: Tensor, options: Crops, setting: Setting, random: StepRandom, *, local_size: int
+    values: Tensor,
+    options: Crops,
+    context: ObjectiveContext,
+    random: StepRandom,
+    *,
+    local_size: int,
 ) -> dict[str, Tensor]:
     """Draw all crops of uint8 images [B,C,S,S], normalised, one crop of all images after another.
 
     Returns:
         `globals` [2B,C,S,S], and `locals` [nB,C,s,s] where there are small crops.
     """
-    views = setting.views
+    views = context.views
     crops = {
         "globals": [
             draw_view(
                 values,
                 views if number == 0 else views.version("second"),
-                setting.preprocessing,
+                context.preprocessing,
                 random,
                 name=f"global{number}",
                 crop=(options.global_area[0], options.global_area[1]),
@@ -53,7 +58,7 @@ def draw_crops(
             draw_view(
                 values,
                 views.version("local"),
-                setting.preprocessing,
+                context.preprocessing,
                 random,
                 name=f"local{number}",
                 crop=(options.local_area[0], options.local_area[1]),

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medfm_cli.commands.pretrain.objectives.base import Chapter, Objective, Setting
+from medfm_cli.commands.pretrain.objectives.base import Chapter, Objective, ObjectiveContext
 from medfm_cli.commands.pretrain.objectives.retrieval import Vectors, retrieval_chapter, text_facts
 from medfm_cli.data.tokens import Tokeniser, TokenTable
 from medfm_cli.errors import UsageError
@@ -39,7 +39,7 @@ class Pairs(Objective):
         self,
         backbone: Backbone,
         options: PairOptions,
-        setting: Setting,
+        context: ObjectiveContext,
         *,
         scale: float,
         bias: float | None = None,
@@ -50,10 +50,10 @@ class Pairs(Objective):
             DataError: the tokeniser or the text model named in the recipe cannot be loaded.
             EnvironmentProblem: the extra `text` is not installed.
         """
-        super().__init__(backbone, setting)
+        super().__init__(backbone, context)
         self.options = options
-        self.tokeniser = choose_tokeniser(options.text, setting)
-        self.table = TokenTable(self.tokeniser, setting.texts)
+        self.tokeniser = choose_tokeniser(options.text, context)
+        self.table = TokenTable(self.tokeniser, context.texts)
         self.side = TextSide(
             choose_tower(options.text, self.tokeniser),
             image_dim=backbone.dim,
@@ -63,10 +63,10 @@ class Pairs(Objective):
         )
 
     @classmethod
-    def check(cls, options: Part, setting: Setting) -> None:
+    def check(cls, options: Part, context: ObjectiveContext) -> None:
         """Refuse a batch in which there is nothing to tell apart."""
         del options
-        if setting.batch // setting.accumulate < 2:
+        if context.batch // context.accumulate < 2:
             raise UsageError(
                 "in a batch (or a part of it) of one pair there is no other text to tell it from",
                 hint="set batch to 2 × accumulate at least; hundreds are better",
@@ -74,7 +74,7 @@ class Pairs(Objective):
 
     def inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
         """Draw a view of every image, and a statement of every text where the recipe says so."""
-        images = draw_view(batch.values, self.setting.views, self.preprocessing, random)
+        images = draw_view(batch.values, self.context.views, self.preprocessing, random)
         if self.options.text.draw == "whole":
             return self._inputs(images, batch)
         return self._inputs(images, batch, random.uniform("statement"))
@@ -146,7 +146,7 @@ class Pairs(Objective):
         )
         length = self.side.tower.spec.length
         tokens = np.stack([self.tokeniser.framed(part, length) for part in parts])
-        people = self.setting.subjects
+        people = self.context.subjects
         device = images.device
         return {
             "images": images,
@@ -167,13 +167,13 @@ def negatives(subjects: Tensor, texts: Tensor) -> Tensor:
     return (subjects[:, None] != subjects) & (texts[:, None] != texts)
 
 
-def choose_tokeniser(options: TextOptions, setting: Setting) -> Tokeniser:
-    """Load the tokeniser that the recipe names, or train one on the texts that are learnt from."""
+def choose_tokeniser(options: TextOptions, context: ObjectiveContext) -> Tokeniser:
+    """Load the tokeniser that the recipe names, or train one on the texts that are learned from."""
     named = options.tokeniser or options.pretrained
     if named is not None:
         return Tokeniser.load(named)
-    learnt = (setting.texts[row] for row in setting.rows) if setting.rows else setting.texts
-    statements = (line for text in learnt for line in text.splitlines())
+    learned = (context.texts[row] for row in context.rows) if context.rows else context.texts
+    statements = (line for text in learned for line in text.splitlines())
     return Tokeniser.train(statements, size=options.vocabulary)
 
 

@@ -144,7 +144,7 @@ def _keyed(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _remark(examined: Sequence[Examined]) -> list[Text]:
-    """Say whether anything was learnt that holds for pairs not trained on."""
+    """Say whether anything was learned that holds for pairs not trained on."""
     held_out = [each for each in examined if not each.trained_on]
     if not held_out:
         return [Text("No pairs were held out: this says nothing about images not seen before.")]

@@ -1,10 +1,10 @@
 """SigLIP: Zhai, Mustafa, Kolesnikov & Beyer, ICCV 2023, arXiv 2303.15343.
 
 Image i and text j of a batch of B pairs are brought to vectors x_i, y_j of length one, and each of
-the B² couples is judged by itself: does it belong together (l_ij = 1, for i = j) or not (−1)?
+the B² couples is comparisons by itself: does it belong together (l_ij = 1, for i = j) or not (−1)?
 
 ```
-z_ij = t ⟨x_i, y_j⟩ + b        t = exp(t'), t' and b learnt; t'₀ = log 10, b₀ = −10
+z_ij = t ⟨x_i, y_j⟩ + b        t = exp(t'), t' and b learned; t'₀ = log 10, b₀ = −10
 L_i = − Σ_{j ∈ N_i} log σ(l_ij z_ij)
 L = 1/B Σ_i L_i
 ```
@@ -27,7 +27,7 @@ from torch.nn import functional
 from medfm_cli.commands.pretrain.objectives.pairs import Pairs
 
 if TYPE_CHECKING:
-    from medfm_cli.commands.pretrain.objectives.base import Setting
+    from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
     from medfm_cli.commands.pretrain.objectives.options.pairs import SiglipOptions
     from medfm_cli.models.backbones import Backbone
 
@@ -35,9 +35,11 @@ if TYPE_CHECKING:
 class Siglip(Pairs):
     """The sigmoid loss on pairs as a task of the training loop."""
 
-    def __init__(self, backbone: Backbone, options: SiglipOptions, setting: Setting) -> None:
+    def __init__(
+        self, backbone: Backbone, options: SiglipOptions, context: ObjectiveContext
+    ) -> None:
         """Set up the text side; see `Pairs`."""
-        super().__init__(backbone, options, setting, scale=options.scale, bias=options.bias)
+        super().__init__(backbone, options, context, scale=options.scale, bias=options.bias)
 
     def pair_losses(self, logits: Tensor, negatives: Tensor) -> Tensor:
         """Give the loss [B] of each image from logits [B,B]."""
@@ -47,5 +49,5 @@ class Siglip(Pairs):
 def siglip_losses(logits: Tensor, negatives: Tensor) -> Tensor:
     """Give L_i [B] of logits z [B,B], images along the rows; `negatives` [B,B] says what counts."""
     own = torch.eye(len(logits), dtype=logits.dtype, device=logits.device)
-    judged = functional.logsigmoid((2 * own - 1) * logits)
-    return -(judged * (negatives | own.bool())).sum(dim=1)
+    comparisons = functional.logsigmoid((2 * own - 1) * logits)
+    return -(comparisons * (negatives | own.bool())).sum(dim=1)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from medfm_cli.commands.pretrain.objectives.base import Setting
+from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
 from medfm_cli.commands.pretrain.objectives.contrastive import Contrastive
 from medfm_cli.commands.pretrain.objectives.heads import perceptron
 from medfm_cli.commands.pretrain.objectives.similarity import Contrast, nt_xent
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 class Simclr(Contrastive):
     """The comparison of two views as a task of the training loop."""
 
-    def __init__(self, backbone: Backbone, options: SimclrOptions, setting: Setting) -> None:
-        super().__init__(backbone, options, setting)
+    def __init__(
+        self, backbone: Backbone, options: SimclrOptions, context: ObjectiveContext
+    ) -> None:
+        super().__init__(backbone, options, context)
         self.options = options
         head = options.head
         self.head = perceptron(

@@ -38,25 +38,27 @@ from medfm_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from medfm_cli.commands.pretrain.objectives import SimMimOptions
-    from medfm_cli.commands.pretrain.objectives.base import Setting
+    from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
     from medfm_cli.models.backbones import Backbone
 
 
 class SimMim(Masked):
     """SimMIM as a task of the training loop."""
 
-    def __init__(self, backbone: Backbone, options: SimMimOptions, setting: Setting) -> None:
+    def __init__(
+        self, backbone: Backbone, options: SimMimOptions, context: ObjectiveContext
+    ) -> None:
         """Set up the mask token and the layer that paints.
 
         Raises:
             UsageError: the backbone is no plain vision transformer, or blocks are no whole patches.
         """
-        super().__init__(backbone, setting)
+        super().__init__(backbone, context)
         self.options = options
         self.mask_ratio = options.mask_ratio
         self.block = block_of(options, backbone.patch)
         self.mask_token = nn.Parameter(torch.empty(1, 1, backbone.dim))
-        self.predict = nn.Linear(backbone.dim, painted_numbers(backbone, setting.preprocessing))
+        self.predict = nn.Linear(backbone.dim, painted_numbers(backbone, context.preprocessing))
         nn.init.trunc_normal_(self.mask_token, std=0.02)
 
     def no_weight_decay(self) -> set[str]:

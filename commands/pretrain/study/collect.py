@@ -49,7 +49,7 @@ class Outcome:
 
     @property
     def samples(self) -> int:
-        """Samples that it learnt from: the x-axis of data size."""
+        """Samples that it learned from: the x-axis of data size."""
         return int(self.numbers["samples"])
 
 

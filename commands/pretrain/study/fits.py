@@ -73,7 +73,7 @@ class Fit:
 def fit_line(points: Sequence[Point], *, seed: int = 0) -> Fit | None:
     """Fit the line; None where fewer than two sizes have a score above 0.
 
-    The interval: in every draw the test subjects are drawn anew (the caller's draws, shared by all
+    The interval: in every draw the test subjects are drawn again (the caller's draws, shared by all
     sizes, so that what they have in common cancels), and so are the seeds of every size.
     """
     # A mean score of 0 (an accuracy of a tiny test, say) has no logarithm: it is no point either.
@@ -102,7 +102,7 @@ def fit_line(points: Sequence[Point], *, seed: int = 0) -> Fit | None:
 
 
 def _mean_of_drawn_seeds(draws: Floats, generator: np.random.Generator) -> Floats:
-    """Draw as many seeds as there are, anew for every draw: [k, B] → [B]."""
+    """Draw as many seeds as there are, again for every draw: [k, B] → [B]."""
     seeds, count = draws.shape
     picked = generator.integers(0, seeds, size=(seeds, count))
     mean: Floats = np.take_along_axis(draws, picked, axis=0).mean(axis=0)

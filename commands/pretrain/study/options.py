@@ -27,7 +27,7 @@ class Study(Part):
 
     models: list[str] = Field(min_length=1, description="Backbones by name, small to large.")
     fractions: list[Fraction] = Field(
-        [1.0], min_length=1, description="Parts of the subjects that are learnt from."
+        [1.0], min_length=1, description="Parts of the subjects that are learned from."
     )
     objectives: list[dict[str, Any]] = Field(
         [],

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from medfm_cli.commands.pretrain.objectives import SimclrOptions
-from medfm_cli.commands.pretrain.objectives.base import Setting
+from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
 from medfm_cli.commands.pretrain.objectives.simclr import Simclr
 from medfm_cli.data.batch import Batch
 from medfm_cli.data.inputs import AudioInput, SeriesInput, SignalInput, VolumeInput
@@ -36,8 +36,8 @@ def test_two_views_of_every_kind_are_compared(
 ) -> None:
     channels, *shape = fitted.shape
     spec = PatchSpec(name="vit_xxs", kind=fitted.kind, shape=shape, patch=patch, channels=channels)
-    setting = Setting(preprocessing=fitted, views=views, batch=6)
-    task = Simclr(build_backbone(spec, seed=0), SimclrOptions(), setting)
+    context = ObjectiveContext(preprocessing=fitted, views=views, batch=6)
+    task = Simclr(build_backbone(spec, seed=0), SimclrOptions(), context)
     values = torch.rand(6, *fitted.shape, generator=torch.Generator().manual_seed(0))
     batch = Batch(values=values, labels=torch.zeros(6), rows=torch.arange(6))
     random = StepRandom(seed=0, step=0, batch=6, device=torch.device("cpu"))

@@ -8,7 +8,12 @@ import pytest
 from executable import Executable
 
 pytestmark = [pytest.mark.realdata, pytest.mark.slow]
-SMALL = ("backbone.image_size=28", "backbone.patch_size=7", "watch.data=same", "watch.every=100")
+SMALL = (
+    "backbone.image_size=28",
+    "backbone.patch_size=7",
+    "monitor.data=same",
+    "monitor.every=100",
+)
 
 
 @pytest.fixture(scope="module")

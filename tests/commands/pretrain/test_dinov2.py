@@ -37,12 +37,12 @@ def test_the_three_losses_and_the_centres_are_those_of_lightly(shared: bool) -> 
                 if shared
                 else (task.teacher_patch_head, task.patch_head)
             )
-            taught, learnt = (
+            taught, learned = (
                 head(tokens[inputs["masks"]])
                 for head, tokens in zip(heads, (whole, seen), strict=True)
             )
             dino = images(list(teacher), list(student))
-            ibot = patches(taught, learnt, masks_of(inputs))
+            ibot = patches(taught, learned, masks_of(inputs))
             spread = sum(KoLeoLoss()(crop) for crop in seen.mean(1).chunk(2))
         said = task(**inputs)
         assert said["loss_dino"].item() == pytest.approx(dino.item(), rel=1e-5)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from training_tools import MemoryLoader, fit_once, new_run, options
 
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES
-from medfm_cli.commands.pretrain.objectives.base import Objective, Setting
+from medfm_cli.commands.pretrain.objectives.base import Objective, ObjectiveContext
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.metrics.cases import Cases, make_cases
 from medfm_cli.metrics.estimates import Comparison
@@ -51,7 +51,7 @@ def task_of(name: str) -> Objective:
         **KEYS[name],
         freeze_epochs=0.2,
     )
-    setting = Setting(
+    context = ObjectiveContext(
         preprocessing=INPUT,
         views=ImageViews(brightness=0.3, contrast=0.3),
         steps=STEPS,
@@ -61,7 +61,7 @@ def task_of(name: str) -> Objective:
     backbone = build_backbone(BackboneSpec(name="vit_xxs", image_size=28, patch_size=4), seed=0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        task: Objective = OBJECTIVES.load(chosen)(backbone, chosen, setting)
+        task: Objective = OBJECTIVES.load(chosen)(backbone, chosen, context)
     return task
 
 

@@ -16,7 +16,7 @@ from medfm_cli.commands.pretrain.inputs.series import Measured
 from medfm_cli.commands.pretrain.patching import choose_patch, nearest_divisor
 from medfm_cli.commands.pretrain.plan import plan
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
-from medfm_cli.commands.pretrain.resolve import settle, survey
+from medfm_cli.commands.pretrain.resolve import inspect_dataset, resolve_network
 from medfm_cli.commands.pretrain.sampling import UNKNOWN, Sampling, crowded, drawn, strata_of
 from medfm_cli.data.collators import ArrayCollator
 from medfm_cli.data.inputs import AudioInput, SeriesInput, SignalInput, VolumeInput
@@ -35,8 +35,10 @@ def settled(root: Path, contents: list[Content], choice: dict[str, Any], **more:
     dataset = content_dataset(root, contents, **more)
     wanted = recipe(root, input=choice)
     why: dict[str, Any] = {}
-    found = survey(wanted, dataset)
-    given_, spec = settle(wanted, dataset, found, lambda key, value, _: why.update({key: value}))
+    found = inspect_dataset(wanted, dataset)
+    given_, spec = resolve_network(
+        wanted, dataset, found, lambda key, value, _: why.update({key: value})
+    )
     assert plan(wanted).memory_bytes > 0
     return given_, spec, why
 
@@ -79,11 +81,11 @@ def test_series_are_measured_over_the_training_samples_alone(tmp_path: Path) -> 
         stays.append(Series(values, np.arange(24) + 0.5, ("HR", "pH")))
     splits = ["train"] * 8 + ["val"] * 4
     wanted, spec, _ = settled(tmp_path, stays, {"kind": "series"}, splits=splits)
-    learnt = np.concatenate([stay.array for stay in stays[:8]], axis=1)
+    learned = np.concatenate([stay.array for stay in stays[:8]], axis=1)
     assert wanted.variables == ["HR", "pH"]
     assert wanted.hours == 24
-    assert wanted.mean == pytest.approx(learnt.mean(axis=1), rel=1e-5)
-    assert wanted.std == pytest.approx(learnt.std(axis=1), rel=1e-5)
+    assert wanted.mean == pytest.approx(learned.mean(axis=1), rel=1e-5)
+    assert wanted.std == pytest.approx(learned.std(axis=1), rel=1e-5)
     assert (spec.channels, spec.shape, spec.patch) == (4, [24], [1])
 
 

@@ -11,7 +11,7 @@ import torch
 from toy_data import toy_run
 
 from medfm_cli.commands.pretrain.objectives import Decoder, MaeOptions
-from medfm_cli.commands.pretrain.objectives.base import Setting
+from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
 from medfm_cli.commands.pretrain.objectives.figures.images import to_pixels
 from medfm_cli.commands.pretrain.objectives.mae import Mae, Painting
 from medfm_cli.commands.pretrain.objectives.masked import Target
@@ -39,7 +39,7 @@ def mae(*, channels: int = 1, name: str = "vit_xxs", **options: Any) -> Mae:
     return Mae(
         build_backbone(spec, seed=0),
         MaeOptions(decoder=small, **options),
-        Setting(
+        ObjectiveContext(
             preprocessing=Preprocessing(size=32, channels=channels),  # type: ignore[arg-type]
             views=ImageViews(),
         ),
@@ -110,8 +110,8 @@ def test_what_is_under_a_hidden_patch_does_not_change_what_the_encoder_gives() -
         task.backbone.encode(take(task.backbone.embed(x), split.visible)) for x in (images, other)
     )
     assert torch.equal(tokens, changed)
-    painted, repainted = (task.paint(x, inputs["noise"]).painted for x in (images, other))
-    assert torch.equal(painted, repainted)
+    painted, reconstruction = (task.paint(x, inputs["noise"]).painted for x in (images, other))
+    assert torch.equal(painted, reconstruction)
 
 
 @pytest.mark.parametrize("norm_pix", [True, False])

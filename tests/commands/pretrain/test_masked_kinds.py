@@ -11,7 +11,7 @@ import torch
 from toy_data import toy_run
 
 from medfm_cli.commands.pretrain.objectives import Decoder, MaeOptions, SimMimOptions
-from medfm_cli.commands.pretrain.objectives.base import Setting
+from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
 from medfm_cli.commands.pretrain.objectives.mae import Mae
 from medfm_cli.commands.pretrain.objectives.masked import Masked
 from medfm_cli.commands.pretrain.objectives.patches import choose_hidden, patchify
@@ -43,12 +43,12 @@ def task_of(kind: str, objective: str = MAE, **options: Any) -> Masked:
     spec = PatchSpec(
         name="vit_xxs", kind=kind, shape=shape, patch=list(PATCHES[kind]), channels=channels
     )  # type: ignore[arg-type]
-    setting = Setting(preprocessing=INPUTS[kind], views=ImageViews())
+    context = ObjectiveContext(preprocessing=INPUTS[kind], views=ImageViews())
     backbone = build_backbone(spec, seed=0)
     if objective == SIMMIM:
-        return SimMim(backbone, SimMimOptions(**options), setting)
+        return SimMim(backbone, SimMimOptions(**options), context)
     options = {"norm_pix": kind != "series"} | options
-    return Mae(backbone, MaeOptions(decoder=Decoder(dim=24, depth=1, heads=2), **options), setting)
+    return Mae(backbone, MaeOptions(decoder=Decoder(dim=24, depth=1, heads=2), **options), context)
 
 
 def batch_of(kind: str, count: int = 2, depth: int | None = None) -> Batch:
@@ -221,8 +221,8 @@ PLURALS = {"volume": "volumes", "signal": "records", "series": "stays", "audio":
 
 
 def test_normalised_patches_of_a_series_are_refused() -> None:
-    setting = Setting(preprocessing=INPUTS["series"], views=ImageViews())
+    context = ObjectiveContext(preprocessing=INPUTS["series"], views=ImageViews())
     with pytest.raises(UsageError, match="too few observed values") as caught:
-        Mae.check(MaeOptions(), setting)
+        Mae.check(MaeOptions(), context)
     assert "norm_pix=false" in str(caught.value.hint)
-    Mae.check(MaeOptions(norm_pix=False), setting)
+    Mae.check(MaeOptions(norm_pix=False), context)

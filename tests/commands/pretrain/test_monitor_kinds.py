@@ -10,7 +10,7 @@ from content_dataset import content_dataset
 from toy_data import toy_run
 
 from medfm_cli.commands.pretrain import engine
-from medfm_cli.commands.pretrain.monitor import looks
+from medfm_cli.commands.pretrain.monitor import evaluations
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
 from medfm_cli.runs import Result, Run
 from medfm_cli.runs.blocks import Table
@@ -67,7 +67,7 @@ def done(
             "objective": {"name": "mae", "decoder": {"dim": 16, "depth": 1, "heads": 2}},
             "batch": 8,
             "steps": 4,
-            "watch": {"data": "same", "every": 0.5, "neighbours": 3},
+            "monitor": {"data": "same", "every": 0.5, "neighbours": 3},
             "tasks": [{"name": "parity"}],
             "probe": {"epochs": 2},
         }
@@ -81,14 +81,14 @@ def test_probes_and_tasks_ask_the_samples_of_that_kind(done: tuple[str, Result, 
     count = CASES[kind][3]
     assert result.metrics["knn"]["auc"]["pretrained"]["n"] == count // 4
     assert result.metrics["tasks"]["parity"]["auc"]["pretrained"]["n"] == count // 4
-    assert looks(run) and all(0 <= look["linear_auc"] <= 1 for _, look in looks(run))
+    assert evaluations(run) and all(0 <= look["linear_auc"] <= 1 for _, look in evaluations(run))
 
 
 def test_the_report_calls_them_by_their_name(done: tuple[str, Result, Run]) -> None:
     kind, result, _ = done
     noun = CASES[kind][2]
     sections = {section.title: section for section in result.sections}
-    for title in ("Watched during the training", "Scored on tasks"):
+    for title in ("Monitoring during training", "Probe tasks"):
         tables = [block for block in sections[title].blocks if isinstance(block, Table)]
         assert noun.capitalize() in tables[0].columns
         assert f"over the same {noun}" in tables[-1].caption

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers.models.clip.modeling_clip import image_text_contrastive_loss
 
 from medfm_cli.commands.pretrain.objectives import ClipOptions, SiglipOptions
-from medfm_cli.commands.pretrain.objectives.base import Setting
+from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
 from medfm_cli.commands.pretrain.objectives.clip import Clip, clip_losses
 from medfm_cli.commands.pretrain.objectives.options.pairs import TextOptions
 from medfm_cli.commands.pretrain.objectives.pairs import Pairs, negatives
@@ -50,7 +50,7 @@ def objective(
     **keys: Any,
 ) -> Pairs:
     torch.manual_seed(0)
-    setting = Setting(
+    context = ObjectiveContext(
         preprocessing=Preprocessing(size=16, channels=1),
         views=ImageViews(crop=[0.5, 1.0]),
         batch=6,
@@ -59,8 +59,8 @@ def objective(
     )
     backbone = build_backbone(BackboneSpec(name="vit_xxs", image_size=16, patch_size=4), seed=0)
     if name == "clip":
-        return Clip(backbone, options(ClipOptions, text, **keys), setting)
-    return Siglip(backbone, options(SiglipOptions, text, **keys), setting)
+        return Clip(backbone, options(ClipOptions, text, **keys), context)
+    return Siglip(backbone, options(SiglipOptions, text, **keys), context)
 
 
 def batch_of(rows: Sequence[int] = range(6)) -> Batch:
@@ -257,7 +257,9 @@ def test_padding_is_not_seen() -> None:
 
 def test_mistakes_are_refused_before_anything_is_built() -> None:
     with pytest.raises(UsageError, match="of one pair"):
-        one = Setting(preprocessing=Preprocessing(size=16, channels=1), views=ImageViews(), batch=1)
+        one = ObjectiveContext(
+            preprocessing=Preprocessing(size=16, channels=1), views=ImageViews(), batch=1
+        )
         Clip.check(options(ClipOptions), one)
     for keys, where in (
         ({"dim": 30, "heads": 4}, "multiple of heads"),

@@ -43,7 +43,7 @@ def pretrain(data: Path, folder: Path, **keys: Any) -> tuple[Result, Run]:
         "backbone": {"name": "vit_xxs"},
         "batch": 18,
         "steps": 20,
-        "watch": {"every": 100},
+        "monitor": {"every": 100},
         "optimiser": {"learning_rate": 3e-3},
     }
     return engine.run(PretrainRecipe.model_validate(small | keys), run), run

@@ -14,7 +14,7 @@ from toy_data import Toy, balanced, toy_dataset, toy_run
 
 from medfm_cli.commands.pretrain import engine
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
-from medfm_cli.commands.pretrain.resolve import survey
+from medfm_cli.commands.pretrain.resolve import inspect_dataset
 from medfm_cli.commands.pretrain.subset import chosen_subjects
 from medfm_cli.data import Dataset
 from medfm_cli.errors import DataError
@@ -55,7 +55,7 @@ def test_a_task_scores_the_encoder_beside_random_weights(data: Path, tmp_path: P
     truth = np.array([classes.index(label) for label in table.column("label").to_pylist()])
     again = unit(SCORERS["auc"].prepare(make_cases(truth, probabilities)), images)
     assert scores["pretrained"]["value"] == pytest.approx(again), "recomputed from what is kept"
-    assert [s.title for s in result.sections if s.title == "Scored on tasks"]
+    assert [s.title for s in result.sections if s.title == "Probe tasks"]
 
 
 def test_a_task_without_test_images_is_refused(data: Path, tmp_path: Path) -> None:
@@ -74,12 +74,12 @@ def test_names_of_tasks_are_distinct(data: Path) -> None:
 def test_a_fraction_is_of_subjects(data: Path) -> None:
     dataset = Dataset.open(data)
     subjects = np.asarray(dataset.column("subject_id"), dtype=object)
-    whole = survey(recipe_of(data), dataset)
-    half = survey(recipe_of(data, fraction=0.5), dataset)
+    whole = inspect_dataset(recipe_of(data), dataset)
+    half = inspect_dataset(recipe_of(data, fraction=0.5), dataset)
     assert half.subjects == whole.subjects // 2
     taken = set(subjects[half.rows])
     assert not taken & set(subjects[np.setdiff1d(whole.rows, half.rows)])
-    other = survey(recipe_of(data, fraction=0.5, seed=1), dataset)
+    other = inspect_dataset(recipe_of(data, fraction=0.5, seed=1), dataset)
     assert set(subjects[other.rows]) != taken
 
 

@@ -17,7 +17,7 @@ from medfm_cli import verbs
 from medfm_cli.commands.pretrain.estimates import count_parameters
 from medfm_cli.commands.pretrain.options import BackboneChoice
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
-from medfm_cli.commands.pretrain.resolve import Survey, settle_backbone
+from medfm_cli.commands.pretrain.resolve import TrainingSamples, resolve_backbone
 from medfm_cli.errors import DataError
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.spec import BackboneSpec
@@ -26,8 +26,8 @@ from medfm_cli.recipe.shipping import shipped
 
 
 def settled(side: int, *, colour: bool = False, **choice: Any) -> BackboneSpec:
-    found = Survey(("image",), [0], 1, side=side, colour=colour)  # type: ignore[arg-type]
-    return settle_backbone(BackboneChoice(**choice), found, lambda *_: None)
+    found = TrainingSamples(("image",), [0], 1, side=side, colour=colour)  # type: ignore[arg-type]
+    return resolve_backbone(BackboneChoice(**choice), found, lambda *_: None)
 
 
 @pytest.mark.parametrize("name", [recipe.name for recipe in shipped("pretrain")])

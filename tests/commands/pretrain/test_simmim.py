@@ -10,7 +10,7 @@ import torch
 from toy_data import toy_run
 
 from medfm_cli.commands.pretrain.objectives import SimMimOptions
-from medfm_cli.commands.pretrain.objectives.base import Setting
+from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
 from medfm_cli.commands.pretrain.objectives.patches import patchify
 from medfm_cli.commands.pretrain.objectives.simmim import SimMim, block_of
 from medfm_cli.data.batch import Batch
@@ -26,8 +26,8 @@ def simmim(*, name: str = "vit_xxs", size: int = 32, channels: int = 1, **option
     torch.manual_seed(0)
     spec = BackboneSpec(name=name, image_size=size, channels=channels)  # type: ignore[arg-type]
     preprocessing = Preprocessing(size=size, channels=channels)  # type: ignore[arg-type]
-    setting = Setting(preprocessing=preprocessing, views=ImageViews())
-    return SimMim(build_backbone(spec, seed=0), SimMimOptions(**options), setting)
+    context = ObjectiveContext(preprocessing=preprocessing, views=ImageViews())
+    return SimMim(build_backbone(spec, seed=0), SimMimOptions(**options), context)
 
 
 def inputs_of(task: SimMim, count: int) -> dict[str, torch.Tensor]:

@@ -10,7 +10,7 @@ from toy_data import balanced, toy_dataset
 from medfm_cli import verbs
 from medfm_cli.commands.pretrain.estimates import count_parameters
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES
-from medfm_cli.commands.pretrain.objectives.base import Setting
+from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.models.backbones import build_backbone
@@ -38,8 +38,8 @@ PROTOTYPES = {"hidden": 32, "bottleneck": 16, "prototypes": 64}
 def test_what_an_objective_has_beside_the_encoder(objective: dict[str, Any]) -> None:
     recipe = PretrainRecipe.model_validate({"data": "data", "objective": objective})
     backbone = build_backbone(SPEC, seed=0)
-    setting = Setting(preprocessing=Preprocessing(size=32, channels=3), views=ImageViews())
-    task = OBJECTIVES.load(recipe.objective)(backbone, recipe.objective, setting)
+    context = ObjectiveContext(preprocessing=Preprocessing(size=32, channels=3), views=ImageViews())
+    task = OBJECTIVES.load(recipe.objective)(backbone, recipe.objective, context)
     encoder = sum(each.numel() for each in task.backbone.parameters())
     rest = sum(each.numel() for each in task.parameters()) - encoder
     found = recipe.objective.beside(encoder, dim=64, patch=192)
@@ -52,12 +52,12 @@ def test_what_learns_from_pairs_has_a_text_side_beside_the_encoder(name: str) ->
     text = {"dim": 16, "depth": 2, "heads": 2, "length": 12, "vocabulary": 280}
     objective = {"name": name, "dim": 24, "text": text}
     recipe = PretrainRecipe.model_validate({"data": "data", "objective": objective})
-    setting = Setting(
+    context = ObjectiveContext(
         preprocessing=Preprocessing(size=32, channels=3),
         views=ImageViews(),
         texts=["There is a disc in the picture.", "There are bars in the picture."] * 4,
     )
-    task = OBJECTIVES.load(recipe.objective)(build_backbone(SPEC), recipe.objective, setting)
+    task = OBJECTIVES.load(recipe.objective)(build_backbone(SPEC), recipe.objective, context)
     rest = sum(each.numel() for each in task.side.parameters())
     found = recipe.objective.beside(0, dim=64, patch=192)
     unused = 16 * (280 - task.tokeniser.size)  # of the most tokens that the recipe asks for

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from medfm_cli.commands.pretrain.objectives.figures.images import images
 from medfm_cli.commands.pretrain.objectives.figures.maps import audio, series
-from medfm_cli.commands.pretrain.objectives.figures.reconstruction import Repainted, Shown
+from medfm_cli.commands.pretrain.objectives.figures.reconstruction import Reconstruction, Shown
 from medfm_cli.commands.pretrain.objectives.figures.traces import traces
 from medfm_cli.commands.pretrain.objectives.figures.volumes import volumes
 
 if TYPE_CHECKING:
     from medfm_cli.runs.blocks import Block
 
-__all__ = ["Repainted", "Shown", "draw"]
+__all__ = ["Reconstruction", "Shown", "draw"]
 
 _DRAWINGS = {
     "image": images,

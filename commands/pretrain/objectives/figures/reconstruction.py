@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from medfm_cli.runs import Run
 
 
-class Repainted(NamedTuple):
+class Reconstruction(NamedTuple):
     """Some samples and their reconstruction; all [B,C,*space]."""
 
     values: Tensor  # as the network takes them
@@ -41,7 +41,7 @@ class Shown:
         run: the run whose folder of figures it is written to.
     """
 
-    samples: Repainted
+    samples: Reconstruction
     captions: Sequence[str]
     preprocessing: AnyInput
     ratio: float

@@ -32,7 +32,7 @@ class TextOptions(TextShape):
     draw: Literal["whole", "statement"] = Field(
         "whole",
         description="What a step sees of a text: all of it, or one sentence (one question with "
-        "its answer), drawn anew.",
+        "its answer), drawn again.",
     )
     template: str | None = Field(
         None,
@@ -97,7 +97,7 @@ class ClipOptions(PairOptions):
     name: Literal["clip"] = "clip"
     implementation: ClassVar[str] = "medfm_cli.commands.pretrain.objectives.clip:Clip"
     temperature: float = Field(
-        0.07, gt=0, description="Divides the cosines at the start; it is learnt from there on."
+        0.07, gt=0, description="Divides the cosines at the start; it is learned from there on."
     )
     largest_scale: float = Field(
         100.0, ge=1, description="Most that cosines are multiplied by: 1 / temperature stays below."
@@ -118,7 +118,7 @@ class SiglipOptions(PairOptions):
     name: Literal["siglip"] = "siglip"
     implementation: ClassVar[str] = "medfm_cli.commands.pretrain.objectives.siglip:Siglip"
     scale: float = Field(
-        10.0, gt=0, description="Multiplies the cosines at the start; it is learnt from there on."
+        10.0, gt=0, description="Multiplies the cosines at the start; it is learned from there on."
     )
     bias: float = Field(
         -10.0, description="Added to every logit at the start: most pairs do not belong together."

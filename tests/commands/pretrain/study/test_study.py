@@ -36,7 +36,7 @@ def study(data: Path, **keys: Any) -> dict[str, Any]:
         "objective": {"name": "mae", "decoder": {"dim": 16, "depth": 1, "heads": 2}},
         "batch": 8,
         "steps": 4,
-        "watch": {"every": 1e9},
+        "monitor": {"every": 1e9},
         "tasks": [{"name": "labels"}],
         "probe": {"epochs": 5},
         "study": GRID | keys,
