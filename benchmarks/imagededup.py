@@ -35,7 +35,12 @@ from near_duplicates import CHANGES, TURN, pictures
 
 from medfm_cli.commands.curate.similarity.clusters import form_clusters
 from medfm_cli.commands.curate.similarity.fingerprint import Fingerprint, fingerprint
-from medfm_cli.commands.curate.similarity.near import Looks, Thumbs, all_links, near_copies
+from medfm_cli.commands.curate.similarity.near import (
+    ImageFingerprints,
+    Thumbnails,
+    all_links,
+    near_copies,
+)
 from medfm_cli.samples.content import Image2D
 
 PEER = Path(__file__).parent.parent / ".peers" / "imagededup"
@@ -135,10 +140,10 @@ def ours(folder: Path, turned: bool) -> dict[str, Any]:
 
 def search(seen: list[Fingerprint], distance: int, *, turned: bool) -> list[list[int]]:
     """Groups of pictures that look the same, as `medfm curate` ties them."""
-    with tempfile.TemporaryDirectory() as folder, Thumbs(Path(folder)) as thumbs:
+    with tempfile.TemporaryDirectory() as folder, Thumbnails(Path(folder)) as thumbs:
         for each in seen:
             thumbs.add(each.thumb)
-        looks = Looks(np.array([each.hash for each in seen], dtype=np.uint64), thumbs)
+        looks = ImageFingerprints(np.array([each.hash for each in seen], dtype=np.uint64), thumbs)
         links = all_links(near_copies(looks, distance=distance, turned=turned, threads=1))
     return [members.tolist() for members in form_clusters(links.left, links.right)]
 

@@ -39,7 +39,7 @@ from medfm_cli.commands.curate.similarity.perceptual import (
     perceptual_hash,
     small,
     turn_hashes,
-    turn_pictures,
+    turn_images,
 )
 
 Hashes = NDArray[np.uint64]
@@ -194,7 +194,7 @@ def second_look(folder: str, arguments: argparse.Namespace) -> dict[str, Any]:
         theirs, copies = looks([change(image) for image in images])
         turn = TURN.get(name, 0)
         near = np.bitwise_count(turn_hashes(hashes, turn) ^ theirs) <= arguments.distance
-        kept = near & alike(turn_pictures(seen, turn), copies)
+        kept = near & alike(turn_images(seen, turn), copies)
         told["copies"][name] = [round(float(share.mean()), 3) for share in (near, kept)]
     others = list(near_pairs(hashes, arguments.distance))
     left = np.concatenate([pairs.left for pairs in others]) if others else np.zeros(0, np.int64)

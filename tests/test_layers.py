@@ -130,7 +130,7 @@ CURATE = "medfm_cli.commands.curate"
 OPEN_FOLDERS = {"options", "sources", "tables", "similarity"}
 """Folders of curate that are no step: any step may use any of their modules."""
 
-WITHOUT_DOOR = {"diff", "quality", "report"}
+WITHOUT_DOOR = {"diff", "report"}
 """Steps that have no step.py yet. Never add to this list."""
 
 SHARED_TYPES = {
@@ -156,7 +156,6 @@ PAST_THE_DOOR = {
     "diff.text",
     "duplicates.contamination",
     "metadata.file_metadata",
-    "quality.check",
     "report.contamination",
     "report.datasheet",
     "report.page",

@@ -20,7 +20,7 @@ from medfm_cli.commands.curate.deidentify.rescan import Rescan, rescan
 from medfm_cli.commands.curate.describing.step import Description, describe
 from medfm_cli.commands.curate.duplicates.contamination import contamination
 from medfm_cli.commands.curate.duplicates.contamination_summary import Contaminated
-from medfm_cli.commands.curate.duplicates.step import Unique, deduplicate
+from medfm_cli.commands.curate.duplicates.step import DuplicateSummary, deduplicate
 from medfm_cli.commands.curate.instructions.step import InstructionSummary, add_instructions
 from medfm_cli.commands.curate.metadata.file_metadata import Resolve
 from medfm_cli.commands.curate.metadata.step import collect_metadata
@@ -40,7 +40,7 @@ from medfm_cli.commands.curate.sources import Source
 from medfm_cli.commands.curate.sources.listing import list_files
 from medfm_cli.commands.curate.split.client_summary import Partitioned
 from medfm_cli.commands.curate.split.clients import partition
-from medfm_cli.commands.curate.split.step import Dealt, split
+from medfm_cli.commands.curate.split.step import SplitResult, split
 from medfm_cli.commands.curate.withdrawal import Withdrawal, erase, report_blocks, withdraw
 from medfm_cli.commands.curate.writing.step import (
     write_croissant,
@@ -59,8 +59,8 @@ UNPACKED = ("checkpoints", "unpacked")
 class StepResults:
     """The results of the steps after reading, for the report."""
 
-    unique: Unique
-    dealt: Dealt
+    unique: DuplicateSummary
+    dealt: SplitResult
     shared: Contaminated
     instructed: InstructionSummary | None
     partitioned: Partitioned | None

@@ -1,4 +1,4 @@
-"""Burned-in text in samples of every kind that has pixels: where it is, and painting over it."""
+"""Burned-in text in samples of every kind that has pixels: where it is, and masking it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from medfm_cli.samples.content import Content, Image2D, Video, Volume
 LOOKED_AT = 5
 """Frames of a video, or slices of a volume, that are searched."""
 ROUNDS = 4
-"""How often an image is painted and searched again before it is given up."""
+"""How often an image is masked and searched again before it is given up."""
 
 
 def regions(content: Content, *, least: float) -> list[Region]:
-    """Where text is suspected in a sample: in a picture, in frames of a video, in slices.
+    """Where text is suspected in a sample: in a image, in frames of a video, in slices.
 
     Args:
         content: any sample; what has no pixels has none of it.
@@ -36,7 +36,7 @@ def regions(content: Content, *, least: float) -> list[Region]:
     return [region for regions in found for region in regions]
 
 
-def painted(content: Content, where: list[Region]) -> Content:
+def mask_text(content: Content, where: list[Region]) -> Content:
     """The sample with each region filled with what surrounds it, in every frame and slice."""
     if isinstance(content, Image2D):
         return replace(content, pixels=_filled(content.pixels[None], where)[0])
@@ -48,12 +48,12 @@ def painted(content: Content, where: list[Region]) -> Content:
 
 
 def blank(content: Content, *, least: float) -> Content | None:
-    """Paint over text until none is found any more; None when some is found again and again."""
+    """Mask text until none is found any more; None when some is found again and again."""
     for _ in range(ROUNDS):
         where = regions(content, least=least)
         if not where:
             return content
-        content = painted(content, where)
+        content = mask_text(content, where)
     return None
 
 

@@ -73,7 +73,7 @@ class Pseudonyms:
 
     @property
     def fingerprint(self) -> str:
-        """Tells keys apart without giving them away."""
+        """Distinguishes keys without giving them away."""
         return hashlib.sha256(b"fingerprint" + self.key).hexdigest()[:16]
 
 

@@ -1,7 +1,7 @@
 """The finished dataset looked through once more: is anyone in it after all?
 
 Texts, facts and cells are searched with the same detectors, and for every identifier that was seen
-while reading, which is known by its keyed mark only. Pictures, slices and frames are searched for
+while reading, which is known by its keyed mark only. Images, slices and frames are searched for
 burned-in text. The report says what was looked at, what was found, and what nobody looked for.
 """
 
@@ -31,7 +31,7 @@ from medfm_cli.samples.attributes import table_attributes
 from medfm_cli.samples.payload import decode
 
 SEARCHED = 2000
-"""Most pictures, volumes and videos that are decoded and searched."""
+"""Most images, volumes and videos that are decoded and searched."""
 SHOWN = 5
 """Samples that a finding names."""
 KNOWN = "a known identifier"
@@ -100,7 +100,7 @@ class Rescan:
 
 
 class Marked:
-    """Whether a text holds one of the identifiers that were seen, asked by their marks.
+    """Whether a text holds one of the identifiers that were seen, found by their keyed hashes.
 
     Args:
         names: the key of the marks.
@@ -219,25 +219,25 @@ class _Search:
 
 def unchecked(kinds: Counter[str], pixels: Look) -> list[str]:
     """What nobody looked for in data of these kinds, a sentence each."""
-    said = ["Whether rare diagnoses, ages or dates together single somebody out was not checked."]
+    gaps = ["Whether rare diagnoses, ages or dates together single somebody out was not checked."]
     if kinds["text"] or kinds["image"]:
-        said.append("Names in free text without a title, a label or a common first name may stay.")
+        gaps.append("Names in free text without a title, a label or a common first name may stay.")
     if pixels.of > pixels.looked:
-        said.append(f"The pixels of {pixels.of - pixels.looked:,} samples were not searched again.")
+        gaps.append(f"The pixels of {pixels.of - pixels.looked:,} samples were not searched again.")
     if pixels.of:
-        said.append(
+        gaps.append(
             "Handwriting, slanted or vertical text, single letters, faint text and text in other "
             "scripts are not found in pixels; nor are faces, tattoos or jewellery in photographs."
         )
     if kinds["volume"] or kinds["image"]:
-        said.append("Faces that can be rebuilt from scans of the head were not removed.")
+        gaps.append("Faces that can be rebuilt from scans of the head were not removed.")
     if kinds["video"]:
-        said.append("Of a video some frames were searched, not all; its sound is not kept.")
+        gaps.append("Of a video some frames were searched, not all; its sound is not kept.")
     if kinds["audio"]:
-        said.append("Voices and words spoken in recordings were not checked.")
+        gaps.append("Voices and words spoken in recordings were not checked.")
     if kinds["signal"] or kinds["series"]:
-        said.append("An ECG or a course of measurements can itself be somebody's fingerprint.")
-    return said
+        gaps.append("An ECG or a course of measurements can itself be somebody's fingerprint.")
+    return gaps
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -21,7 +21,7 @@ _PERSON = re.compile(
 _AGE = re.compile(r"(?:^|_)(?:age|age_?(?:in_?)?years?|patient_?age)(?:_|$)", re.IGNORECASE)
 
 
-def clean_row(row: Row, wipe: Callable[[str], str], oldest: int = 90) -> Row:
+def clean_row(row: Row, clean_text: Callable[[str], str], oldest: int = 90) -> Row:
     """A row whose identifying cells are empty, whose texts are cleaned and whose age is capped."""
     cells: dict[str, float | str | None] = {}
     for name, value in row.cells.items():
@@ -29,7 +29,7 @@ def clean_row(row: Row, wipe: Callable[[str], str], oldest: int = 90) -> Row:
         if _PERSON.search(key):
             value = None
         elif isinstance(value, str):
-            value = wipe(value)
+            value = clean_text(value)
         elif isinstance(value, float) and _AGE.search(key):
             value = min(value, float(oldest))
         cells[name] = value

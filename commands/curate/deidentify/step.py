@@ -27,12 +27,12 @@ LEAST = 5.0
 LEAST_EXPECTED = 4.0
 """The same where the header, the modality or the kind of object lets text be expected."""
 
-LEAST_PAINTED = 3.0
-"""The same where text was found already and all of it is to be painted over."""
+LEAST_MASKED = 3.0
+"""The same where text was found already and all of it is to be masked."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scrubbed:
+class Deidentified:
     """A sample without the people in it.
 
     Attributes:
@@ -50,7 +50,7 @@ class Scrubbed:
     marks: frozenset[str] = frozenset()
 
 
-def scrub(item: Item, options: Deidentify, names: Pseudonyms) -> Scrubbed:
+def deidentify(item: Item, options: Deidentify, names: Pseudonyms) -> Deidentified:
     """Clean one sample.
 
     Args:
@@ -65,9 +65,9 @@ def scrub(item: Item, options: Deidentify, names: Pseudonyms) -> Scrubbed:
         if text and _letters(text) not in makers  # scanners may give their maker as hospital
     ]
     if not options.on:
-        return Scrubbed(item, marks=marks(identifiers, names))
-    wiper = Wiper(options)
-    item = _without_text(item, wiper)
+        return Deidentified(item, marks=marks(identifiers, names))
+    cleaner = TextCleaner(options)
+    item = _without_text(item, cleaner)
     item, notes, reason = _without_burned_in(item, options)
     item = replace(
         item,
@@ -76,10 +76,10 @@ def scrub(item: Item, options: Deidentify, names: Pseudonyms) -> Scrubbed:
         facts=harmless(item.facts, options),
         **_harmless_attributes(item, options),
     )
-    if wiper.removed:
-        notes = (*notes, *(f"text: {kind} taken out" for kind in sorted(wiper.removed)))
-    found = marks([*identifiers, *wiper.words], names)
-    return Scrubbed(item, notes, reason, wiper.removed, found)
+    if cleaner.removed:
+        notes = (*notes, *(f"text: {kind} taken out" for kind in sorted(cleaner.removed)))
+    found = marks([*identifiers, *cleaner.words], names)
+    return Deidentified(item, notes, reason, cleaner.removed, found)
 
 
 def _harmless_attributes(item: Item, options: Deidentify) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def cap(age: float | None, oldest: int) -> float | None:
     return age if age is None else min(age, float(oldest))
 
 
-class Wiper:
+class TextCleaner:
     """Cleans texts, of a sample or of a table, and keeps count of what it took out."""
 
     def __init__(self, options: Deidentify) -> None:
@@ -115,7 +115,7 @@ class Wiper:
         self.words: list[str] = []
 
     def __call__(self, text: str) -> str:
-        """The text with placeholders. Only now is a language model loaded, where one is asked."""
+        """The text with placeholders. A configured language model is loaded here."""
         name = engine(self.options) if text else "off"
         if name == "off":
             return text
@@ -125,21 +125,25 @@ class Wiper:
         return cleaned.text
 
 
-def _without_text(item: Item, wipe: Wiper) -> Item:
+def _without_text(item: Item, clean_text: TextCleaner) -> Item:
     """The item with every text cleaned: its own, those of its turns, cells and static facts."""
     content: Content = item.content
     if isinstance(content, Text):
-        content = Text(wipe(content.text))
+        content = Text(clean_text(content.text))
     elif isinstance(content, Row):
-        content = clean_row(content, wipe, wipe.options.oldest)
+        content = clean_row(content, clean_text, clean_text.options.oldest)
     elif isinstance(content, Series):
-        content = clean_static(content, wipe.options.oldest)
+        content = clean_static(content, clean_text.options.oldest)
     turns = tuple(
-        Turn(wipe(turn.question), wipe(turn.answer), harmless(turn.facts, wipe.options))
+        Turn(
+            clean_text(turn.question),
+            clean_text(turn.answer),
+            harmless(turn.facts, clean_text.options),
+        )
         for turn in item.turns
     )
     same = content is item.content and not item.text and not item.turns
-    return item if same else replace(item, content=content, text=wipe(item.text), turns=turns)
+    return item if same else replace(item, content=content, text=clean_text(item.text), turns=turns)
 
 
 def _without_burned_in(item: Item, options: Deidentify) -> tuple[Item, tuple[str, ...], str]:
@@ -160,17 +164,17 @@ def _without_burned_in(item: Item, options: Deidentify) -> tuple[Item, tuple[str
         return item, (note,), ""
     if not any(found):  # declared, but not to be seen: nothing can be promised
         return item, (note,), "" if options.burned_in == "auto" else note
-    painted = _painted(item, found)
-    if painted is None:
-        return item, (note,), "burned-in text that could not be painted over"
-    return painted, ("burned-in text painted over",), ""
+    masked = _mask_text(item, found)
+    if masked is None:
+        return item, (note,), "burned-in text that could not be masked"
+    return masked, ("burned-in text masked",), ""
 
 
-def _painted(item: Item, found: list[bool]) -> Item | None:
-    """The item with its text painted over, of its content and of further pictures."""
+def _mask_text(item: Item, found: list[bool]) -> Item | None:
+    """The item with its text masked, of its content and of further images."""
     clean: list[Content] = []
     for one, has_text in zip((item.content, *item.pictures), found, strict=True):
-        after = blank(one, least=LEAST_PAINTED) if has_text else one
+        after = blank(one, least=LEAST_MASKED) if has_text else one
         if after is None:
             return None
         clean.append(after)

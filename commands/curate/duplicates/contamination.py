@@ -1,6 +1,6 @@
-"""Contamination: which samples other datasets have too, or a model has learnt from.
+"""Contamination: which samples other datasets have too, or a model was trained on.
 
-A sample is shared when its file, its content, a near copy of its picture or its subject is there.
+A sample is shared when its file, its content, a near copy of its image or its subject is there.
 Of datasets all four are compared; a model's lineage lists the content it was trained on, by the
 first digits of its hashes.
 """
@@ -31,7 +31,11 @@ from medfm_cli.commands.curate.similarity.fingerprint_file import (
     key_of,
     read_fingerprints,
 )
-from medfm_cli.commands.curate.similarity.near import Looks, Thumbs, near_across_sets
+from medfm_cli.commands.curate.similarity.near import (
+    ImageFingerprints,
+    Thumbnails,
+    near_across_sets,
+)
 from medfm_cli.commands.curate.similarity.perceptual import TURNS
 from medfm_cli.data.card import read_card
 from medfm_cli.data.manifest import CHUNK, MANIFEST_FILE
@@ -61,7 +65,7 @@ def contamination(
         ledger: after the split.
         options: what to compare with.
         near: what counts as a near copy.
-        key: tells the key of the pseudonyms apart from others.
+        key: identifies the key of the pseudonyms.
         threads: how many search at a time.
 
     Raises:
@@ -97,7 +101,7 @@ def fingerprints(ledger: Ledger) -> Iterator[Seen]:
 def _with_dataset(
     ledger: Ledger, number: int, reference: str, root: Path, options: Contamination, key: str
 ) -> Compared:
-    """Compare files and content; tells what else can be compared."""
+    """Compare files and content; reports what else can be compared."""
     card = read_card(root)
     theirs = key_of(root)
     ledger.db.executescript(_tables("files", "images", "subjects"))
@@ -130,8 +134,8 @@ def _unlooked(options: Contamination, root: Path) -> Iterator[str]:
 
 def _unknown(options: Contamination, theirs: str | None, key: str) -> Iterator[str]:
     if options.subjects and theirs != key:
-        told = "made with another key" if theirs else "of an unknown key"
-        yield f"its pseudonyms are {told}: subjects were NOT compared"
+        remark = "made with another key" if theirs else "of an unknown key"
+        yield f"its pseudonyms are {remark}: subjects were NOT compared"
 
 
 def _with_model(ledger: Ledger, number: int, reference: str) -> Compared:
@@ -151,7 +155,7 @@ def _with_model(ledger: Ledger, number: int, reference: str) -> Compared:
     if silent or not steps:
         what = ", ".join(dict.fromkeys(silent)) or "it"
         remarks.append(
-            f"its lineage does not list what {what} learnt from: name those datasets as well"
+            f"its lineage does not list what {what} was trained on: name those datasets as well"
         )
     return Compared(
         name=reference,
@@ -196,9 +200,9 @@ def _near(ledger: Ledger, number: int, root: Path, near: Deduplicate, threads: i
     """Note the items of which the dataset in `root` has a near copy, with the nearest."""
     folder = ledger.path.parent
     ids, names = array("q"), array("q")
-    with Thumbs(folder) as mine, Thumbs(folder) as theirs:
-        ours = _looks(_kept(ledger, number, ids), mine)
-        others = _looks(_numbered(read_fingerprints(root), names), theirs)
+    with Thumbnails(folder) as mine, Thumbnails(folder) as theirs:
+        ours = _image_fingerprints(_kept(ledger, number, ids), mine)
+        others = _image_fingerprints(_numbered(read_fingerprints(root), names), theirs)
         links = near_across_sets(
             ours, others, distance=near.distance, turned=near.turned, threads=threads
         )
@@ -219,7 +223,7 @@ def _near(ledger: Ledger, number: int, root: Path, near: Deduplicate, threads: i
 
 
 def _kept(ledger: Ledger, number: int, ids: array[int]) -> Iterator[tuple[int, bytes]]:
-    """Hash and small picture of the items that are not yet known to be shared."""
+    """Hash and small image of the items that are not yet known to be shared."""
     sql = (
         "SELECT id, phash, thumb FROM items WHERE fate = 'kept' AND phash IS NOT NULL AND "
         "NOT EXISTS (SELECT 1 FROM shared WHERE shared.id = items.id AND against = ?) ORDER BY id"
@@ -230,19 +234,19 @@ def _kept(ledger: Ledger, number: int, ids: array[int]) -> Iterator[tuple[int, b
 
 
 def _numbered(rows: Iterator[Seen], names: array[int]) -> Iterator[tuple[int, bytes]]:
-    """Hash and small picture; an id of 16 hex digits is kept as a signed number."""
+    """Hash and small image; an id of 16 hex digits is kept as a signed number."""
     for row in rows:
         value = int(row.image_id[:_ID], 16)
         names.append(value - (1 << 64) if value >> 63 else value)
         yield row.phash, row.thumb
 
 
-def _looks(rows: Iterator[tuple[int, bytes]], thumbs: Thumbs) -> Looks:
+def _image_fingerprints(rows: Iterator[tuple[int, bytes]], thumbs: Thumbnails) -> ImageFingerprints:
     hashes = array("q")
     for phash, thumb in rows:
         hashes.append(phash)
         thumbs.add(thumb)
-    return Looks(np.frombuffer(hashes, dtype=np.uint64), thumbs)
+    return ImageFingerprints(np.frombuffer(hashes, dtype=np.uint64), thumbs)
 
 
 def _count(ledger: Ledger, number: int, compared: Compared) -> None:

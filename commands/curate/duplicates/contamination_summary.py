@@ -105,4 +105,4 @@ class Contaminated:
 
     def remarks(self) -> list[str]:
         """What was not compared, one sentence each."""
-        return [f"{each.name}: {told}." for each in self.compared for told in each.remarks]
+        return [f"{each.name}: {remark}." for each in self.compared for remark in each.remarks]

@@ -1,8 +1,8 @@
-"""Near copies by what a model sees: pictures whose features point the same way.
+"""Near copies by what a model sees: images whose features point the same way.
 
 Every pair is compared, block by block, with the features on disk: exact, and quadratic in the
-number of pictures; 100 000 pictures take minutes. Where it can be chosen, hashes find copies in a
-fraction of that; features also find other pictures of the same thing.
+number of images; 100 000 images take minutes. Where it can be chosen, hashes find copies in a
+fraction of that; features also find other images of the same thing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from medfm_cli.samples.content import Image2D
 from medfm_cli.samples.payload import decode
 
 BLOCK = 2048
-"""Pictures that are compared with as many others at a time: 16 MB of cosines."""
+"""Images that are compared with as many others at a time: 16 MB of cosines."""
 _ROWS = (
     "SELECT id, unit, part, entry, content_sha, parts FROM items WHERE fate = 'kept' AND "
     "kind = 'image' ORDER BY id"
@@ -35,9 +35,9 @@ _ROWS = (
 
 
 def embedded_links(ledger: Ledger, staging: Staging, model: str, similarity: float) -> Links:
-    """Pairs of pictures, by id, whose features have a cosine of at least `similarity`.
+    """Pairs of images, by id, whose features have a cosine of at least `similarity`.
 
-    Features are kept beside the ledger until the run is done: after a kill the pictures may be in
+    Features are kept beside the ledger until the run is done: after a kill the images may be in
     the shards already and no longer in the staging.
 
     Raises:
@@ -56,20 +56,20 @@ def embedded_links(ledger: Ledger, staging: Staging, model: str, similarity: flo
     name = hashlib.sha256(f"{content_hash(directory)} {shas.hexdigest()}".encode()).hexdigest()
     path = ledger.path.with_name(f"features-{name[:16]}.npy")
     if not path.is_file():
-        _write(path, len(ids), directory, _pictures(ledger, staging))
+        _write(path, len(ids), directory, _images(ledger, staging))
     features = np.load(path, mmap_mode="r", allow_pickle=False)
     links = all_links(_alike(features, similarity, np.frombuffer(sources, dtype=np.int64)))
     names = np.frombuffer(ids, dtype=np.int64)
     return links._replace(left=names[links.left], right=names[links.right])
 
 
-def _pictures(ledger: Ledger, staging: Staging) -> Iterator[NDArray[np.uint8]]:
-    """The pictures as they are stored; of one that is cut into tiles the middle one."""
+def _images(ledger: Ledger, staging: Staging) -> Iterator[NDArray[np.uint8]]:
+    """The images as they are stored; of one that is cut into tiles the middle one."""
     for row in ledger.rows(_ROWS):
-        yield _picture(row, staging)
+        yield _image(row, staging)
 
 
-def _picture(row: sqlite3.Row, staging: Staging) -> NDArray[np.uint8]:
+def _image(row: sqlite3.Row, staging: Staging) -> NDArray[np.uint8]:
     parts = [StagedPart(*part) for part in json.loads(row["parts"])]
     part = parts[len(parts) // 2]
     with staging.payload_path(row["unit"]).open("rb") as file:
@@ -82,13 +82,13 @@ def _picture(row: sqlite3.Row, staging: Staging) -> NDArray[np.uint8]:
     return middle
 
 
-def _write(path: Path, count: int, directory: Path, pictures: Iterator[NDArray[np.uint8]]) -> None:
+def _write(path: Path, count: int, directory: Path, images: Iterator[NDArray[np.uint8]]) -> None:
     """Fill a file with features, under its name once it is whole."""
     from medfm_cli.training.embed import embed
 
     temporary = path.with_suffix(".tmp")
     done, out = 0, None
-    for values in embed(directory, pictures):
+    for values in embed(directory, images):
         if out is None:
             shape = (count, values.shape[1])
             out = np.lib.format.open_memmap(temporary, "w+", dtype=np.float32, shape=shape)
@@ -107,7 +107,7 @@ def _alike(
             cosines = mine @ np.array(features[other : other + BLOCK]).T
             i, j = np.nonzero(cosines >= similarity)
             i, j = i + start, j + other
-            wanted = (i < j) & (sources[i] != sources[j])
-            if wanted.any():
-                none = np.zeros(int(wanted.sum()), dtype=np.uint8)
-                yield Links(i[wanted], j[wanted], none, none)
+            apart = (i < j) & (sources[i] != sources[j])
+            if apart.any():
+                none = np.zeros(int(apart.sum()), dtype=np.uint8)
+                yield Links(i[apart], j[apart], none, none)

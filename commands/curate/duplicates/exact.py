@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.commands.curate.catalog import Ledger
-from medfm_cli.commands.curate.duplicates.linked_subjects import Ties
+from medfm_cli.commands.curate.duplicates.linked_subjects import LinkedSubjects
 from medfm_cli.commands.curate.tables.columns import split_name
 from medfm_cli.samples.attributes import predicted_attributes, table_attributes
 
@@ -36,9 +36,9 @@ class Merged:
     """What became of exact copies.
 
     Attributes:
-        shared_widely: pictures of so many patients that they tie nobody.
-        contradicted: pictures whose copies have different labels; they have none now.
-        crossed: pictures with copies on several sides of the official split.
+        shared_widely: images of so many patients that they tie nobody.
+        contradicted: images whose copies have different labels; they have none now.
+        crossed: images with copies in several splits of the official split.
     """
 
     shared_widely: int = 0
@@ -46,7 +46,7 @@ class Merged:
     crossed: int = 0
 
 
-def keep_one(ledger: Ledger, ties: Ties) -> Merged:
+def keep_one(ledger: Ledger, linked: LinkedSubjects) -> Merged:
     """Keep one item of every content; the others become duplicates of it."""
     done = Merged()
     ledger.execute(
@@ -61,7 +61,7 @@ def keep_one(ledger: Ledger, ties: Ties) -> Merged:
             )
         )
         group.sort(key=rank)
-        _merge(ledger, done, group[0], group[1:], ties)
+        _merge(ledger, done, group[0], group[1:], linked)
     ledger.execute("RELEASE deduplicating")
     ledger.execute("DROP TABLE repeated")
     return done
@@ -91,7 +91,11 @@ def rank(row: sqlite3.Row) -> tuple[int, bool, bool, bool, int]:
 
 
 def _merge(
-    ledger: Ledger, done: Merged, best: sqlite3.Row, copies: Sequence[sqlite3.Row], ties: Ties
+    ledger: Ledger,
+    done: Merged,
+    best: sqlite3.Row,
+    copies: Sequence[sqlite3.Row],
+    linked: LinkedSubjects,
 ) -> None:
     """Note the copies of an item, and give it what they know and it does not."""
     everyone = [best, *copies]
@@ -107,7 +111,7 @@ def _merge(
     if len(patients) > MOST_TIED:
         done.shared_widely += 1
     else:
-        ties.tie({row["subject"]: bool(row["known"]) for row in everyone})
+        linked.link({row["subject"]: bool(row["known"]) for row in everyone})
     known = {name: best[name] for name in (*_MERGED, "subject", "known", "label", "labels")}
     if not best["known"] and patients:
         known["subject"] = next(row["subject"] for row in copies if row["known"])
@@ -136,9 +140,9 @@ def _reason(row: sqlite3.Row, *, exact: bool) -> str:
 
 
 def _all_turns(rows: Sequence[sqlite3.Row]) -> str:
-    """The questions that are asked of any of the copies, each once, JSON."""
-    asked = {json.dumps(turn): turn for row in rows for turn in json.loads(row["turns"] or "[]")}
-    return json.dumps(list(asked.values()), sort_keys=True, ensure_ascii=False)
+    """The questions on any of the copies, each once, JSON."""
+    turns = {json.dumps(turn): turn for row in rows for turn in json.loads(row["turns"] or "[]")}
+    return json.dumps(list(turns.values()), sort_keys=True, ensure_ascii=False)
 
 
 def _annotated(row: sqlite3.Row) -> bool:

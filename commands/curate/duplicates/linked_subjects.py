@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 
-class Ties:
+class LinkedSubjects:
     """Union-find over subjects; only those that are tied to others are held."""
 
     def __init__(self) -> None:
         self._parent: dict[str, str] = {}
         self._known: dict[str, bool] = {}
 
-    def tie(self, subjects: dict[str, bool]) -> None:
+    def link(self, subjects: dict[str, bool]) -> None:
         """Tie subjects, each given with whether it is a patient."""
         if len(subjects) < 2:
             return

@@ -18,23 +18,29 @@ from numpy.typing import NDArray
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.duplicates.embedding import embedded_links
 from medfm_cli.commands.curate.duplicates.exact import keep_one, rank, repeated
-from medfm_cli.commands.curate.duplicates.linked_subjects import Ties
-from medfm_cli.commands.curate.duplicates.summary import Cluster, Pair, Unique
+from medfm_cli.commands.curate.duplicates.linked_subjects import LinkedSubjects
+from medfm_cli.commands.curate.duplicates.summary import Cluster, DuplicateSummary, Pair
 from medfm_cli.commands.curate.options.deduplicate import Deduplicate
 from medfm_cli.commands.curate.reading.staging import Staging
 from medfm_cli.commands.curate.similarity.clusters import Clusters, form_clusters
-from medfm_cli.commands.curate.similarity.near import Links, Looks, Thumbs, all_links, near_copies
+from medfm_cli.commands.curate.similarity.near import (
+    ImageFingerprints,
+    Links,
+    Thumbnails,
+    all_links,
+    near_copies,
+)
 from medfm_cli.commands.curate.similarity.perceptual import TURNS
 from medfm_cli.commands.curate.tables.columns import split_name
 
-__all__ = ["Cluster", "Pair", "Unique", "deduplicate"]
+__all__ = ["Cluster", "DuplicateSummary", "Pair", "deduplicate"]
 
 Places = NDArray[np.int64]
 SHOWN, MEMBERS = 12, 8
 """Clusters and members of them that the report may show."""
 DOUBTFUL = 12
 """Pairs of near copies that it may show: those that are least alike."""
-NEAR = "nearly the same picture"
+NEAR = "nearly the same image"
 UNSEEN = "fate = 'kept' AND phash IS NULL AND kind IN ('image', 'volume', 'video')"
 
 
@@ -44,13 +50,13 @@ def deduplicate(
     *,
     staging: Staging | None = None,
     threads: int = 2,
-) -> Unique:
+) -> DuplicateSummary:
     """Find the copies among what is kept, and mark, merge or tie them.
 
     Args:
         ledger: every item is described.
         options: what becomes of them.
-        staging: holds the pictures, where a model is to look at them.
+        staging: holds the images, where a model is to look at them.
         threads: how many search at a time.
 
     Raises:
@@ -58,9 +64,9 @@ def deduplicate(
         EnvironmentProblem: it needs what is not installed.
     """
     options = options or Deduplicate()
-    done, ties = Unique(), Ties()
+    done, linked = DuplicateSummary(), LinkedSubjects()
     if options.exact == "keep_one":
-        merged = keep_one(ledger, ties)
+        merged = keep_one(ledger, linked)
         done.shared_widely, done.contradicted = merged.shared_widely, merged.contradicted
         done.crossed = merged.crossed
     links = _links(ledger, options, threads)
@@ -72,11 +78,11 @@ def deduplicate(
     done.doubtful = _doubtful(links)
     together = [(links.left, links.right)]
     if options.near == "keep_one":
-        together = [_keep_one(ledger, links, ties)]
+        together = [_keep_one(ledger, links, linked)]
     if options.exact == "tie":
         together.append(repeated(ledger))
-    ledger.many("UPDATE items SET subject = ? WHERE subject = ?", ties.names())
-    done.tied = ties.patients()
+    ledger.many("UPDATE items SET subject = ? WHERE subject = ?", linked.names())
+    done.tied = linked.patients()
     clusters = form_clusters(*(np.concatenate(ends) for ends in zip(*together, strict=True)))
     ledger.many("UPDATE items SET cluster = ? WHERE id = ?", _numbered(clusters))
     done.taken_apart, done.clusters = clusters.taken_apart, len(clusters)
@@ -91,7 +97,7 @@ def _links(ledger: Ledger, options: Deduplicate, threads: int) -> Links:
     if options.near == "off":
         return all_links([])
     ids, hashes, sources = array("q"), array("q"), array("q")
-    with Thumbs(ledger.path.parent) as thumbs:
+    with Thumbnails(ledger.path.parent) as thumbs:
         for item, phash, thumb, source in ledger.rows(
             "SELECT id, phash, thumb, CASE WHEN part = '' THEN entry ELSE -id - 1 END FROM items "
             "WHERE fate = 'kept' AND phash IS NOT NULL ORDER BY id"
@@ -101,7 +107,7 @@ def _links(ledger: Ledger, options: Deduplicate, threads: int) -> Links:
             sources.append(source)
             thumbs.add(thumb)
         found = near_copies(
-            Looks(np.frombuffer(hashes, dtype=np.uint64), thumbs),
+            ImageFingerprints(np.frombuffer(hashes, dtype=np.uint64), thumbs),
             distance=options.distance,
             turned=options.turned,
             sources=np.frombuffer(sources, dtype=np.int64),
@@ -140,10 +146,10 @@ def _pair(links: Links, place: int) -> Pair:
     )
 
 
-def _keep_one(ledger: Ledger, links: Links, ties: Ties) -> tuple[Places, Places]:
+def _keep_one(ledger: Ledger, links: Links, linked: LinkedSubjects) -> tuple[Places, Places]:
     """Keep the centre of every star of near copies; the others become its duplicates.
 
-    Their subjects are tied: their other pictures must not lie on the other side of a split.
+    Their subjects are tied: their other images must not lie on the other side of a split.
 
     Returns:
         The ids of centres, and of the duplicates of each.
@@ -159,7 +165,7 @@ def _keep_one(ledger: Ledger, links: Links, ties: Ties) -> tuple[Places, Places]
         for item in (best, *others):
             row = _row(ledger, item)
             subjects[row["subject"]] = subjects.get(row["subject"], False) or bool(row["known"])
-        ties.tie(subjects)
+        linked.link(subjects)
         ledger.many(
             "UPDATE items SET fate = 'duplicate', step = 'duplicates', reason = ?, twin = ? "
             "WHERE id = ?",
@@ -179,7 +185,7 @@ def _numbered(clusters: Clusters) -> Iterator[tuple[int, int]]:
         yield from ((number, item) for item in members.tolist())
 
 
-def _count(ledger: Ledger, done: Unique) -> None:
+def _count(ledger: Ledger, done: DuplicateSummary) -> None:
     """Fill in what can be read from the ledger afterwards."""
     sql = "SELECT reason, count(*) FROM items WHERE step = 'duplicates' GROUP BY reason"
     reasons: dict[str, int] = dict(ledger.db.execute(sql).fetchall())

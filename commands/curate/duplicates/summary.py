@@ -19,7 +19,7 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster: its number, how many it ties, and the ids of some of them, its centre first.
+    """A cluster: its number, how many it linked, and the ids of some of them, its centre first.
 
     `turns` says for every member shown how it lies when compared with the first, where that is
     known; `subjects` and `labels` are numbers of different ones.
@@ -34,23 +34,23 @@ class Cluster:
 
 
 @dataclass
-class Unique:
+class DuplicateSummary:
     """What is left, and what was found.
 
     Attributes:
         tied: groups of patients that share pixels, each now one subject.
-        shared_widely: pictures of so many patients that they tie nobody.
-        contradicted: pictures whose copies have different labels; they have none now.
-        crossed: pictures with copies on several sides of the official split.
+        shared_widely: images of so many patients that they tie nobody.
+        contradicted: images whose copies have different labels; they have none now.
+        crossed: images with copies in several splits of the official split.
         same_file, same_content, nearly: duplicates that were left out, by how they are the same.
         pairs: pairs of near copies.
         turned: those of them that are turned or flipped.
         clusters: groups of near copies that stay together.
         clustered: samples in them.
         disputed: clusters whose members have different labels.
-        crossing: clusters with members on several sides of the official split.
+        crossing: clusters with members in several splits of the official split.
         taken_apart: chains of near copies that were too long to stay together whole.
-        unseen: pictures that show nothing, so that nothing can be said of copies.
+        unseen: images that show nothing, so that nothing can be said of copies.
         largest: the largest clusters.
         doubtful: the pairs that are least alike.
     """
@@ -78,14 +78,14 @@ class Unique:
         rows: list[list[str | int | float | None]] = [
             ["the same file", self.same_file, "left out"],
             ["the same content in another file or frame", self.same_content, "left out"],
-            ["nearly the same picture", self.nearly, "left out"],
-            ["nearly the same picture", self.clustered, f"kept together in {self.clusters} groups"],
+            ["nearly the same image", self.nearly, "left out"],
+            ["nearly the same image", self.clustered, f"kept together in {self.clusters} groups"],
         ]
         return Table(["Copies", "Samples", "What was done"], [row for row in rows if row[1]])
 
     def remarks(self) -> list[str]:
         """What a careful reader should know of near copies, one sentence each."""
-        said = [
+        counted = [
             (self.disputed, f"{self.disputed} groups of near copies have different labels."),
             (self.crossing, f"{self.crossing} groups of near copies cross the official split."),
             (
@@ -93,6 +93,6 @@ class Unique:
                 f"{self.taken_apart} chains of near copies are so long that they were taken apart: "
                 "every member is a near copy of its group's centre, others may lie across groups.",
             ),
-            (self.unseen, f"{self.unseen} pictures show nothing that could be compared."),
+            (self.unseen, f"{self.unseen} images show nothing that could be compared."),
         ]
-        return [sentence for count, sentence in said if count]
+        return [sentence for count, sentence in counted if count]

@@ -27,7 +27,7 @@ class Contamination(Part):
     of: Literal["all", "test"] = Field(
         "all", description="Whose share counts: that of all samples, or of the test split."
     )
-    near: bool = Field(True, description="Pictures that look the same are shared too.")
+    near: bool = Field(True, description="Images that look the same are shared too.")
     subjects: bool = Field(
         True,
         description="Samples of the same subjects are shared too; comparable only where the "

@@ -67,7 +67,7 @@ class Deidentify(Part):
     burned_in: Literal["auto", "flag", "blank", "quarantine", "off"] = Field(
         "auto",
         description="What happens to images in which text is suspected: flag (a remark in the "
-        "report), blank (the text is painted over), quarantine (left out) or off; auto: blank "
+        "report), blank (the text is masked), quarantine (left out) or off; auto: blank "
         "where the file itself says that there is text, else flag.",
     )
     dates: Literal["shift", "keep", "drop"] = Field(

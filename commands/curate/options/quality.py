@@ -25,10 +25,10 @@ class Quality(Part):
     max_aspect: float | None = Field(
         8.0, ge=1, description="Longer side of an image or frame over its shorter one, at most."
     )
-    blank: bool = Field(True, description="Refuse pictures, volumes and videos of one value.")
-    two_levels: bool = Field(True, description="Refuse pictures of two grey levels or colours.")
+    blank: bool = Field(True, description="Refuse images, volumes and videos of one value.")
+    two_levels: bool = Field(True, description="Refuse images of two grey levels or colours.")
     text_share: float | None = Field(
-        0.5, gt=0, le=1, description="Share of a picture's content that may be printed text."
+        0.5, gt=0, le=1, description="Share of a image's content that may be printed text."
     )
     truncated: float | None = Field(
         0.1, gt=0, le=1, description="Share of the height that a grey, undecoded tail may have."

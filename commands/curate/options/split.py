@@ -55,7 +55,7 @@ class Split(Part):
         description="The source's own split: auto (taken if it keeps subjects together), keep "
         "(taken anyway), none, the column that holds it, or {column, val: [9], test: [10]}. Near "
         "duplicates across it move to its later side; too many make it worthless to auto. It is "
-        "asked only when splitting by subject.",
+        "used only when splitting by subject.",
     )
 
     @model_validator(mode="after")
@@ -75,8 +75,8 @@ class Split(Part):
 
     def shares(self) -> dict[str, float]:
         """Side → share of the samples, without the sides that get nothing."""
-        asked = {"train": self.train, "val": self.val, "test": self.test}
-        return {side: share for side, share in asked.items() if share > 0}
+        shares = {"train": self.train, "val": self.val, "test": self.test}
+        return {side: share for side, share in shares.items() if share > 0}
 
 
 def _plain(value: str) -> str:

@@ -9,7 +9,7 @@ from medfm_cli.commands.curate.quality.signals import resting
 from medfm_cli.samples.content import Audio
 
 
-def refusal(content: Audio, quality: Quality) -> str:
+def rejection_reason(content: Audio, quality: Quality) -> str:
     """Why a recording is not kept, empty when it is."""
     values = content.values
     if not values.size or not np.isfinite(values).all():

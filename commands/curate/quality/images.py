@@ -1,4 +1,4 @@
-"""Pictures: tiny, blank, two levels only, too long, cut off, or pages of text."""
+"""Images: tiny, blank, two levels only, too long, cut off, or pages of text."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _PROBE = 4096
 _MARGIN = 8
 """Tails this near to black or white may be a dark or bright border."""
 _ELSEWHERE = 0.1
-"""Share of the picture above a tail that may have its very value; more is a background."""
+"""Share of the image above a tail that may have its very value; more is a background."""
 
 
-def refusal(content: Image2D, quality: Quality) -> str:
-    """Why a picture is not kept, empty when it is."""
+def rejection_reason(content: Image2D, quality: Quality) -> str:
+    """Why a image is not kept, empty when it is."""
     pixels = content.pixels
     height, width = pixels.shape[:2]
     if min(height, width) < quality.min_side:

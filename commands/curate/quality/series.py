@@ -13,7 +13,7 @@ from medfm_cli.commands.curate.options.quality import Quality
 from medfm_cli.samples.content import Series
 
 
-def refusal(content: Series, quality: Quality) -> str:
+def rejection_reason(content: Series, quality: Quality) -> str:
     """Why a stay is not kept, empty when it is."""
     measured = int(np.isfinite(content.values).sum())
     if quality.min_measurements is not None and measured < quality.min_measurements:

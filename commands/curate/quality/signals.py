@@ -23,7 +23,7 @@ _STILL_SHARE = 0.95
 """A lead of which so many samples repeat the one before is held, not measured."""
 
 
-def refusal(content: Signal, quality: Quality) -> str:
+def rejection_reason(content: Signal, quality: Quality) -> str:
     """Why a signal is not kept, empty when it is."""
     values = content.values
     if not values.size or not np.isfinite(values).any():

@@ -1,4 +1,4 @@
-"""How much of a picture is printed text: scanned letters, dose reports, screens full of words."""
+"""How much of a image is printed text: scanned letters, dose reports, screens full of words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 LONGEST = 1024
 """Pages are looked at in about this many pixels along their longer side."""
 _SMALLEST = 160
-"""Side of a picture below which text would not be legible, in pixels."""
+"""Side of a image below which text would not be legible, in pixels."""
 _CELL = 16
 _NEAR, _TONE, _INK = 16, 28, 56
 """Grey values this near to the paper are paper; beyond these they are something, and ink."""
@@ -24,10 +24,10 @@ _LINES = 4
 
 
 def text_share(pixels: NDArray[np.uint8]) -> float:
-    """The share of what is on the picture that is printed text, 0 to 1.
+    """The share of what is on the image that is printed text, 0 to 1.
 
     Text is ink without colour on even paper (or light on a dark screen), in strokes that come and
-    go along a row, in lines with empty rows between them. All of this is asked for, so that
+    go along a row, in lines with empty rows between them. All of this is required, so that
     speckle, stained cells on a bright ground and anatomy on black are none.
 
     Args:
@@ -89,7 +89,7 @@ def _has_lines(ink: NDArray[np.bool_]) -> bool:
 
 
 def _reduced(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture, made smaller by a whole factor where it is large."""
+    """The image, made smaller by a whole factor where it is large."""
     factor = max(1, round(max(pixels.shape[:2]) / LONGEST))
     if factor == 1:
         return pixels

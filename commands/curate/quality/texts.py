@@ -10,12 +10,12 @@ _LETTERS = 0.5
 _DAMAGED = 0.05
 """Share of signs that could not be decoded or are no text, at most."""
 _WORD = 40
-"""Mean length of words above which a text is a code; scripts without spaces are told apart."""
+"""Mean length of words above which a text is a code; scripts without spaces are distinguished."""
 _HEAD = 20000
 """Signs of a long text that are looked at."""
 
 
-def refusal(content: Text, quality: Quality) -> str:
+def rejection_reason(content: Text, quality: Quality) -> str:
     """Why a text is not kept, empty when it is."""
     text = content.text.strip()
     if not text:
@@ -28,7 +28,7 @@ def refusal(content: Text, quality: Quality) -> str:
     return ""
 
 
-def row_refusal(content: Row, quality: Quality) -> str:
+def row_rejection_reason(content: Row, quality: Quality) -> str:
     """Why a row is not kept, empty when it is."""
     filled = sum(value is not None and value != "" for value in content.cells.values())
     if not filled:

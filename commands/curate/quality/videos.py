@@ -14,7 +14,7 @@ _MOVED = 0.2
 """Mean change of grey values (0–255) between two frames below which nothing moved."""
 
 
-def refusal(content: Video, quality: Quality) -> str:
+def rejection_reason(content: Video, quality: Quality) -> str:
     """Why a video is not kept, empty when it is."""
     frames = content.frames
     count, height, width = frames.shape[:3]

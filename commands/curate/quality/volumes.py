@@ -11,7 +11,7 @@ from medfm_cli.samples.content import Volume
 _PROBE = 1 << 20
 
 
-def refusal(content: Volume, quality: Quality) -> str:
+def rejection_reason(content: Volume, quality: Quality) -> str:
     """Why a volume is not kept, empty when it is."""
     voxels = content.voxels
     depth, height, width = voxels.shape[:3]

@@ -27,10 +27,10 @@ import numpy as np
 
 from medfm_cli.commands.curate.annotations.apply import apply_annotations
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms, is_placeholder
-from medfm_cli.commands.curate.deidentify.step import scrub
+from medfm_cli.commands.curate.deidentify.step import deidentify
 from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.commands.curate.options.quality import Quality
-from medfm_cli.commands.curate.quality.check import mend, refusal
+from medfm_cli.commands.curate.quality.step import mend, rejection_reason
 from medfm_cli.commands.curate.reading.cutting import PartOf, cut_content
 from medfm_cli.commands.curate.reading.staging import (
     Entry,
@@ -183,16 +183,16 @@ def _keep(
     block, names = settings.blocks[entry.block], settings.pseudonyms
     item = with_table_values(item, entry.table_values)
     item = apply_annotations(item, entry.refs, block.label_kind)
-    if reason := refusal(item.content, settings.quality):
+    if reason := rejection_reason(item.content, settings.quality):
         writer.add(RejectedRecord(entry.index, item.frame, sha, "quality", reason))
         return
     content, remarks = mend(item.content, settings.quality)
     item = replace(item, content=content, notes=(*item.notes, *remarks))
-    scrubbed = scrub(item, settings.deidentify, names)
-    if scrubbed.reason:
-        writer.add(RejectedRecord(entry.index, item.frame, sha, "deidentify", scrubbed.reason))
+    cleaned = deidentify(item, settings.deidentify, names)
+    if cleaned.reason:
+        writer.add(RejectedRecord(entry.index, item.frame, sha, "deidentify", cleaned.reason))
         return
-    item = scrubbed.item
+    item = cleaned.item
     facts = dict(item.facts)
     if facts.get("frames", 1) > 1:
         facts["frame"] = item.frame
@@ -232,8 +232,8 @@ def _keep(
             split=item.split,
             text=item.text,
             turns=to_json([[t.question, t.answer, t.facts] for t in item.turns]),
-            notes=[*item.notes, *scrubbed.notes],
-            marks=sorted(scrubbed.marks),
+            notes=[*item.notes, *cleaned.notes],
+            marks=sorted(cleaned.marks),
             **attributes_of(item),
         )
     )

@@ -11,13 +11,13 @@ from medfm_cli.commands.curate.counts import Account
 from medfm_cli.commands.curate.deidentify.dicom.copies import Copies
 from medfm_cli.commands.curate.deidentify.rescan import Rescan
 from medfm_cli.commands.curate.describing.step import Description
-from medfm_cli.commands.curate.duplicates.step import Unique
+from medfm_cli.commands.curate.duplicates.step import DuplicateSummary
 from medfm_cli.commands.curate.instructions.step import InstructionSummary
 from medfm_cli.commands.curate.metadata.file_metadata import SourceMetadata
 from medfm_cli.commands.curate.reading.step import JoinSummary
 from medfm_cli.commands.curate.recipe import CurateRecipe
 from medfm_cli.commands.curate.split.client_summary import Partitioned
-from medfm_cli.commands.curate.split.step import Dealt
+from medfm_cli.commands.curate.split.step import SplitResult
 from medfm_cli.data.card import DatasetCard
 from medfm_cli.runs import Run
 from medfm_cli.runs.blocks import Block
@@ -52,8 +52,8 @@ class ReportContext:
     card: DatasetCard
     run: Run
     joined: JoinSummary
-    unique: Unique
-    dealt: Dealt
+    unique: DuplicateSummary
+    dealt: SplitResult
     description: Description
     public: bool = False
     instructed: InstructionSummary | None = None

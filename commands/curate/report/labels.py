@@ -5,7 +5,7 @@ from __future__ import annotations
 from medfm_cli.commands.curate.describing.tallies import EACH_LABEL, KEPT
 from medfm_cli.commands.curate.options.source import SourceKeys
 from medfm_cli.commands.curate.report.context import ReportContext
-from medfm_cli.commands.curate.split.step import Dealt
+from medfm_cli.commands.curate.split.step import SplitResult
 from medfm_cli.data.manifest import SPLITS
 from medfm_cli.runs import Callout, Table, Text
 from medfm_cli.runs.blocks import Block, Cell
@@ -138,6 +138,6 @@ def _remarks(context: ReportContext) -> list[Block]:
     return remarks
 
 
-def _has_all(dealt: Dealt, split: str, classes: list[str]) -> bool:
+def _has_all(dealt: SplitResult, split: str, classes: list[str]) -> bool:
     present = [name for name in classes if name in dealt.labels and dealt.labels[name][split]]
     return not present or len(present) == len(classes)

@@ -86,8 +86,11 @@ def _stars(
     is linked with and that have none.
     """
     centre = component.copy()
-    wanted = large[a]
-    one, other = np.concatenate([a[wanted], b[wanted]]), np.concatenate([b[wanted], a[wanted]])
+    in_large = large[a]
+    one, other = (
+        np.concatenate([a[in_large], b[in_large]]),
+        np.concatenate([b[in_large], a[in_large]]),
+    )
     by = np.argsort(one, kind="stable")
     one, other = one[by], other[by]
     begin = np.searchsorted(one, np.arange(len(component) + 1))
@@ -96,9 +99,9 @@ def _stars(
         if not free[place]:
             continue
         linked = other[begin[place] : begin[place + 1]]
-        taken = linked[free[linked]]
-        centre[taken] = centre[place] = place
-        free[taken] = free[place] = False
+        members = linked[free[linked]]
+        centre[members] = centre[place] = place
+        free[members] = free[place] = False
     return centre
 
 
@@ -107,9 +110,9 @@ def _listed(ids: Places, centre: Places, taken_apart: int) -> Clusters:
     places = np.arange(len(ids))
     smallest = np.full(len(ids), len(ids))
     np.minimum.at(smallest, centre, places)
-    wanted = np.bincount(centre, minlength=len(ids))[centre] > 1
+    several = np.bincount(centre, minlength=len(ids))[centre] > 1
     order = np.lexsort((places, places != centre, smallest[centre]))
-    order = order[wanted[order]]
+    order = order[several[order]]
     first = smallest[centre[order]]
     begins = np.flatnonzero(np.r_[True, first[1:] != first[:-1]]) if len(first) else first
     return Clusters(ids[order], np.append(begins, len(order)).astype(np.int64), taken_apart)

@@ -17,11 +17,11 @@ _MOST_SAMPLED = 1 << 16  # voxels that the percentiles are taken from
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What a picture looks like.
+    """What a image looks like.
 
     Attributes:
         hash: of `perceptual_hash`, 0 ≤ hash < 2⁶³, so that SQLite holds it as it is.
-        thumb: the 32×32 grey bytes that it is made from, for a second look at near hashes.
+        thumb: the 32×32 grey bytes that it is made from, to compare those with near hashes.
     """
 
     hash: int
@@ -29,16 +29,16 @@ class Fingerprint:
 
 
 def fingerprint(content: Content) -> Fingerprint | None:
-    """The fingerprint of a picture, a volume's middle slice, or a video's first frame.
+    """The fingerprint of a image, a volume's middle slice, or a video's first frame.
 
     None for what is not seen (signals, sound, tables, text) and for what shows nothing (one grey).
     """
     pixels = _seen(content) if content.array.size else None
     if pixels is None:
         return None
-    picture = small(pixels)
-    value = perceptual_hash(picture)
-    return None if value is None else Fingerprint(value, picture.tobytes())
+    image = small(pixels)
+    value = perceptual_hash(image)
+    return None if value is None else Fingerprint(value, image.tobytes())
 
 
 def _seen(content: Content) -> NDArray[np.uint8] | None:

@@ -1,6 +1,6 @@
-"""`fingerprints.parquet` beside the manifest: what its pictures look like.
+"""`fingerprints.parquet` beside the manifest: what its images look like.
 
-A later curation can so tell whether it holds near copies of this dataset's pictures without reading
+A later curation can so tell whether it holds near copies of this dataset's images without reading
 them. Beside them stands which key made the pseudonyms, without which subjects of two datasets
 cannot be compared; the key itself does not follow from it.
 """
@@ -23,7 +23,7 @@ FINGERPRINTS_FILE = "fingerprints.parquet"
 METHOD = "phash63-1"
 """Names how hashes are made; fingerprints of another method are not comparable."""
 CHUNK = 4096
-"""Rows that are held in memory: 4 MB of small pictures."""
+"""Rows that are held in memory: 4 MB of small images."""
 _SCHEMA = pa.schema(
     [
         pa.field("image_id", pa.string(), nullable=False),
@@ -34,7 +34,7 @@ _SCHEMA = pa.schema(
 
 
 class Seen(NamedTuple):
-    """What one picture looks like: its id, hash and 32×32 grey bytes."""
+    """What one image looks like: its id, hash and 32×32 grey bytes."""
 
     image_id: str
     phash: int
@@ -47,7 +47,7 @@ def write_fingerprints(root: Path, rows: Iterable[Seen], *, key: str) -> int:
     Args:
         root: the dataset's folder.
         rows: streamed; their order is the file's.
-        key: tells the key of the pseudonyms apart from others (`Pseudonyms.fingerprint`).
+        key: identifies the key of the pseudonyms (`Pseudonyms.fingerprint`).
     """
     root.mkdir(parents=True, exist_ok=True)
     schema = _SCHEMA.with_metadata({"method": METHOD, "key": key})

@@ -236,7 +236,7 @@ First = Callable[[Hashes], Places]
 
 
 def _first_found_by(plan: _Plan, choice: tuple[int, ...]) -> First:
-    """Tells which pairs this choice is the first to find.
+    """Selects the pairs that this choice is the first to find.
 
     The first choice to find a pair is that of its first `kept` equal blocks.
     """
@@ -259,12 +259,12 @@ def _close(
     begins, ends = mine.starts[:-1], mine.starts[1:]
     if mine is theirs:
         others, stops = begins, ends
-        wanted = np.flatnonzero(ends - begins > 1)
+        shared = np.flatnonzero(ends - begins > 1)
     else:
         run = np.minimum(np.searchsorted(theirs.keys, mine.keys), len(theirs.keys) - 1)
         others, stops = theirs.starts[run], theirs.starts[run + 1]
-        wanted = np.flatnonzero(theirs.keys[run] == mine.keys) if len(theirs.keys) else run[:0]
-    runs = np.stack([begins, ends, others, stops], axis=1)[wanted]
+        shared = np.flatnonzero(theirs.keys[run] == mine.keys) if len(theirs.keys) else run[:0]
+    runs = np.stack([begins, ends, others, stops], axis=1)[shared]
     long = np.minimum(runs[:, 1] - runs[:, 0], runs[:, 3] - runs[:, 2]) >= _LONG
     yield from _in_short(mine, theirs, runs[~long], distance, first)
     for begin, end, other, stop in runs[long].tolist():

@@ -1,14 +1,14 @@
-"""Whether two small pictures show the same thing: the second look at pairs with near hashes.
+"""Whether two small images show the same thing: the final check of pairs with near hashes.
 
 Radiographs of different patients often have hashes within 8 bits: the hash sees the outline that
-all chests share. Copies also share what is fine. So the pictures are laid over each other (a small
+all chests share. Copies also share what is fine. So the images are laid over each other (a small
 shift and stretch along each axis, as a crop makes, fitted by Gauss and Newton's method, in the
 manner of Lucas and Kanade 1981) and compared in two bands of detail, each divided by its local
 strength, so that a bright edge counts no more than a faint rib. What is fitted is the sum of the
 two correlations after Fisher's transform (1915), which spreads them evenly.
 
-The limit was chosen on real images (`benchmarks/near_duplicates.py` measures anew): of 194 376
-pairs of 624 children's radiographs, 158 have hashes within 8 bits, and none but the six pairs of
+The limit was chosen on real images (`benchmarks/near_duplicates.py` repeats it): of 194 376 pairs
+of 624 children's radiographs, 158 have hashes within 8 bits, and none but the six pairs of
 identical ones comes near it (2.05 at most, even at 12 bits). Copies reach 2.6 to 10, but for a few
 of soft skin at 28 pixels.
 """
@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Pictures = NDArray[np.float32]
+Images = NDArray[np.float32]
 Scores = NDArray[np.float32]
 Places = NDArray[np.int64]
 Marks = NDArray[np.bool_]
@@ -34,18 +34,18 @@ LIKE = 2.4
 COARSE = 0.72
 """Correlation of detail at half the size below which nobody looks closer."""
 _NEARLY = 1.2  # from which a second try, the other way round, is worth it
-_SPREAD = 50.0  # standard deviation that all pictures are brought to
+_SPREAD = 50.0  # standard deviation that all images are brought to
 _FAINT = 5.0  # standard deviation (grey steps) below which they are not amplified further
 _FLOOR = 4.0  # mean square below which detail counts as noise
 _EDGE = 2  # pixels at the edge that are not compared
-_REACH = 1.5  # pixels that a picture may be moved or stretched by, at the edge
+_REACH = 1.5  # pixels that a image may be moved or stretched by, at the edge
 
 
 def alike(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> Marks:
     """Which pairs show the same.
 
     Args:
-        left: uint8 `[M, S, S]`, pictures as `perceptual.small` makes them (S is 32).
+        left: uint8 `[M, S, S]`, images as `perceptual.small` makes them (S is 32).
         right: the others, already turned to lie as the left ones do.
     """
     everyone = np.arange(len(left))
@@ -55,7 +55,7 @@ def alike(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> Marks:
 def alike_among(left: NDArray[np.uint8], i: Places, right: NDArray[np.uint8], j: Places) -> Marks:
     """Which of the pairs `left[i]`, `right[j]` show the same; `[P]`.
 
-    A picture in several pairs is prepared once: cheaper than `alike` where pairs share pictures.
+    A image in several pairs is prepared once: cheaper than `alike` where pairs share images.
     """
     same = np.zeros(len(i), dtype=bool)
     for start in range(0, len(i), BATCH):
@@ -66,19 +66,19 @@ def alike_among(left: NDArray[np.uint8], i: Places, right: NDArray[np.uint8], j:
 
 
 class _Prepared(NamedTuple):
-    """Pictures of one contrast, also at half the size, and what of them is compared."""
+    """Images of one contrast, also at half the size, and what of them is compared."""
 
-    whole: Pictures
-    half: Pictures
-    bands: Pictures
-    fine: Pictures
+    whole: Images
+    half: Images
+    bands: Images
+    fine: Images
 
     def take(self, places: Places) -> _Prepared:
         return _Prepared(*(part[places] for part in self))
 
 
-def _prepared(pictures: NDArray[np.uint8]) -> _Prepared:
-    values = pictures.astype(np.float32)
+def _prepared(images: NDArray[np.uint8]) -> _Prepared:
+    values = images.astype(np.float32)
     values -= values.mean(axis=(1, 2), keepdims=True)
     spread = np.maximum(values.std(axis=(1, 2), keepdims=True), np.float32(_FAINT))
     values *= np.float32(_SPREAD) / spread
@@ -126,14 +126,14 @@ def _laid_scores(a: _Prepared, b: _Prepared, motion: Motion) -> Scores:
     return _scores(a.bands, _bands(moved))
 
 
-def _scores(a: Pictures, b: Pictures) -> Scores:
+def _scores(a: Images, b: Images) -> Scores:
     """The correlations in both bands, transformed and added up."""
     both = np.clip(np.stack([_correlation(a[:, k], b[:, k]) for k in (0, 1)]), -0.9999, 0.9999)
     added: Scores = np.arctanh(both).sum(axis=0)
     return added
 
 
-def _laid_over(a: Pictures, b: Pictures, motion: Motion, *, rounds: int) -> tuple[Pictures, Motion]:
+def _laid_over(a: Images, b: Images, motion: Motion, *, rounds: int) -> tuple[Images, Motion]:
     """`b` moved and stretched along both axes so that it fits `a` best, from a first guess on."""
     side = a.shape[1]
     across = np.linspace(-1, 1, side, dtype=np.float32)
@@ -153,20 +153,20 @@ def _laid_over(a: Pictures, b: Pictures, motion: Motion, *, rounds: int) -> tupl
     return moved, motion
 
 
-def _inside(pictures: Pictures, edge: int) -> Pictures:
+def _inside(images: Images, edge: int) -> Images:
     """The pixels that are no edge, `[M, pixels]`."""
-    count, side, _ = pictures.shape
-    return pictures[:, edge:-edge, edge:-edge].reshape(count, (side - 2 * edge) ** 2)
+    count, side, _ = images.shape
+    return images[:, edge:-edge, edge:-edge].reshape(count, (side - 2 * edge) ** 2)
 
 
-def _slopes(pictures: Pictures) -> tuple[Pictures, Pictures]:
+def _slopes(images: Images) -> tuple[Images, Images]:
     """Half the difference of the neighbours, down and to the right."""
-    slope = _slope(pictures.shape[1])
-    return slope @ pictures, pictures @ slope.T
+    slope = _slope(images.shape[1])
+    return slope @ images, images @ slope.T
 
 
 @cache
-def _slope(side: int) -> Pictures:
+def _slope(side: int) -> Images:
     place = np.arange(side)
     slope = np.zeros((side, side), dtype=np.float32)
     np.add.at(slope, (place, np.minimum(place + 1, side - 1)), 0.5)
@@ -174,46 +174,46 @@ def _slope(side: int) -> Pictures:
     return slope
 
 
-def _moved(pictures: Pictures, motion: Motion) -> Pictures:
+def _moved(images: Images, motion: Motion) -> Images:
     """Interpolate linearly at shifted and stretched places: rows and columns by a matrix each."""
-    side = pictures.shape[1]
+    side = images.shape[1]
     place, across = np.arange(side, dtype=np.float32), np.linspace(-1, 1, side, dtype=np.float32)
 
-    def weights(shift: NDArray[np.float32], stretch: NDArray[np.float32]) -> Pictures:
-        wanted = np.clip(place + shift[:, None] + stretch[:, None] * across, 0, side - 1)
-        near: Pictures = np.maximum(1 - np.abs(wanted[:, :, None] - place), 0).astype(np.float32)
+    def weights(shift: NDArray[np.float32], stretch: NDArray[np.float32]) -> Images:
+        source = np.clip(place + shift[:, None] + stretch[:, None] * across, 0, side - 1)
+        near: Images = np.maximum(1 - np.abs(source[:, :, None] - place), 0).astype(np.float32)
         return near
 
     columns, rows = weights(motion[:, 0], motion[:, 1]), weights(motion[:, 2], motion[:, 3])
-    moved: Pictures = (rows @ pictures @ columns.transpose(0, 2, 1)).astype(np.float32, copy=False)
+    moved: Images = (rows @ images @ columns.transpose(0, 2, 1)).astype(np.float32, copy=False)
     return moved
 
 
-def _bands(pictures: Pictures) -> Pictures:
+def _bands(images: Images) -> Images:
     """Detail of middling and of the finest size, each by its local strength.
 
     Returns:
         float32 `[M, 2, pixels]` without the edge, each of mean 0 and length 1.
     """
-    count, side, _ = pictures.shape
-    narrow, wide = _blurred(pictures, (1, 2, 1)), _blurred(pictures, (1, 4, 6, 4, 1))
-    detail = np.concatenate([narrow - wide, pictures - wide])
+    count, side, _ = images.shape
+    narrow, wide = _blurred(images, (1, 2, 1)), _blurred(images, (1, 4, 6, 4, 1))
+    detail = np.concatenate([narrow - wide, images - wide])
     detail /= np.sqrt(_blurred(detail * detail, (1, 1, 1, 1, 1)) + np.float32(_FLOOR))
     flat = _inside(detail, _EDGE)
     flat = flat - flat.mean(axis=1, keepdims=True)
     flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), np.float32(1e-6))
-    bands: Pictures = flat.reshape(2, count, (side - 2 * _EDGE) ** 2).swapaxes(0, 1)
+    bands: Images = flat.reshape(2, count, (side - 2 * _EDGE) ** 2).swapaxes(0, 1)
     return bands
 
 
-def _blurred(pictures: Pictures, weights: tuple[int, ...]) -> Pictures:
-    """A weighted mean over the pixels around, along both axes; edges go on as they end."""
-    blur = _blur(pictures.shape[1], weights)
-    return blur @ (pictures @ blur.T)
+def _blurred(images: Images, weights: tuple[int, ...]) -> Images:
+    """A weighted mean over the pixels around, along both axes; edge values are repeated."""
+    blur = _blur(images.shape[1], weights)
+    return blur @ (images @ blur.T)
 
 
 @cache
-def _blur(side: int, weights: tuple[int, ...]) -> Pictures:
+def _blur(side: int, weights: tuple[int, ...]) -> Images:
     """The matrix that does so along one axis, `[side, side]`."""
     place, reach = np.arange(side), len(weights) // 2
     blur = np.zeros((side, side), dtype=np.float32)
@@ -222,7 +222,7 @@ def _blur(side: int, weights: tuple[int, ...]) -> Pictures:
     return blur
 
 
-def _correlation(a: Pictures, b: Pictures) -> Scores:
+def _correlation(a: Images, b: Images) -> Scores:
     """The product of vectors of mean 0 and length 1."""
     found: Scores = np.einsum("mi,mi->m", a, b)
     return found

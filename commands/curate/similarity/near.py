@@ -1,4 +1,4 @@
-"""Near copies among pictures: near hashes first, then a second look at small pictures."""
+"""Near copies among images: near hashes first, then a comparison of small images."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from medfm_cli.commands.curate.similarity.perceptual import (
     INVERSE,
     SIDE,
     turn_hashes,
-    turn_pictures,
+    turn_images,
 )
 
 Places = NDArray[np.int64]
 TURNED = (1, 2, 4, 5, 6, 7)
-"""The turns that are tried; one by 270° is one by 90° seen from the other picture."""
+"""The turns that are tried; one by 270° is one by 90° seen from the other image."""
 MOST_ALIKE = 64
-"""Different pictures with the same hash that are compared with others; the rest are not."""
+"""Different images with the same hash that are compared with others; the rest are not."""
 
 _AT_ONCE = 4096
 
 
 class Links(NamedTuple):
-    """Near copies: the left picture is the right one, turned; all arrays `[L]`."""
+    """Near copies: the left image is the right one, turned; all arrays `[L]`."""
 
     left: Places
     right: Places
@@ -45,8 +45,8 @@ class Links(NamedTuple):
     distance: NDArray[np.uint8]
 
 
-class Thumbs:
-    """Small pictures in a file without a name: memory holds those that are being compared.
+class Thumbnails:
+    """Small images in a file without a name: memory holds those that are being compared.
 
     A context manager; leaving it gives the disk back.
     """
@@ -66,43 +66,48 @@ class Thumbs:
         return self._count
 
     def add(self, thumb: bytes) -> None:
-        """Append a picture of 32×32 bytes."""
+        """Append a image of 32×32 bytes."""
         self._file.write(thumb)
         self._count += 1
         self._written = False
 
     def take(self, places: Places) -> NDArray[np.uint8]:
-        """The pictures at some places, uint8 `[M, 32, 32]`; may be called from several threads."""
+        """The images at some places, uint8 `[M, 32, 32]`; may be called from several threads."""
         if not self._written:
             self._file.flush()
             self._written = True
         size, handle = SIDE * SIDE, self._file.fileno()
-        wanted, where = np.unique(places, return_inverse=True)
-        data = b"".join(os.pread(handle, size, place * size) for place in wanted.tolist())
+        distinct_places, where = np.unique(places, return_inverse=True)
+        data = b"".join(os.pread(handle, size, place * size) for place in distinct_places.tolist())
         return np.frombuffer(data, dtype=np.uint8).reshape(-1, SIDE, SIDE)[where]
 
 
 @dataclass(frozen=True)
-class Looks:
-    """What pictures look like: hashes uint64 `[N]` and as many small pictures."""
+class ImageFingerprints:
+    """What images look like: hashes uint64 `[N]` and as many small images."""
 
     hashes: NDArray[np.uint64]
-    thumbs: Thumbs
+    thumbs: Thumbnails
 
 
 def near_copies(
-    looks: Looks, *, distance: int, turned: bool, sources: Places | None = None, threads: int = 2
+    images: ImageFingerprints,
+    *,
+    distance: int,
+    turned: bool,
+    sources: Places | None = None,
+    threads: int = 2,
 ) -> Iterator[Links]:
-    """Pairs of pictures that look the same, `left < right`.
+    """Pairs of images that look the same, `left < right`.
 
     Args:
-        looks: the pictures.
+        images: the images.
         distance: bits in which their hashes differ, at most.
         turned: whether turned and flipped copies count.
-        sources: int64 `[N]`; pictures of one source (frames of a film) are no copies.
+        sources: int64 `[N]`; images of one source (frames of a video) are no copies.
         threads: how many work at a time.
     """
-    groups = _Groups(looks)
+    groups = _Groups(images)
     yield from groups.within(sources)
     for turn in (0, *(TURNED if turned else ())):
         keep = _second_look(groups, groups, turn, sources)
@@ -116,9 +121,14 @@ def near_copies(
 
 
 def near_across_sets(
-    mine: Looks, theirs: Looks, *, distance: int, turned: bool, threads: int = 2
+    mine: ImageFingerprints,
+    theirs: ImageFingerprints,
+    *,
+    distance: int,
+    turned: bool,
+    threads: int = 2,
 ) -> Iterator[Links]:
-    """Pairs of a picture of mine and one of theirs that look the same; mine is theirs, turned."""
+    """Pairs of a image of mine and one of theirs that look the same; mine is theirs, turned."""
     left, right = _Groups(mine), _Groups(theirs)
     for turn in (0, *((*TURNED, 3) if turned else ())):
         keep = _second_look(left, right, turn, None)
@@ -128,24 +138,24 @@ def near_across_sets(
 
 
 class _Groups:
-    """Pictures by their hash: most hashes have one, a test card has many."""
+    """Images by their hash: most hashes have one, a test card has many."""
 
-    def __init__(self, looks: Looks) -> None:
-        self.looks = looks
-        self.hashes, self._order, self._starts = distinct(looks.hashes)
+    def __init__(self, images: ImageFingerprints) -> None:
+        self.images = images
+        self.hashes, self._order, self._starts = distinct(images.hashes)
         self.single = np.diff(self._starts) == 1
 
     def firsts(self, groups: Places) -> Places:
-        """The first picture of every group."""
+        """The first image of every group."""
         found: Places = self._order[self._starts[groups]]
         return found
 
     def members(self, group: int) -> Places:
-        """The pictures of one group, those that look exactly the same once, up to `MOST_ALIKE`."""
+        """The images of one group, those that look exactly the same once, up to `MOST_ALIKE`."""
         return self._different(group)[0][:MOST_ALIKE]
 
     def within(self, sources: Places | None) -> Iterator[Links]:
-        """Pairs with the same hash: the same small pictures at once, others by a second look."""
+        """Pairs with the same hash: those with the same thumbnail, and those with alike ones."""
         waiting = _Waiting(self, self, 0, sources)
         for group in np.flatnonzero(~self.single).tolist():
             firsts, same = self._different(group)
@@ -159,13 +169,13 @@ class _Groups:
         yield from waiting.look()
 
     def _different(self, group: int) -> tuple[Places, tuple[Places, Places]]:
-        """The first of every small picture, and all others beside the first that they equal."""
+        """The first of every small image, and all others beside the first that they equal."""
         members = self._order[self._starts[group] : self._starts[group + 1]]
         seen: dict[bytes, int] = {}
         left, right = [], []
         for start in range(0, len(members), 1024):
             some = members[start : start + 1024]
-            for place, thumb in zip(some.tolist(), self.looks.thumbs.take(some), strict=True):
+            for place, thumb in zip(some.tolist(), self.images.thumbs.take(some), strict=True):
                 first = seen.setdefault(thumb.tobytes(), place)
                 if first != place:
                     left.append(first)
@@ -175,7 +185,7 @@ class _Groups:
 
 
 def _second_look(left: _Groups, right: _Groups, turn: int, sources: Places | None) -> Keep:
-    """Refuses pairs of hashes whose pictures differ; hashes with several pictures pass for now."""
+    """Refuses pairs of hashes whose images differ; hashes with several images pass for now."""
 
     def keep(pairs: Pairs) -> NDArray[np.bool_]:
         kept: NDArray[np.bool_] = ~(left.single[pairs.left] & right.single[pairs.right])
@@ -201,7 +211,7 @@ def _second_look(left: _Groups, right: _Groups, turn: int, sources: Places | Non
 def _expanded(
     left: _Groups, right: _Groups, pairs: Pairs, turn: int, sources: Places | None
 ) -> Iterator[Links]:
-    """Pairs of pictures from pairs of hashes."""
+    """Pairs of images from pairs of hashes."""
     single = left.single[pairs.left] & right.single[pairs.right]
     i, j = left.firsts(pairs.left[single]), right.firsts(pairs.right[single])
     yield from _links((i, j), turn, None, pairs.distance[single], ordered=left is right)
@@ -213,7 +223,7 @@ def _expanded(
 
 
 class _Waiting:
-    """Pairs that wait for a second look, which is cheaper for many at a time."""
+    """Pairs that wait for a comparison of thumbnails, which is cheaper for many at a time."""
 
     def __init__(self, left: _Groups, right: _Groups, turn: int, sources: Places | None) -> None:
         self._asked = (left, right, turn, sources)
@@ -230,27 +240,27 @@ class _Waiting:
         if self._count:
             i, j = (np.concatenate(ends) for ends in zip(*self._pairs, strict=True))
             left, right, turn, sources = self._asked
-            yield from _looked_at(left, right, i, j, turn, sources)
+            yield from _confirmed(left, right, i, j, turn, sources)
         self._pairs, self._count = [], 0
 
 
-def _looked_at(
+def _confirmed(
     left: _Groups, right: _Groups, i: Places, j: Places, turn: int, sources: Places | None
 ) -> Iterator[Links]:
     same = _same(left, right, i, j, turn)
-    bits = left.looks.hashes[i[same]] ^ turn_hashes(right.looks.hashes[j[same]], turn)
+    bits = left.images.hashes[i[same]] ^ turn_hashes(right.images.hashes[j[same]], turn)
     apart = np.bitwise_count(bits)
     yield from _links((i[same], j[same]), turn, sources, apart, ordered=left is right)
 
 
 def _same(left: _Groups, right: _Groups, i: Places, j: Places, turn: int) -> NDArray[np.bool_]:
-    """Whether pictures `i` are pictures `j`, turned."""
+    """Whether images `i` are images `j`, turned."""
     if not len(i):
         return np.zeros(0, dtype=bool)
     ones, a = np.unique(i, return_inverse=True)
     others, b = np.unique(j, return_inverse=True)
-    mine = left.looks.thumbs.take(ones)
-    theirs = turn_pictures(right.looks.thumbs.take(others), turn)
+    mine = left.images.thumbs.take(ones)
+    theirs = turn_images(right.images.thumbs.take(others), turn)
     return alike_among(mine, a, theirs, b)
 
 
@@ -270,11 +280,11 @@ def _links(
         swapped = left > right
         left, right = np.where(swapped, right, left), np.where(swapped, left, right)
         turns[swapped] = INVERSE[turn]
-    wanted = np.ones(len(left), dtype=bool) if not ordered else left != right
+    kept = np.ones(len(left), dtype=bool) if not ordered else left != right
     if sources is not None:
-        wanted &= sources[left] != sources[right]
-    if wanted.any():
-        yield Links(left[wanted], right[wanted], turns[wanted], apart[wanted])
+        kept &= sources[left] != sources[right]
+    if kept.any():
+        yield Links(left[kept], right[kept], turns[kept], apart[kept])
 
 
 def all_links(found: Iterable[Links]) -> Links:

@@ -1,10 +1,10 @@
-"""What a picture looks like, in 63 bits: nearly the same for copies, others for other pictures.
+"""What a image looks like, in 63 bits: nearly the same for copies, others for other images.
 
-The hash takes the signs of the 63 lowest frequencies of the cosine transform of the picture at
+The hash takes the signs of the 63 lowest frequencies of the cosine transform of the image at
 32×32, the mean left out. It is the well-known pHash (Zauner 2010, "Implementation and benchmarking
 of perceptual image hash functions") with two changes. Frequencies are taken from a quarter circle
-rather than a square: high diagonal ones are the first to change when a picture is cropped. And they
-are compared with zero rather than with their median: turning or flipping a picture only permutes
+rather than a square: high diagonal ones are the first to change when a image is cropped. And they
+are compared with zero rather than with their median: turning or flipping a image only permutes
 and negates its frequencies, so the hashes of all eight views follow from one.
 
 All arithmetic is on whole numbers, so that the same pixels give the same hash on every machine.
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SIDE = 32
-"""Edge of the small picture that the hash is made from."""
+"""Edge of the small image that the hash is made from."""
 BITS = 63
 _OVERSAMPLED = 4  # box-averaged to no less than this times SIDE before the smooth resize
 
@@ -73,7 +73,7 @@ _COSINES = _cosines()
 
 
 def small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture's luminance at 32×32, whatever its shape: uint8 `[32, 32]`.
+    """The image's luminance at 32×32, whatever its shape: uint8 `[32, 32]`.
 
     Args:
         pixels: uint8 `[H, W]` or `[H, W, 3]`, no side empty.
@@ -87,18 +87,18 @@ def small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 
 
-def perceptual_hash(picture: NDArray[np.uint8]) -> int | None:
-    """The hash of what `small` gives, 0 ≤ hash < 2⁶³; None for a picture of one grey."""
-    if picture.min() == picture.max():
+def perceptual_hash(image: NDArray[np.uint8]) -> int | None:
+    """The hash of what `small` gives, 0 ≤ hash < 2⁶³; None for a image of one grey."""
+    if image.min() == image.max():
         return None
-    waves = _COSINES @ picture.astype(np.float64) @ _COSINES.T
+    waves = _COSINES @ image.astype(np.float64) @ _COSINES.T
     return int(_WEIGHTS[waves[_ROW, _COLUMN] > 0].sum())
 
 
 def turn_hashes(hashes: NDArray[np.uint64], turn: int) -> NDArray[np.uint64]:
-    """The hashes that turned pictures have, uint64 `[N]`.
+    """The hashes that turned images have, uint64 `[N]`.
 
-    Exact but for frequencies that are nought, as in pictures that are their own mirror image.
+    Exact but for frequencies that are zero, as in images that are their own mirror image.
     """
     transposed, upside_down, left_right = _PARTS[turn]
     if transposed:
@@ -108,12 +108,12 @@ def turn_hashes(hashes: NDArray[np.uint64], turn: int) -> NDArray[np.uint64]:
     return flipped
 
 
-def turn_pictures(pictures: NDArray[Any], turn: int) -> NDArray[Any]:
-    """Square pictures `[N, S, S]`, turned; a view."""
+def turn_images(images: NDArray[Any], turn: int) -> NDArray[Any]:
+    """Square images `[N, S, S]`, turned; a view."""
     transposed, upside_down, left_right = _PARTS[turn]
     if transposed:
-        pictures = pictures.swapaxes(1, 2)
-    return pictures[:, :: -1 if upside_down else 1, :: -1 if left_right else 1]
+        images = images.swapaxes(1, 2)
+    return images[:, :: -1 if upside_down else 1, :: -1 if left_right else 1]
 
 
 def _permuted(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:

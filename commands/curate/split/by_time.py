@@ -1,4 +1,4 @@
-"""Split by time: what is learnt from lies before what is tested on."""
+"""Split by time: what is used for training lies before what is tested on."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from medfm_cli.commands.curate.split.groups import draw
 from medfm_cli.errors import DataError
 
 
-def deal_by_time(ledger: Ledger, shares: Sequence[float], *, seed: int) -> tuple[array[int], int]:
+def assign_by_time(ledger: Ledger, shares: Sequence[float], *, seed: int) -> tuple[array[int], int]:
     """Give every group a side in the order of its last time, cut at the shares.
 
     So nothing in train is later than anybody's last time in val, and nothing in val later than in
     test; a subject that is seen early and late is tested on with all it has. Groups without any
-    time are learnt from. Times are compared as text (ISO 8601).
+    time go to train. Times are compared as text (ISO 8601).
 
     Args:
         ledger: with `members`.

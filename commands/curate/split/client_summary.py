@@ -35,7 +35,7 @@ class Partitioned:
         clients: in the order of their names.
         public: the server's part.
         repaired: groups that moved so that every client has enough samples.
-        few: clients that have fewer training samples than asked for, whole sites being whole.
+        few: clients that have fewer training samples than configured, whole sites being whole.
         lacking: the modalities that each client was to lack.
         against: samples of subjects that no client has all modalities of; they went to those that
             lack fewest.
@@ -72,17 +72,17 @@ class Partitioned:
 
     def remarks(self) -> list[str]:
         """What a careful reader should know, one sentence each."""
-        said = []
+        remarks = []
         if self.repaired:
-            said.append(f"{self.repaired} groups moved so that every client has enough samples.")
+            remarks.append(f"{self.repaired} groups moved so that every client has enough samples.")
         if self.few:
-            said.append(f"Fewer training samples than asked for: {', '.join(self.few)}.")
+            remarks.append(f"Fewer training samples than configured: {', '.join(self.few)}.")
         if self.against:
-            said.append(
+            remarks.append(
                 f"{self.against} samples are of subjects with modalities that no client has all "
                 "of; they went to clients that lack fewest."
             )
-        return said
+        return remarks
 
 
 def _spread(title: str, clients: Sequence[Client], counts: Sequence[Counter[str]]) -> list[Table]:

@@ -17,7 +17,7 @@ from medfm_cli.commands.curate.split.client_summary import PUBLIC, Client, Parti
 from medfm_cli.commands.curate.split.dirichlet import dirichlet
 from medfm_cli.commands.curate.split.groups import draw, form_groups
 from medfm_cli.commands.curate.split.strata import Shares, Trait, common_labels, labels_of
-from medfm_cli.commands.curate.split.stratified import deal, fixed, read_groups
+from medfm_cli.commands.curate.split.stratified import assign, fixed, read_groups
 from medfm_cli.errors import DataError
 
 __all__ = ["Partitioned", "partition"]
@@ -27,7 +27,7 @@ TRAIN, VAL, TEST, PUBLIC_POOL, DONE = 1, 2, 3, 4, 5
 COMBINED = 100
 """From here on: pools of groups with the same modalities."""
 MOST_DRAWN = 200
-"""The commonest labels decide whether skewed shares are drawn anew."""
+"""The commonest labels decide whether skewed shares are drawn again."""
 TRIES = 100
 """How often skewed shares are drawn until every client can expect enough samples."""
 
@@ -69,11 +69,11 @@ def _take_public(ledger: Ledger, share: float, *, seed: int) -> None:
     train = ledger.one("SELECT count(*) FROM members WHERE side = ?", TRAIN)
     if share * total >= train:
         raise DataError(
-            f"clients.public asks for {share:.0%} of all samples, and train has no more than that",
+            f"clients.public requests {share:.0%} of all samples, and train has no more than that",
             hint="make split.train larger or clients.public smaller",
         )
     part = share * total / train
-    sides = deal(ledger, fixed((1 - part, part)), seed=seed, pool=TRAIN)
+    sides = assign(ledger, fixed((1 - part, part)), seed=seed, pool=TRAIN)
     _place(ledger, sides, TRAIN)
     ledger.execute(
         "UPDATE items SET client = ? WHERE id IN (SELECT item FROM members WHERE place = 2)", PUBLIC
@@ -121,7 +121,7 @@ def _by_shares(ledger: Ledger, options: Clients, done: Partitioned, *, seed: int
     if skewed:
         shares = _Skew(options, count, seed)
     for pool in (TRAIN, VAL):
-        sides = deal(ledger, shares, seed=seed, pool=pool, skewed=skewed)
+        sides = assign(ledger, shares, seed=seed, pool=pool, skewed=skewed)
         if pool == TRAIN:
             done.repaired = _repair(ledger, sides, count, options.min_samples)
         _place(ledger, sides, pool)
@@ -141,7 +141,7 @@ def _sizes(options: Clients, count: int, seed: int) -> list[float]:
 class _Skew:
     """Shares of every label from a Dirichlet distribution, the same for train and val.
 
-    They are drawn anew (from the next name) until every client can expect its least number of
+    They are drawn again (from the next name) until every client can expect its least number of
     samples, or the best of `TRIES` is taken, which `_repair` then mends.
     """
 
@@ -238,8 +238,8 @@ def _by_site(ledger: Ledger, options: Clients, *, seed: int) -> int:
             "(SELECT grp FROM members WHERE site <> '')",
             *(VAL, TRAIN),  # the pool of those with a site, for a while
         )
-        _place(ledger, deal(ledger, fixed([1 / count] * count), seed=seed, pool=VAL), VAL)
-    _place(ledger, deal(ledger, fixed([1 / count] * count), seed=seed, pool=TRAIN), TRAIN)
+        _place(ledger, assign(ledger, fixed([1 / count] * count), seed=seed, pool=VAL), VAL)
+    _place(ledger, assign(ledger, fixed([1 / count] * count), seed=seed, pool=TRAIN), TRAIN)
     return count
 
 
@@ -258,7 +258,7 @@ def _by_modality(ledger: Ledger, options: Clients, done: Partitioned, *, seed: i
         lacks = [len(own - held) for held in has]
         able = [client for client in range(count) if lacks[client] == min(lacks)]
         for pool in (COMBINED + 2 * number, COMBINED + 2 * number + 1):
-            sides = deal(ledger, fixed([1 / len(able)] * len(able)), seed=seed, pool=pool)
+            sides = assign(ledger, fixed([1 / len(able)] * len(able)), seed=seed, pool=pool)
             if min(lacks):
                 sql = "SELECT count(*) FROM members WHERE side = ?"
                 done.against += ledger.one(sql, pool)

@@ -11,12 +11,13 @@ from medfm_cli.commands.curate.tables.columns import split_name
 from medfm_cli.errors import DataError
 
 FREE, TRAIN, VAL, TEST = range(4)
-"""Values of `members.side`. A group that is on several sides goes to the last of them."""
+"""Values of `members.side`. A group that is in several splits goes to the last of them."""
 SIDE = {"train": TRAIN, "val": VAL, "test": TEST}
 MOST_VALUES = 1000
 """A column with more values than this is no split."""
 MOST_MOVED = 0.05
-"""With `auto`, near duplicates may move this share of the samples; beyond, all is dealt anew."""
+"""With `auto`, near duplicates may move this share of the samples; beyond, all
+groups are assigned by the recipe's shares."""
 
 
 @dataclass
@@ -24,15 +25,15 @@ class Official:
     """What became of the official split.
 
     Attributes:
-        taken: numbers of the source blocks whose split was taken over.
+        blocks: numbers of the source blocks whose split was taken over.
         why: in words.
-        crossing: subjects that it has on two sides.
+        crossing: subjects that it has in two splits.
         moved: samples that went to another side with their near duplicates.
         unassigned: samples of those blocks that it does not mention; they went to train.
         missing: a side that it lacks.
     """
 
-    taken: list[int] = field(default_factory=list)
+    blocks: list[int] = field(default_factory=list)
     why: str = ""
     crossing: int = 0
     moved: int = 0
@@ -44,7 +45,7 @@ def take_official(ledger: Ledger, split: Split) -> Official:
     """Set `members.side` from the source's own split, block by block, where it is fit to be used.
 
     `auto` and a named column keep groups whole; only `keep` takes the split as it is. With `auto`,
-    a split that has a subject on two sides is not used at all.
+    a split that has a subject in two splits is not used at all.
 
     Raises:
         DataError: the column with the split has too many values to be one.
@@ -63,19 +64,19 @@ def take_official(ledger: Ledger, split: Split) -> Official:
             reasons[block] = "the source's own split is incomplete"
         elif (torn := _torn(ledger, block)) and split.official == "auto":
             done.crossing += torn
-            reasons[block] = f"the source's own split has {torn} subjects on two sides"
+            reasons[block] = f"the source's own split has {torn} subjects in two splits"
         else:
             done.crossing += torn
-            done.taken.append(block)
+            done.blocks.append(block)
             done.unassigned += unassigned
     _forget(ledger, list(reasons))
-    if done.taken and split.official != "keep":
+    if done.blocks and split.official != "keep":
         _keep_whole(ledger, done, reasons, limit=split.official == "auto")
     present = Counter[int]()
-    for block in done.taken:
+    for block in done.blocks:
         present += counts[block]
         ledger.execute("UPDATE members SET side = ? WHERE side = 0 AND block = ?", TRAIN, block)
-    if done.taken:
+    if done.blocks:
         done.missing = {s for s in ("val", "test") if not present[SIDE[s]] and s in split.shares()}
     done.why = _words(done, reasons)
     return done
@@ -111,7 +112,7 @@ def _side(value: str, split: Split) -> int:
 
 
 def _torn(ledger: Ledger, block: int) -> int:
-    """Subjects of a block on two sides."""
+    """Subjects of a block in two splits."""
     count: int = ledger.one(
         "SELECT count(*) FROM (SELECT subject FROM members WHERE side > 0 AND block = ? "
         "GROUP BY subject HAVING min(side) < max(side))",
@@ -139,10 +140,10 @@ def _keep_whole(ledger: Ledger, done: Official, reasons: dict[int, str], *, limi
     moved = ledger.one("SELECT coalesce(sum(moved), 0) FROM whole")
     fixed = ledger.one("SELECT count(*) FROM members WHERE side > 0")
     if limit and moved > MOST_MOVED * fixed:
-        for block in done.taken:
+        for block in done.blocks:
             reasons[block] = f"near duplicates of {moved} samples cross the source's own split"
-        _forget(ledger, done.taken)
-        done.taken, done.unassigned = [], 0
+        _forget(ledger, done.blocks)
+        done.blocks, done.unassigned = [], 0
         return
     done.moved = moved
     ledger.execute(
@@ -152,14 +153,12 @@ def _keep_whole(ledger: Ledger, done: Official, reasons: dict[int, str], *, limi
 
 
 def _words(done: Official, reasons: dict[int, str]) -> str:
-    said = ["the source's own split"] if done.taken else []
+    remarks = ["the source's own split"] if done.blocks else []
     if done.moved:
-        said.append(f"{done.moved} samples moved to the side of their near duplicates")
+        remarks.append(f"{done.moved} samples moved to the side of their near duplicates")
     if done.missing:
         missing = " and ".join(sorted(done.missing))
-        said.append(f"{missing}, which it lacks, is taken out of train")
+        remarks.append(f"{missing}, which it lacks, is taken out of train")
     for reason in dict.fromkeys(reasons.values()):
-        end = "dealt by the recipe's shares" if "incomplete" in reason else "dealt anew"
-        what = "subjects " if "incomplete" in reason else ""
-        said.append(f"{reason}: {what}{end}")
-    return "; ".join(said)
+        remarks.append(f"{reason}: subjects are assigned by the recipe's shares")
+    return "; ".join(remarks)

@@ -1,6 +1,6 @@
 """Split: every subject, and all that its near duplicates tie to it, goes to one side.
 
-By the source's own split where it is fit to be used, by time, or dealt by the recipe's shares so
+By the source's own split where it is fit to be used, by time, or assigned by the recipe's shares so
 that every label comes near them (`dealing`). Streams over the ledger.
 """
 
@@ -13,22 +13,22 @@ from dataclasses import dataclass, field
 
 from medfm_cli.commands.curate.catalog import Ledger
 from medfm_cli.commands.curate.options.split import SIDES, Split
-from medfm_cli.commands.curate.split.by_time import deal_by_time
+from medfm_cli.commands.curate.split.by_time import assign_by_time
 from medfm_cli.commands.curate.split.groups import Groups, form_groups
 from medfm_cli.commands.curate.split.official import FREE, SIDE, TRAIN, take_official
 from medfm_cli.commands.curate.split.strata import common_labels, labels_of
-from medfm_cli.commands.curate.split.stratified import deal, fixed
+from medfm_cli.commands.curate.split.stratified import assign, fixed
 from medfm_cli.errors import DataError
 from medfm_cli.runs.blocks import Table
 
 PRIORITY = ("train", "test", "val")
 """Which side a label with few subjects must not lack, in this order."""
 FAR = 0.02
-"""A share that is farther from what was asked is remarked upon."""
+"""A share that is farther from the configured one is reported."""
 
 
 @dataclass
-class Dealt:
+class SplitResult:
     """How the split came about.
 
     Attributes:
@@ -36,12 +36,12 @@ class Dealt:
         by: subject, site or time.
         official: whether all or a part of it is the source's own.
         groups: subjects, and those that stay with others.
-        crossing: subjects on two sides of the official split.
-        torn: groups on two sides now, which only an official split that is kept brings about.
+        crossing: subjects in more than one part of the official split.
+        torn: groups in two splits now, which only an official split that is kept brings about.
         moved: samples that left the side of the official split to stay with near duplicates.
         unassigned: samples that the official split does not mention; they went to train.
         undated: samples without a time, where time decides.
-        shares: side → share that was asked for.
+        shares: side → configured share.
         sides: side → samples.
         labels: label → side → samples; the commonest labels.
         unlabelled: side → samples without a label.
@@ -72,8 +72,11 @@ class Dealt:
 
     def remarks(self) -> list[str]:
         """What a careful reader should know, one sentence each."""
-        said = [
-            (self.crossing, f"{self.crossing} subjects are on two sides of the official split."),
+        counted = [
+            (
+                self.crossing,
+                f"{self.crossing} subjects are in more than one part of the official split.",
+            ),
             (self.torn, f"{self.torn} groups of subjects or near duplicates are torn by it."),
             (
                 self.moved,
@@ -87,10 +90,10 @@ class Dealt:
             ),
             (
                 self.undated,
-                f"{self.undated} samples have no time; a subject without any is learnt from.",
+                f"{self.undated} samples have no time; a subject without any is used for training.",
             ),
         ]
-        remarks = [text for count, text in said if count]
+        remarks = [text for count, text in counted if count]
         if not self.official:
             remarks += self._far()
         return remarks
@@ -117,7 +120,7 @@ class Dealt:
         return [f"{found}: with {self.groups.groups} groups it does not come out nearer."]
 
 
-def split(ledger: Ledger, options: Split, *, seed: int, shifted: bool = False) -> Dealt:
+def split(ledger: Ledger, options: Split, *, seed: int, shifted: bool = False) -> SplitResult:
     """Set `items.split` of every kept sample.
 
     Args:
@@ -136,24 +139,24 @@ def split(ledger: Ledger, options: Split, *, seed: int, shifted: bool = False) -
             hint="say deidentify.dates=keep where that is allowed, or split by subject",
         )
     groups = form_groups(ledger, sites=options.by == "site")
-    dealt = Dealt(by=options.by, groups=groups, shares=options.shares())
-    taken = take_official(ledger, options)
-    dealt.official = bool(taken.taken)
-    dealt.crossing, dealt.moved = taken.crossing, taken.moved
-    dealt.unassigned = taken.unassigned
-    dealt.why = taken.why
+    dealt = SplitResult(by=options.by, groups=groups, shares=options.shares())
+    official = take_official(ledger, options)
+    dealt.official = bool(official.blocks)
+    dealt.crossing, dealt.moved = official.crossing, official.moved
+    dealt.unassigned = official.unassigned
+    dealt.why = official.why
     if options.by == "time":
         order = list(dealt.shares)
-        sides, dealt.undated = deal_by_time(ledger, list(dealt.shares.values()), seed=seed)
+        sides, dealt.undated = assign_by_time(ledger, list(dealt.shares.values()), seed=seed)
         _put(ledger, sides, order, pool=FREE)
     elif ledger.one("SELECT count(*) FROM members WHERE side = 0"):
-        _deal_pool(ledger, dealt.shares, seed=seed, pool=FREE)
-    for side in sorted(taken.missing):
+        _assign_pool(ledger, dealt.shares, seed=seed, pool=FREE)
+    for side in sorted(official.missing):
         _carve(ledger, dealt.shares, side, seed=seed)
     if not dealt.why:
         dealt.why = {
-            "subject": "subjects dealt by the recipe's shares",
-            "site": "whole sites dealt by the recipe's shares",
+            "subject": "subjects assigned by the recipe's shares",
+            "site": "whole sites assigned by the recipe's shares",
             "time": "subjects in the order of their last time",
         }[options.by]
     _write(ledger)
@@ -161,9 +164,9 @@ def split(ledger: Ledger, options: Split, *, seed: int, shifted: bool = False) -
     return dealt
 
 
-def _deal_pool(ledger: Ledger, shares: Mapping[str, float], *, seed: int, pool: int) -> None:
+def _assign_pool(ledger: Ledger, shares: Mapping[str, float], *, seed: int, pool: int) -> None:
     order = [side for side in PRIORITY if side in shares]
-    sides = deal(ledger, fixed(shares[side] for side in order), seed=seed, pool=pool)
+    sides = assign(ledger, fixed(shares[side] for side in order), seed=seed, pool=pool)
     _put(ledger, sides, order, pool=pool)
 
 
@@ -186,7 +189,7 @@ def _carve(ledger: Ledger, shares: Mapping[str, float], side: str, *, seed: int)
     )
     both = shares["train"] + shares[side]
     parts = {"train": shares["train"] / both, side: shares[side] / both}
-    _deal_pool(ledger, parts, seed=seed, pool=TRAIN)
+    _assign_pool(ledger, parts, seed=seed, pool=TRAIN)
     ledger.execute("UPDATE members SET side = ? WHERE side = ?", TRAIN, elsewhere)
 
 
@@ -199,7 +202,7 @@ def _write(ledger: Ledger) -> None:
     )
 
 
-def _count(ledger: Ledger, dealt: Dealt) -> None:
+def _count(ledger: Ledger, dealt: SplitResult) -> None:
     """Count samples by label and side, for the report."""
     names = {code: name for name, code in SIDE.items()}
     dealt.torn = ledger.one(

@@ -1,7 +1,7 @@
 """Deal groups to sides so that every label, and all together, come near their shares.
 
 The groups of a label are dealt in one row, rare labels first and large groups first, each to the
-side that is furthest behind its share so far. A second look then moves what still disturbs. Groups
+side that is furthest behind its share so far. A second pass then moves what still disturbs. Groups
 are read from the ledger one after another; what is remembered is a few numbers a label and a side,
 and one byte a subject (two for many clients).
 """
@@ -36,7 +36,7 @@ class Group:
     traits: tuple[tuple[int, int], ...]
 
 
-def deal(
+def assign(
     ledger: Ledger, shares: Shares, *, seed: int, pool: int = 0, skewed: bool = False
 ) -> array[int]:
     """Give every group of a pool a side: 0, 1, … in the order of the shares.
@@ -48,7 +48,7 @@ def deal(
         ledger: with `members`.
         shares: of each trait → the share of each side, adding up to 1.
         seed: of the order.
-        pool: the samples to deal, by `members.side`.
+        pool: the samples to assign, by `members.side`.
         skewed: whether sides differ in what they are to get. If not, a label with few groups gets
             one on each side first, in the order of the sides and as long as they have room.
 
@@ -61,20 +61,20 @@ def deal(
         dict(ledger.db.execute("SELECT stratum, count(*) FROM groups GROUP BY stratum").fetchall())
     )
     largest = ledger.one("SELECT max(size) FROM groups") or 0
-    dealer = Dealer(traits.traits, Counter() if skewed else strata, largest=largest)
+    assigner = Assigner(traits.traits, Counter() if skewed else strata, largest=largest)
     sides = array("h", [-1]) * ((ledger.one("SELECT max(grp) FROM groups") or 0) + 1)
     ranks = _ranks(traits.traits, strata)
     ledger.db.create_function("rank_of", 1, ranks.__getitem__, deterministic=True)
     for group in read_groups(ledger, "rank_of(stratum), size DESC, draw"):
-        sides[group.number] = dealer.give(group)
+        sides[group.number] = assigner.give(group)
     for _ in range(LOOKS):
-        if dealer.near or not _look_again(ledger, dealer, sides):
+        if assigner.near or not _look_again(ledger, assigner, sides):
             break
-    _fill_empty(ledger, dealer, sides)
+    _fill_empty(ledger, assigner, sides)
     return sides
 
 
-class Dealer:
+class Assigner:
     """Who has got how much of everything.
 
     Args:
@@ -231,20 +231,20 @@ def _ranks(traits: Sequence[Trait], strata: Counter[int]) -> dict[int, int]:
     return {number: rank for rank, number in enumerate(sorted(strata, key=key))}
 
 
-def _look_again(ledger: Ledger, dealer: Dealer, sides: array[int]) -> bool:
+def _look_again(ledger: Ledger, assigner: Assigner, sides: array[int]) -> bool:
     """Move groups, small ones first, where that brings the shares nearer; whether any moved."""
     moved = False
     for group in read_groups(ledger, "size, draw"):
         before = sides[group.number]
-        sides[group.number] = dealer.move(group, before)
+        sides[group.number] = assigner.move(group, before)
         moved = moved or sides[group.number] != before
     return moved
 
 
-def _fill_empty(ledger: Ledger, dealer: Dealer, sides: array[int]) -> None:
+def _fill_empty(ledger: Ledger, assigner: Assigner, sides: array[int]) -> None:
     """A side without groups gets the smallest one of a side that has several."""
-    groups = dealer.groups[0]
-    for side in dealer.sides:
+    groups = assigner.groups[0]
+    for side in assigner.sides:
         if groups[side] or sum(groups) < len(groups):
             continue
         rich = (g for g in read_groups(ledger, "size, draw") if groups[sides[g.number]] > 1)

@@ -151,11 +151,11 @@ def test_an_official_split_that_tears_a_patient_apart_is_not_used(
     rows = [f"img{i}.png,{'ab'[i % 2]},p{i % 5},{split[i]}" for i in range(10)]
     labels(root, *rows, header="file,label,patient_id,split")
     done = curate(root, labels="labels.csv")
-    assert "5 subjects on two sides" in done.run.resolved["split"]["why"]
+    assert "5 subjects in two splits" in done.run.resolved["split"]["why"]
     assert len({(r["subject_id"], r["split"]) for r in done.rows}) == 5
     kept = curate(root, out="two", labels="labels.csv", split={"official": "keep"})
     assert kept.run.resolved["split"]["value"] == "official"
-    assert "5 subjects are on two sides of the official split" in kept.said()
+    assert "5 subjects are in more than one part of the official split" in kept.said()
 
 
 def test_lists_are_an_official_split(tmp_path: Path, curate: Curate) -> None:

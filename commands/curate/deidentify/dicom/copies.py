@@ -15,7 +15,7 @@ from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.readers import Unreadable
 
 FOLDER = "dicom"
-_PAINTED_OVER = "text was painted over in its image, and stands in its pixels"
+_MASKED = "text was masked in its image, and stands in its pixels"
 _KEPT = (
     "SELECT e.number, e.others, f.path FROM entries e "
     "JOIN files f ON f.number = e.file JOIN items i ON i.entry = e.number "
@@ -24,7 +24,7 @@ _KEPT = (
 )
 _BLANKED = (
     "SELECT 1 FROM items, json_each(items.notes) n WHERE items.entry = ? "
-    "AND n.value LIKE '%painted over%' LIMIT 1"
+    "AND n.value LIKE '%masked%' LIMIT 1"
 )
 
 
@@ -67,7 +67,7 @@ def write_copies(
         blanked = ledger.one(_BLANKED, row["number"])
         for path in _paths(ledger, row["path"], row["others"]):
             if blanked:
-                done.refused[_PAINTED_OVER] += 1
+                done.refused[_MASKED] += 1
                 continue
             try:
                 copy = write_copy(path, root / FOLDER, options, names)

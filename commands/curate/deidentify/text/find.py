@@ -49,15 +49,15 @@ def again(text: str, spans: list[Span]) -> list[Span]:
 
 def settle(spans: Iterable[Span]) -> list[Span]:
     """Spans in order, without overlaps: of two the first in the list stays whole."""
-    taken: list[Span] = []
+    settled: list[Span] = []
     for span in spans:
         start, end = span.start, span.end
-        for other in taken:
+        for other in settled:
             if other.start < end and start < other.end:
                 if start < other.start:  # what lies before; a rest behind is found by its own label
                     end = other.start
                 else:
                     start = other.end
         if start < end:
-            taken.append(Span(start, end, span.type))
-    return sorted(taken, key=lambda span: span.start)
+            settled.append(Span(start, end, span.type))
+    return sorted(settled, key=lambda span: span.start)

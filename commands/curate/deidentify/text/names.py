@@ -104,7 +104,7 @@ def _everyday(word: str) -> bool:
 
 
 def _by_first_name(text: str) -> slice | None:
-    """What begins with a common first name and goes on with no everyday word."""
+    """What begins with a common first name and continues with no everyday word."""
     if text.split()[0].lower() not in FIRST_NAMES:
         return None
     return _two(text)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
-from medfm_cli.commands.curate.deidentify.step import scrub
+from medfm_cli.commands.curate.deidentify.step import deidentify
 from medfm_cli.commands.curate.deidentify.times import moved, shifted
 from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.readers.item import Item, Turn
@@ -39,7 +39,7 @@ def test_a_text_keeps_what_is_medical_and_loses_who_it_is() -> None:
         "Anne Hospital. Phone (555) 010-4477. A 93-year-old man with Parkinson disease and a Baker "
         "cyst; Foley catheter placed. BP 120/80."
     )
-    done = scrub(Item(Text(note), text=note, turns=(Turn("Who?", note),)), BUILTIN, NAMES)
+    done = deidentify(Item(Text(note), text=note, turns=(Turn("Who?", note),)), BUILTIN, NAMES)
     assert isinstance(done.item.content, Text)
     for text in (done.item.content.text, done.item.text, done.item.turns[0].answer):
         for secret in ("Public", "482913", "2011", "Meredith", "Grey", "Anne", "010-4477", "93"):
@@ -52,7 +52,7 @@ def test_a_text_keeps_what_is_medical_and_loses_who_it_is() -> None:
 
 def test_nothing_to_do_gives_the_very_same_content() -> None:
     item = Item(Image2D(picture()), facts={"bits": 8, "display": "window"}, age=44.0)
-    done = scrub(item, BUILTIN, NAMES)
+    done = deidentify(item, BUILTIN, NAMES)
     assert done.item.content is item.content
     assert done.item == item
     assert (done.notes, done.reason) == ((), "")
@@ -60,9 +60,9 @@ def test_nothing_to_do_gives_the_very_same_content() -> None:
 
 def test_a_maker_that_stands_for_the_hospital_is_no_identifier() -> None:
     item = Item(Image2D(picture()), site="GE MEDICAL SYSTEMS")
-    assert scrub(item, BUILTIN, NAMES).marks
+    assert deidentify(item, BUILTIN, NAMES).marks
     named = replace(item, facts={"manufacturer": "G.E. Medical Systems"})
-    assert not scrub(named, BUILTIN, NAMES).marks
+    assert not deidentify(named, BUILTIN, NAMES).marks
 
 
 def test_a_picture_without_text_loads_no_language_model(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,12 +70,12 @@ def test_a_picture_without_text_loads_no_language_model(monkeypatch: pytest.Monk
         raise AssertionError(name)
 
     monkeypatch.setattr("medfm_cli.commands.curate.deidentify.step.finder", load)
-    scrub(Item(Image2D(picture())), Deidentify(text="presidio"), NAMES)
+    deidentify(Item(Image2D(picture())), Deidentify(text="presidio"), NAMES)
 
 
 def test_switched_off_leaves_all_but_says_what_was_seen() -> None:
     item = Item(Text("Dr. Grey"), subject="PAT-001942", time="2011-03-04", age=95.0)
-    done = scrub(item, Deidentify(on=False), NAMES)
+    done = deidentify(item, Deidentify(on=False), NAMES)
     assert done.item == item
     assert done.marks == {NAMES.mark("pat 001942"), NAMES.mark("001942")}
 
@@ -126,7 +126,7 @@ def test_what_is_no_date_does_not_stay(text: str) -> None:
 
 def test_the_old_are_ninety_everywhere() -> None:
     series = Series(np.zeros((1, 1), np.float32), np.zeros(1), static={"Age": 97.0, "ICUType": 1.0})
-    done = scrub(Item(series, age=97.0, facts={"age": 97}), BUILTIN, NAMES).item
+    done = deidentify(Item(series, age=97.0, facts={"age": 97}), BUILTIN, NAMES).item
     assert isinstance(done.content, Series)
     assert (done.age, done.facts["age"]) == (90.0, 90)
     assert done.content.static == {"Age": 90.0, "ICUType": 1.0}
@@ -144,7 +144,7 @@ def test_a_table_row_loses_the_cells_that_name_someone() -> None:
             "zip": "02139",
         }
     )
-    done = scrub(Item(row), BUILTIN, NAMES).item.content
+    done = deidentify(Item(row), BUILTIN, NAMES).item.content
     assert isinstance(done, Row)
     assert done.cells == {
         "PatientName": None,
@@ -174,7 +174,7 @@ def test_facts_that_are_words_of_somebody_do_not_stay() -> None:
         "lead": "seen 03/04/2011",
         "long": "a" * 65,
     }
-    kept = scrub(Item(Image2D(picture()), facts=facts), BUILTIN, NAMES).item.facts
+    kept = deidentify(Item(Image2D(picture()), facts=facts), BUILTIN, NAMES).item.facts
     assert kept == {
         "modality": "CT", "manufacturer": "Siemens Healthcare", "spacing": [0.5, 0.5], "frames": 3,
         "transfer_syntax": "JPEG 2000 Image Compression (Lossless Only)", "kvp": 120.0,
@@ -187,18 +187,18 @@ def test_burned_in_text_is_flagged_painted_over_or_quarantined(kind: str) -> Non
     pixels = picture("SMITH JOHN 1942-03-17")
     stack = np.stack([pixels] * 6)
     content = {"image": Image2D(pixels), "video": Video(stack), "volume": Volume(stack)}[kind]
-    flagged = scrub(Item(content), BUILTIN, NAMES)
+    flagged = deidentify(Item(content), BUILTIN, NAMES)
     assert flagged.notes == ("burned-in text suspected",)
     assert flagged.item.content is content
-    blanked = scrub(Item(content), replace_options(burned_in="blank"), NAMES)
-    assert blanked.notes == ("burned-in text painted over",)
-    assert scrub(blanked.item, BUILTIN, NAMES).notes == ()
+    blanked = deidentify(Item(content), replace_options(burned_in="blank"), NAMES)
+    assert blanked.notes == ("burned-in text masked",)
+    assert deidentify(blanked.item, BUILTIN, NAMES).notes == ()
     changed = blanked.item.content.array != content.array
     assert changed.any()
     assert not changed[..., 60:, :].any()
-    refused = scrub(Item(content), replace_options(burned_in="quarantine"), NAMES)
+    refused = deidentify(Item(content), replace_options(burned_in="quarantine"), NAMES)
     assert refused.reason == "burned-in text suspected"
-    assert scrub(Item(content), replace_options(burned_in="off"), NAMES).notes == ()
+    assert deidentify(Item(content), replace_options(burned_in="off"), NAMES).notes == ()
 
 
 def replace_options(**values: str) -> Deidentify:
@@ -208,16 +208,16 @@ def replace_options(**values: str) -> Deidentify:
 
 def test_a_file_that_declares_text_is_blanked_without_being_asked() -> None:
     item = Item(Image2D(picture("SMITH JOHN")), facts={"burned_in": "YES"})
-    assert scrub(item, BUILTIN, NAMES).notes == ("burned-in text painted over",)
+    assert deidentify(item, BUILTIN, NAMES).notes == ("burned-in text masked",)
     unseen = replace(item, content=Image2D(picture()))
-    assert scrub(unseen, BUILTIN, NAMES).notes == ("burned-in text declared, none found",)
-    assert scrub(unseen, replace_options(burned_in="blank"), NAMES).reason
+    assert deidentify(unseen, BUILTIN, NAMES).notes == ("burned-in text declared, none found",)
+    assert deidentify(unseen, replace_options(burned_in="blank"), NAMES).reason
 
 
 def test_further_pictures_of_a_document_are_searched_too() -> None:
     item = Item(Image2D(picture()), pictures=(Image2D(picture()), Image2D(picture("SMITH JOHN"))))
-    assert scrub(item, BUILTIN, NAMES).notes == ("burned-in text suspected",)
-    clean = scrub(item, replace_options(burned_in="blank"), NAMES).item
+    assert deidentify(item, BUILTIN, NAMES).notes == ("burned-in text suspected",)
+    clean = deidentify(item, replace_options(burned_in="blank"), NAMES).item
     assert clean.content is item.content and clean.pictures[0] is item.pictures[0]
     assert (clean.pictures[1].pixels != item.pictures[1].pixels).any()
 
@@ -227,6 +227,6 @@ def test_reports_that_were_cleaned_before_stay_as_they_are(shared_data: Path) ->
     table = shared_data / "reports_iu_xray" / "indiana_reports.csv"
     with table.open(encoding="utf-8") as file:
         texts = [f"{row['findings']} {row['impression']}" for row in csv.DictReader(file)]
-    changed = [t for t in texts if scrub(Item(Text(t)), BUILTIN, NAMES).item.content.text != t]  # type: ignore[union-attr]
+    changed = [t for t in texts if deidentify(Item(Text(t)), BUILTIN, NAMES).item.content.text != t]  # type: ignore[union-attr]
     assert len(texts) > 2800
     assert len(changed) <= 3

@@ -12,7 +12,7 @@ from curate_ledger import ledger_of
 
 from medfm_cli.commands.curate.duplicates.exact import MOST_TIED
 from medfm_cli.commands.curate.duplicates.step import deduplicate
-from medfm_cli.commands.curate.duplicates.summary import Unique
+from medfm_cli.commands.curate.duplicates.summary import DuplicateSummary
 
 
 def image(pixels: str, subject: str, *, entry: int = 0, sha: str = "", **values: Any) -> Any:
@@ -29,7 +29,7 @@ class Done:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, *images: Any) -> Unique:
+    def __call__(self, *images: Any) -> DuplicateSummary:
         with ledger_of(self.folder / "ledger.sqlite", images) as ledger:
             unique = deduplicate(ledger)
             rows = list(ledger.rows("SELECT * FROM items ORDER BY id"))

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from medfm_cli.commands.curate.options.plausible import Range, plausible_ranges, range_of
 from medfm_cli.commands.curate.options.quality import Quality
-from medfm_cli.commands.curate.quality.check import mend, refusal
+from medfm_cli.commands.curate.quality.step import mend, rejection_reason
 from medfm_cli.commands.curate.quality.text_pages import text_share
 from medfm_cli.readers import ReadOptions, Unreadable, sniff
 from medfm_cli.samples.content import (
@@ -85,7 +85,7 @@ def test_a_good_sample_of_every_kind_passes() -> None:
         Text("Normal chest."),
         Text("両肺野に明らかな浸潤影を認めない。心拡大なし。"),
     ]
-    assert [refusal(content, LIMITS) for content in good] == [""] * len(good)
+    assert [rejection_reason(content, LIMITS) for content in good] == [""] * len(good)
     assert all(mend(content, LIMITS) == (content, ()) for content in good)
 
 
@@ -125,9 +125,9 @@ PICTURES: dict[str, tuple[Any, str, dict[str, Any]]] = {
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_bad_picture_is_refused_and_each_check_can_be_off(name: str) -> None:
     pixels, reason, off = PICTURES[name]
-    assert refusal(Image2D(pixels), LIMITS) == reason
-    assert refusal(Image2D(pixels), Quality(**off)) == ""
-    assert refusal(Image2D(pixels), Quality(on=False)) == ""
+    assert rejection_reason(Image2D(pixels), LIMITS) == reason
+    assert rejection_reason(Image2D(pixels), Quality(**off)) == ""
+    assert rejection_reason(Image2D(pixels), Quality(on=False)) == ""
 
 
 def test_a_truncated_jpeg_that_was_decoded_anyway(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_truncated_jpeg_that_was_decoded_anyway(tmp_path: Path) -> None:
         path = tmp_path / "whole.jpg"
         Image.fromarray(smooth).convert("RGB" if colour else "L").save(path, quality=90)
         decoded = _decode_start(path.read_bytes(), 0.6)
-        assert refusal(Image2D(decoded), LIMITS).startswith("cut off: the lower ")
+        assert rejection_reason(Image2D(decoded), LIMITS).startswith("cut off: the lower ")
 
 
 def _decode_start(jpeg: bytes, share: float) -> Any:
@@ -162,10 +162,10 @@ def test_pages_of_many_sizes_are_pages() -> None:
 
 def test_borders_are_no_missing_tail() -> None:
     for value in (0, 255):
-        assert refusal(Image2D(half_grey(value)), LIMITS) == ""
+        assert rejection_reason(Image2D(half_grey(value)), LIMITS) == ""
     framed = half_grey()
     framed[:30] = 128
-    assert refusal(Image2D(framed), LIMITS) == "", "a frame of the same grey on both sides"
+    assert rejection_reason(Image2D(framed), LIMITS) == "", "a frame of the same grey on both sides"
 
 
 VOLUMES: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -186,12 +186,12 @@ VOLUMES: dict[str, tuple[Any, dict[str, Any]]] = {
 def test_a_bad_volume_is_refused(reason: str) -> None:
     voxels, off = VOLUMES[reason]
     kind = np.float32 if voxels.dtype.kind == "f" else np.int16
-    assert refusal(Volume(voxels.astype(kind)), LIMITS) == reason
-    assert refusal(Volume(voxels.astype(kind)), Quality(**off)) == ""
+    assert rejection_reason(Volume(voxels.astype(kind)), LIMITS) == reason
+    assert rejection_reason(Volume(voxels.astype(kind)), Quality(**off)) == ""
 
 
 def test_a_volume_without_any_value() -> None:
-    assert refusal(Volume(np.full((9, 9, 9), np.nan, np.float32)), LIMITS) == (
+    assert rejection_reason(Volume(np.full((9, 9, 9), np.nan, np.float32)), LIMITS) == (
         "no voxel has a value"
     )
 
@@ -207,11 +207,11 @@ def test_a_bad_video_is_refused() -> None:
         (moving[:, :10], "tiny: frames with a side of less than 24 pixels", {"min_side": 4}),
     ]  # fmt: skip
     for frames, reason, off in cases:
-        assert refusal(Video(frames, 10.0), LIMITS) == reason
-        assert refusal(Video(frames, 10.0), Quality(**off)) == ""
+        assert rejection_reason(Video(frames, 10.0), LIMITS) == reason
+        assert rejection_reason(Video(frames, 10.0), Quality(**off)) == ""
     last = np.stack([frame] * 5)
     last[-1, :20] ^= 255
-    assert refusal(Video(last, 10.0), LIMITS) == "", "it moves at the very end"
+    assert rejection_reason(Video(last, 10.0), LIMITS) == "", "it moves at the very end"
 
 
 def test_a_bad_ecg_is_refused() -> None:
@@ -232,24 +232,24 @@ def test_a_bad_ecg_is_refused() -> None:
         (ecg(seconds=0.3), "shorter than 0.5 s", {"min_seconds": None}),
     ]  # fmt: skip
     for signal, reason, off in cases:
-        assert refusal(signal, LIMITS) == reason
-        assert refusal(signal, Quality(**off)) == ""
+        assert rejection_reason(signal, LIMITS) == reason
+        assert rejection_reason(signal, Quality(**off)) == ""
 
 
 def test_microvolts_are_not_ten_thousand_millivolts() -> None:
     loud = with_values(ecg(), lambda v: v.__imul__(1000))
-    assert refusal(replace(loud, units=("uV",) * 12), LIMITS) == ""
+    assert rejection_reason(replace(loud, units=("uV",) * 12), LIMITS) == ""
     pressure = replace(loud, units=("mmHg",) * 12)
-    assert refusal(pressure, LIMITS) == ""
+    assert rejection_reason(pressure, LIMITS) == ""
 
 
 def test_other_signals_may_have_a_channel_without_contact() -> None:
     names = ("Fpz-Cz", "Pz-Oz", "EMG", "Jane Roe")
     quiet = replace(ecg(leads=4), channels=names, units=("uV",) * 4)
     one = with_values(quiet, lambda v: v.__setitem__(3, 0))
-    assert refusal(one, LIMITS) == ""
+    assert rejection_reason(one, LIMITS) == ""
     three = with_values(quiet, lambda v: v.__setitem__(slice(1, 4), 0))
-    assert refusal(three, LIMITS) == "3 of 4 channels are flat", "names may be anything"
+    assert rejection_reason(three, LIMITS) == "3 of 4 channels are flat", "names may be anything"
 
 
 def test_bad_sound_is_refused() -> None:
@@ -264,8 +264,8 @@ def test_bad_sound_is_refused() -> None:
         (sound * np.nan, "some of the sound has no value", {"on": False}),
     ]  # fmt: skip
     for values, reason, off in cases:
-        assert refusal(Audio(np.float32(values), 4000), LIMITS) == reason
-        assert refusal(Audio(np.float32(values), 4000), Quality(**off)) == ""
+        assert rejection_reason(Audio(np.float32(values), 4000), LIMITS) == reason
+        assert rejection_reason(Audio(np.float32(values), 4000), Quality(**off)) == ""
 
 
 def test_implausible_values_are_set_aside_and_counted() -> None:
@@ -278,7 +278,7 @@ def test_implausible_values_are_set_aside_and_counted() -> None:
         ),
         static={"Height": -1.0, "Age": 67.0, "Gender": 1.0, "Unit": "surgical"},
     )
-    assert refusal(series, LIMITS) == ""
+    assert rejection_reason(series, LIMITS) == ""
     mended, notes = mend(series, LIMITS)
     assert isinstance(mended, Series)
     assert notes == ("1 implausible: HR", "1 implausible: Height", "1 implausible: Temp")
@@ -291,11 +291,11 @@ def test_implausible_values_are_set_aside_and_counted() -> None:
 
 def test_a_stay_of_nonsense_or_nothing_is_refused() -> None:
     nothing = stay(HR=[np.nan, np.nan])
-    assert refusal(nothing, LIMITS) == "no measurement"
-    assert refusal(nothing, Quality(min_measurements=None)) == ""
+    assert rejection_reason(nothing, LIMITS) == "no measurement"
+    assert rejection_reason(nothing, Quality(min_measurements=None)) == ""
     swapped = stay(HR=[80, 81, 82, 83], Temp=[98.6, 99.0, 99.1, 37.0])
-    assert refusal(swapped, LIMITS) == "implausible: more than 20% of the values"
-    assert refusal(swapped, Quality(max_implausible=0.5)) == ""
+    assert rejection_reason(swapped, LIMITS) == "implausible: more than 20% of the values"
+    assert rejection_reason(swapped, Quality(max_implausible=0.5)) == ""
 
 
 def test_units_and_the_recipe_decide_what_is_plausible() -> None:
@@ -326,20 +326,20 @@ def test_units_and_the_recipe_decide_what_is_plausible() -> None:
     ],
 )
 def test_a_bad_text_is_refused(text: str, reason: str, off: dict[str, Any]) -> None:
-    assert refusal(Text(text), LIMITS) == reason
-    assert refusal(Text(text), Quality(**off)) == ""
+    assert rejection_reason(Text(text), LIMITS) == reason
+    assert rejection_reason(Text(text), Quality(**off)) == ""
 
 
 def test_an_empty_row_is_refused() -> None:
-    assert refusal(Row({"a": None, "b": ""}), LIMITS) == "an empty row"
-    assert refusal(Row({"a": 0.0, "b": ""}), LIMITS) == ""
-    assert refusal(Row({"a": 0.0, "b": ""}), Quality(min_measurements=2)) == (
+    assert rejection_reason(Row({"a": None, "b": ""}), LIMITS) == "an empty row"
+    assert rejection_reason(Row({"a": 0.0, "b": ""}), LIMITS) == ""
+    assert rejection_reason(Row({"a": 0.0, "b": ""}), Quality(min_measurements=2)) == (
         "fewer than 2 filled cells"
     )
 
 
 def refused(contents: Iterator[Content]) -> tuple[int, Counter[str]]:
-    reasons = Counter(refusal(content, LIMITS) for content in contents)
+    reasons = Counter(rejection_reason(content, LIMITS) for content in contents)
     return reasons.pop("", 0), reasons
 
 
@@ -455,7 +455,7 @@ def test_of_real_stays_few_values_are_set_aside(shared_data: Path) -> None:
     measured = refusals = 0
     for series in stays_of(shared_data / "icu_physionet2012_a"):
         measured += int(np.isfinite(series.values).sum())
-        refusals += bool(refusal(series, LIMITS))
+        refusals += bool(rejection_reason(series, LIMITS))
         for note in mend(series, LIMITS)[1]:
             number, _, name = note.partition(" implausible: ")
             counts[name] += int(number)

@@ -19,7 +19,7 @@ from curate_mixed import BLOCKS, Kept, everything, shape_picture, write_ledger, 
 from medfm_cli.commands.curate.counts import Account
 from medfm_cli.commands.curate.deidentify.rescan import KNOWN, Look, Rescan
 from medfm_cli.commands.curate.describing.step import describe
-from medfm_cli.commands.curate.duplicates.summary import Pair, Unique
+from medfm_cli.commands.curate.duplicates.summary import DuplicateSummary, Pair
 from medfm_cli.commands.curate.options.describe import Describe
 from medfm_cli.commands.curate.reading.step import JoinSummary
 from medfm_cli.commands.curate.recipe import CurateRecipe
@@ -27,7 +27,7 @@ from medfm_cli.commands.curate.report.context import ReportContext
 from medfm_cli.commands.curate.report.datasheet import TEMPLATE, datasheet, responsible_use
 from medfm_cli.commands.curate.report.step import sections, summary
 from medfm_cli.commands.curate.report.texts import column, excerpt
-from medfm_cli.commands.curate.split.step import Dealt
+from medfm_cli.commands.curate.split.step import SplitResult
 from medfm_cli.console import Silence
 from medfm_cli.runs import Callout, Figure, Run, Section, Table
 from medfm_cli.runs.page import write_page
@@ -56,7 +56,8 @@ def tell(tmp_path: Path) -> Any:
         run.resolve("deidentify.secret", "private", "the source may hold patients' data")
         return ReportContext(
             recipe=recipe, account=Account(ledger), card=card, run=run, joined=JoinSummary(),
-            unique=Unique(), dealt=Dealt(why="by subject"), description=told, public=public,
+            unique=DuplicateSummary(), dealt=SplitResult(why="by subject"),
+            description=told, public=public,
             more=more or {},
         )  # fmt: skip
 
@@ -203,7 +204,9 @@ def test_copies_and_look_alikes_are_shown(tell: Tell, tmp_path: Path) -> None:
         Kept(replace(near, pixels=changed), fate="duplicate", twin=1, step="duplicates",
              reason="almost the same", cluster=1)
     )  # fmt: skip
-    unique = Unique(clusters=1, clustered=3, pairs=2, turned=1, doubtful=[Pair(1, 2, "flipped", 7)])
+    unique = DuplicateSummary(
+        clusters=1, clustered=3, pairs=2, turned=1, doubtful=[Pair(1, 2, "flipped", 7)]
+    )
     context = replace(tell(items), unique=unique)
     thumb = np.arange(256, dtype=np.uint8).tobytes()
     context.ledger.execute("UPDATE items SET thumb = ?", thumb)
@@ -225,7 +228,7 @@ def test_near_copies_that_were_left_out_stand_beside_what_is_kept(
     near = shape_picture(1).pixels.copy()
     near[0, 0] ^= 1
     items.append(Kept(Image2D(near), fate="duplicate", twin=1, step="duplicates", reason="near"))
-    context = replace(tell(items), unique=Unique(nearly=1))
+    context = replace(tell(items), unique=DuplicateSummary(nearly=1))
     found = sections(context)
     assert "1 samples are near duplicates of others and were removed." in repr(found)
     assert "1 of 1 groups" in repr(found)

@@ -13,7 +13,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from medfm_cli.commands.curate.similarity.hamming import near_pairs
 from medfm_cli.commands.curate.similarity.likeness import BATCH, alike
-from medfm_cli.commands.curate.similarity.perceptual import perceptual_hash, small, turn_pictures
+from medfm_cli.commands.curate.similarity.perceptual import perceptual_hash, small, turn_images
 
 Pixels = NDArray[np.uint8]
 
@@ -67,7 +67,7 @@ def test_a_turned_copy_passes_when_it_is_turned_back() -> None:
     pictures = looks(drawn(9))
     turned = looks([image.rotate(90, expand=True) for image in drawn(9)])
     assert not alike(pictures, turned).any()
-    assert alike(turn_pictures(pictures, 1), turned).all()
+    assert alike(turn_images(pictures, 1), turned).all()
 
 
 def test_each_pair_is_judged_by_itself() -> None:

@@ -12,12 +12,12 @@ from curate_pictures import drawn, numbered, seen
 from PIL import Image, ImageEnhance
 
 from medfm_cli.commands.curate.duplicates.step import deduplicate
-from medfm_cli.commands.curate.duplicates.summary import Unique
+from medfm_cli.commands.curate.duplicates.summary import DuplicateSummary
 from medfm_cli.commands.curate.options.deduplicate import Deduplicate
 from medfm_cli.commands.curate.similarity.near import (
     MOST_ALIKE,
-    Looks,
-    Thumbs,
+    ImageFingerprints,
+    Thumbnails,
     all_links,
     near_copies,
 )
@@ -36,7 +36,7 @@ class Done:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, rows: list[Row], **options: Any) -> Unique:
+    def __call__(self, rows: list[Row], **options: Any) -> DuplicateSummary:
         with ledger_of(self.folder / "ledger.sqlite", numbered(rows)) as ledger:
             unique = deduplicate(ledger, Deduplicate(**options))
             self.rows = [dict(row) for row in ledger.rows("SELECT * FROM items ORDER BY id")]
@@ -96,7 +96,7 @@ def test_one_is_kept_and_subjects_are_tied(done: Done) -> None:
     ]
     unique = done(rows, near="keep_one")
     assert done.fates == ["duplicate", "kept", "kept"]
-    assert (done.rows[0]["twin"], done.rows[0]["reason"]) == (2, "nearly the same picture")
+    assert (done.rows[0]["twin"], done.rows[0]["reason"]) == (2, "nearly the same image")
     assert {row["subject"] for row in done.rows} == {"subject-1"}
     assert (unique.nearly, unique.tied, unique.clusters) == (1, 1, 1)
     assert done.clusters == [1, 1, None]
@@ -143,7 +143,7 @@ def test_what_the_report_tells(done: Done) -> None:
     assert (cluster.subjects, cluster.labels) == (2, 2)
     assert [(pair.one, pair.other) for pair in unique.doubtful] == [(1, 2)]
     ((*row,),) = unique.table().rows
-    assert row == ["nearly the same picture", 2, "kept together in 1 groups"]
+    assert row == ["nearly the same image", 2, "kept together in 1 groups"]
     assert len(unique.remarks()) == 2
 
 
@@ -161,13 +161,13 @@ def test_clusters_do_not_depend_on_threads_or_tries(done: Done, tmp_path: Path) 
 def test_many_pictures_of_one_hash(tmp_path: Path) -> None:
     """All the same but one pixel: the same hash, other small pictures."""
     pixels = np.asarray(drawn(1)[0].resize((32, 32)))
-    with Thumbs(tmp_path) as thumbs:
+    with Thumbnails(tmp_path) as thumbs:
         for number in range(MOST_ALIKE + 40):
             thumb = pixels.copy()
             thumb.reshape(-1)[number // 2] ^= 1
             thumbs.add(thumb.tobytes())
         count = len(thumbs)
-        looks = Looks(np.full(count, 5, np.uint64), thumbs)
+        looks = ImageFingerprints(np.full(count, 5, np.uint64), thumbs)
         links = all_links(near_copies(looks, distance=0, turned=False))
     assert set(links.left) | set(links.right) == set(range(count))
     assert len(set(zip(links.left.tolist(), links.right.tolist(), strict=True))) == len(links.left)

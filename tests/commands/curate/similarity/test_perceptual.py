@@ -20,7 +20,7 @@ from medfm_cli.commands.curate.similarity.perceptual import (
     perceptual_hash,
     small,
     turn_hashes,
-    turn_pictures,
+    turn_images,
 )
 
 Pixels = NDArray[np.uint8]
@@ -47,7 +47,7 @@ def apart(a: int, b: int) -> int:
 @given(squares, st.integers(0, len(TURNS) - 1))
 def test_hashes_of_turned_pictures_follow_from_one(picture: Pixels, turn: int) -> None:
     whole = perceptual_hash(picture)
-    turned = perceptual_hash(turn_pictures(picture[None], turn)[0])
+    turned = perceptual_hash(turn_images(picture[None], turn)[0])
     if whole is None:
         assert turned is None
         return
@@ -63,17 +63,17 @@ def test_a_turn_can_be_undone(hashes: NDArray[np.uint64], turn: int) -> None:
     back = turn_hashes(turn_hashes(hashes, turn), INVERSE[turn])
     assert back.tolist() == hashes.tolist()
     pictures = np.arange(2 * 9).reshape(2, 3, 3)
-    again = turn_pictures(turn_pictures(pictures, turn), INVERSE[turn])
+    again = turn_images(turn_images(pictures, turn), INVERSE[turn])
     assert again.tolist() == pictures.tolist()
 
 
 def test_a_quarter_turn_is_numpys() -> None:
     picture = np.arange(9).reshape(3, 3)
     for turn in range(4):
-        assert turn_pictures(picture[None], turn)[0].tolist() == np.rot90(picture, turn).tolist()
-    assert turn_pictures(picture[None], 4)[0].tolist() == np.fliplr(picture).tolist()
-    assert turn_pictures(picture[None], 5)[0].tolist() == np.flipud(picture).tolist()
-    assert turn_pictures(picture[None], 6)[0].tolist() == picture.T.tolist()
+        assert turn_images(picture[None], turn)[0].tolist() == np.rot90(picture, turn).tolist()
+    assert turn_images(picture[None], 4)[0].tolist() == np.fliplr(picture).tolist()
+    assert turn_images(picture[None], 5)[0].tolist() == np.flipud(picture).tolist()
+    assert turn_images(picture[None], 6)[0].tolist() == picture.T.tolist()
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -11,7 +11,7 @@ from curate_ledger import ledger_of
 from pydantic import ValidationError
 
 from medfm_cli.commands.curate.options.split import Folds, Split
-from medfm_cli.commands.curate.split.step import Dealt, split
+from medfm_cli.commands.curate.split.step import SplitResult, split
 from medfm_cli.errors import DataError
 
 Sample = dict[str, Any]
@@ -20,7 +20,7 @@ NAMES = ["train"] * 7 + ["val"] + ["test"] * 2
 
 @pytest.fixture
 def dealt(tmp_path: Path) -> Any:
-    def deal(samples: list[Sample], **keys: Any) -> tuple[list[str], Dealt]:
+    def deal(samples: list[Sample], **keys: Any) -> tuple[list[str], SplitResult]:
         with ledger_of(tmp_path / "ledger", samples) as ledger:
             said = split(ledger, Split.model_validate(keys), seed=0)
             return [row[0] for row in ledger.rows("SELECT split FROM items ORDER BY id")], said
@@ -75,7 +75,10 @@ def test_a_subject_on_two_sides_means_that_all_is_dealt_anew(dealt: Any) -> None
     sides, said = dealt(samples)
     assert not said.official
     assert said.crossing == 1
-    assert said.why == "the source's own split has 1 subjects on two sides: dealt anew"
+    assert said.why == (
+        "the source's own split has 1 subjects in two splits: "
+        "subjects are assigned by the recipe's shares"
+    )
     assert sides[0] == sides[100]
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medfm_cli.commands.curate.options.split import Split
-from medfm_cli.commands.curate.split.step import Dealt, split
+from medfm_cli.commands.curate.split.step import SplitResult, split
 from medfm_cli.errors import DataError
 
 Sample = dict[str, Any]
@@ -50,7 +50,7 @@ samples_ = st.lists(
 many = settings(max_examples=300)
 
 
-def dealt(samples: list[Sample], *, seed: int = 0, **keys: Any) -> tuple[list[str], Dealt]:
+def dealt(samples: list[Sample], *, seed: int = 0, **keys: Any) -> tuple[list[str], SplitResult]:
     """The side of every sample, and what the step says."""
     with TemporaryDirectory() as folder, ledger_of(Path(folder, "l"), samples) as ledger:
         said = split(ledger, Split.model_validate(keys), seed=seed)

@@ -24,8 +24,8 @@ from medfm_cli.samples.content import (
 )
 
 
-def refusal(content: Content, quality: Quality) -> str:
-    """Why a sample is not kept, empty when it is. To be asked before `mend`.
+def rejection_reason(content: Content, quality: Quality) -> str:
+    """Why a sample is not kept, empty when it is. To be called before `mend`.
 
     Args:
         content: the sample, of any kind.
@@ -35,21 +35,21 @@ def refusal(content: Content, quality: Quality) -> str:
         return ""
     match content:
         case Image2D():
-            return images.refusal(content, quality)
+            return images.rejection_reason(content, quality)
         case Volume():
-            return volumes.refusal(content, quality)
+            return volumes.rejection_reason(content, quality)
         case Video():
-            return videos.refusal(content, quality)
+            return videos.rejection_reason(content, quality)
         case Signal():
-            return signals.refusal(content, quality)
+            return signals.rejection_reason(content, quality)
         case Audio():
-            return audio.refusal(content, quality)
+            return audio.rejection_reason(content, quality)
         case Series():
-            return series.refusal(content, quality)
+            return series.rejection_reason(content, quality)
         case Row():
-            return texts.row_refusal(content, quality)
+            return texts.row_rejection_reason(content, quality)
         case Text():
-            return texts.refusal(content, quality)
+            return texts.rejection_reason(content, quality)
         case _:
             assert_never(content)
 
@@ -58,7 +58,7 @@ def mend(content: Content, quality: Quality) -> tuple[Content, tuple[str, ...]]:
     """The sample without the values that cannot be true, and notes of what was set aside.
 
     Values of an ICU series outside their plausible range become NaN. Everything else is returned
-    as it is: a wrong pixel cannot be told from a right one, a wrong temperature can.
+    as it is: a wrong pixel cannot be distinguished from a right one, a wrong temperature can.
     """
     if quality.on and isinstance(content, Series):
         return series.mend(content, quality)
