@@ -65,8 +65,6 @@ NOT_YET: set[str] = {
     "commands/curate",
     "commands/pretrain",
     "medfm_cli/data",
-    "medfm_cli/samples",
-    "medfm_cli/training",
 }
 
 FOLDERS = sorted(
