@@ -40,24 +40,24 @@ def samples(count: int) -> Iterator[tuple[Any, ...]]:
         )
 
 
-def fill(ledger: Any, count: int) -> None:
+def fill(catalog: Any, count: int) -> None:
     """Write the samples as the step finds them."""
-    from medfm_cli.commands.curate.catalog import Ledger
+    from medfm_cli.commands.curate.catalog import Catalog
 
-    assert isinstance(ledger, Ledger)
+    assert isinstance(catalog, Catalog)
     told = ["id", "content_sha", "subject", "label", "modality", "site", "cluster"]
     empty = ["part", "file_sha", "shape", "parts", "facts", "meta", "study", "anatomy", "time"]
     empty += ["sex", "official", "text", "turns", "boxes", "notes"]
     zero = ["block", "file", "entry", "unit", "frame", "height", "width", "channels"]
     rest = ("image", *("{}" if name == "facts" else "" for name in empty), *(0 for _ in zero))
     rows = ((*row, *rest) for row in samples(count))
-    ledger.insert("items", [*told, "kind", *empty, *zero], rows)
-    ledger.index("items")
+    catalog.insert("items", [*told, "kind", *empty, *zero], rows)
+    catalog.index("items")
 
 
 def ours(count: int) -> dict[str, float]:
     """CPU seconds of each step, and the peak in MB."""
-    from medfm_cli.commands.curate.catalog import Ledger
+    from medfm_cli.commands.curate.catalog import Catalog
     from medfm_cli.commands.curate.instructions.step import add_instructions
     from medfm_cli.commands.curate.options.clients import Clients
     from medfm_cli.commands.curate.options.instructions import Instructions
@@ -67,14 +67,14 @@ def ours(count: int) -> dict[str, float]:
 
     skew = Clients(count=10, scheme="dirichlet")
     steps: dict[str, Callable[[], Any]] = {
-        "split": lambda: split(ledger, Split(), seed=0),
-        "clients iid": lambda: partition(ledger, Clients(count=5, public=0.1), seed=0),
-        "clients dirichlet": lambda: partition(ledger, skew, seed=0),
-        "instructions": lambda: add_instructions(ledger, Instructions(), seed=0),
+        "split": lambda: split(catalog, Split(), seed=0),
+        "clients iid": lambda: partition(catalog, Clients(count=5, public=0.1), seed=0),
+        "clients dirichlet": lambda: partition(catalog, skew, seed=0),
+        "instructions": lambda: add_instructions(catalog, Instructions(), seed=0),
     }
     found: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder, "l")) as ledger:
-        fill(ledger, count)
+    with tempfile.TemporaryDirectory() as folder, Catalog(Path(folder, "l")) as catalog:
+        fill(catalog, count)
         for name, step in steps.items():
             start = time.process_time()
             done = step()

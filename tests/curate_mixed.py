@@ -1,4 +1,4 @@
-"""A small dataset with samples of every kind, and the ledger that it was written from."""
+"""A small dataset with samples of every kind, and the catalog that it was written from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.data import LabelSchema, Sample, ShardWriter, write_manifest
 from medfm_cli.data.card import DatasetCard
 from medfm_cli.data.manifest import Quarantined
@@ -41,7 +41,7 @@ turns boxes notes fate step reason twin exact cluster split client
 
 @dataclass
 class Kept:
-    """A sample as the ledger and the manifest know it."""
+    """A sample as the catalog and the manifest know it."""
 
     content: Content
     block: int = 0
@@ -68,13 +68,13 @@ class Kept:
     client: str = ""
 
 
-def write_ledger(path: Path, items: Iterable[Kept]) -> Ledger:
-    """A ledger with these items, numbered in their order."""
-    ledger = Ledger(path)
+def write_catalog(path: Path, items: Iterable[Kept]) -> Catalog:
+    """A catalog with these items, numbered in their order."""
+    catalog = Catalog(path)
     columns = COLUMNS.split()
-    ledger.insert("items", columns, (_row(number, item) for number, item in enumerate(items)))
-    ledger.index("items")
-    return ledger
+    catalog.insert("items", columns, (_row(number, item) for number, item in enumerate(items)))
+    catalog.index("items")
+    return catalog
 
 
 def _row(number: int, item: Kept) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Pictures, their copies, and how they stand in a ledger."""
+"""Pictures, their copies, and how they stand in a catalog."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def drawn(count: int, *, seed: int = 0, size: tuple[int, int] = (240, 200)) -> l
 
 
 def seen(image: Image.Image | Pixels, **values: Any) -> dict[str, Any]:
-    """A row of the ledger with the fingerprint of a picture."""
+    """A row of the catalog with the fingerprint of a picture."""
     found = fingerprint(Image2D(np.asarray(image)))
     assert found is not None
     return {"phash": found.hash, "thumb": found.thumb, **values}

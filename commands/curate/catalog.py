@@ -1,8 +1,8 @@
-"""The books of a run on disk: every file, every sample, every decision, one row each (SQLite).
+"""The catalog of a run on disk: every file, every sample, every decision, a row each (SQLite).
 
 Steps read with streaming queries and write with updates, so that memory does not grow with the
-number of samples. The ledger is scratch: it is rebuilt from the staging by every try of a run and
-trusted by none, so nothing in it needs to survive a crash.
+number of samples. The catalog is scratch: every try of a run rebuilds it from the
+staging folder and trusts no older one, so nothing in it needs to survive a crash.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import errno
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,12 @@ from medfm_cli.samples.fields import REQUIRED, RecordField, record_fields
 CHUNK = 2000
 """Rows that are fetched at a time."""
 CACHE_KB = 16384
+KEPT = "fate = 'kept'"
+EACH_LABEL = (
+    "json_each(CASE WHEN labels IS NOT NULL THEN labels "
+    "WHEN label IS NOT NULL THEN json_array(label) ELSE '[]' END)"
+)
+"""The labels of an item as rows, whether it has one or several."""
 NOTED = (
     *("subject", "study", "site", "split", "time", "text", "turns"),
     *(item.name for item in record_fields(Attributes) if item.kind is not list),
@@ -173,8 +179,8 @@ def _json(value: list[str]) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-class Ledger:
-    """The books, opened. A context manager; leaving it closes the file and keeps it.
+class Catalog:
+    """The open catalog. A context manager; leaving it closes the file and keeps it.
 
     Args:
         path: the SQLite file; what was there before is removed.
@@ -225,7 +231,7 @@ class Ledger:
             while chunk := cursor.fetchmany():
                 yield from chunk
         finally:
-            with suppress(sqlite3.ProgrammingError):  # the ledger may be closed before the query
+            with suppress(sqlite3.ProgrammingError):  # the catalog may be closed before the query
                 cursor.close()
 
     def execute(self, sql: str, *args: Any) -> int:
@@ -237,7 +243,7 @@ class Ledger:
     def many(self, sql: str, rows: Iterable[Iterable[Any]]) -> None:
         """Run a statement for every row of parameters, in one transaction.
 
-        `rows` may itself read from the ledger.
+        `rows` may itself read from the catalog.
         """
         with _disk_errors():
             self.db.execute("SAVEPOINT many")
@@ -264,6 +270,11 @@ class Ledger:
         """Make the indexes of a table, once it is filled."""
         with _disk_errors():
             self.db.executescript(_INDEXES[table])
+
+
+def block_name(block: int, blocks: Sequence[str]) -> str:
+    """The name of a source block."""
+    return blocks[block] if 0 <= block < len(blocks) else str(block)
 
 
 @contextmanager

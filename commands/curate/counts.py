@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.errors import DataError, EnvironmentProblem, MedfmError
 from medfm_cli.readers.optional import NEEDS
 
 _ROW = re.compile(r"^(row|line|record) \d+( \(line \d+\))?: ")
-"""Which row of a table it was stands in the quarantine; the books count what was wrong with it."""
+"""Which row of a table it was is in the quarantine; reasons are counted without it."""
 
 
-class Account:
-    """The books of a run, read from its ledger."""
+class CurationCounts:
+    """The counts of a run, read from its catalog."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
 
     def check(self) -> None:
         """Make sure that nothing was lost.
@@ -32,7 +32,7 @@ class Account:
                 f"{counts['read']} read ≠ {counts['kept']} kept + {counts['duplicates']} "
                 f"duplicates + {counts['quarantined']} quarantined"
             )
-        unread = self.ledger.one(
+        unread = self.catalog.one(
             "SELECT count(*) FROM entries WHERE number NOT IN (SELECT entry FROM items) "
             "AND number NOT IN (SELECT entry FROM refused)"
         )
@@ -42,7 +42,7 @@ class Account:
     def counts(self) -> dict[str, int]:
         """The numbers that scripts read; `read` is the sum of the three after it."""
         fates = self.fates()
-        one = self.ledger.one
+        one = self.catalog.one
         refused = one("SELECT count(*) FROM refused")
         kept = "FROM items WHERE fate = 'kept'"
         return {
@@ -62,7 +62,7 @@ class Account:
 
     def fates(self) -> Counter[str]:
         """How many items were kept, are duplicates, or were dropped."""
-        rows = self.ledger.rows("SELECT fate, count(*) FROM items GROUP BY fate")
+        rows = self.catalog.rows("SELECT fate, count(*) FROM items GROUP BY fate")
         return Counter(dict(tuple(row) for row in rows))
 
     def reasons(self) -> Counter[tuple[str, str]]:
@@ -70,7 +70,7 @@ class Account:
         reasons: Counter[tuple[str, str]] = Counter()
         for table, where in (("refused", ""), ("items", "WHERE fate = 'dropped'")):
             sql = f"SELECT step, reason, count(*) FROM {table} {where} GROUP BY step, reason"  # noqa: S608
-            for step, reason, count in self.ledger.rows(sql):
+            for step, reason, count in self.catalog.rows(sql):
                 reasons[step, _ROW.sub("", reason)] += count
         return Counter(dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))))
 
@@ -94,4 +94,4 @@ class Account:
     def absent(self) -> int:
         """How many files tables and annotations name that are not there, and broken rows."""
         sql = "SELECT count(*) FROM (SELECT DISTINCT block, name, reason FROM absent)"
-        return int(self.ledger.one(sql))
+        return int(self.catalog.one(sql))

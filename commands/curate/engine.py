@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medfm_cli.commands.curate.annotations.step import find_annotations
-from medfm_cli.commands.curate.catalog import Ledger
-from medfm_cli.commands.curate.counts import Account
+from medfm_cli.commands.curate.catalog import Catalog
+from medfm_cli.commands.curate.counts import CurationCounts
 from medfm_cli.commands.curate.deidentify.pseudonyms import PUBLIC_KEY, Pseudonyms, private_key
 from medfm_cli.commands.curate.deidentify.rescan import Rescan, rescan
 from medfm_cli.commands.curate.describing.step import Description, describe
@@ -51,7 +51,7 @@ from medfm_cli.commands.curate.writing.step import (
 from medfm_cli.runs import Callout, Result, Run
 from medfm_cli.runs.machine import give_back_memory, usable_cpus
 
-LEDGER = ("checkpoints", "ledger.sqlite")
+CATALOG = ("checkpoints", "catalog.sqlite")
 UNPACKED = ("checkpoints", "unpacked")
 
 
@@ -72,42 +72,42 @@ def run(recipe: CurateRecipe, run: Run) -> Result:
     Raises:
         DataError: a source holds nothing to read, or the labels do not fit it.
     """
-    with Ledger(run.path(*LEDGER)) as ledger:
+    with Catalog(run.path(*CATALOG)) as catalog:
         try:
-            return _curate(recipe, run, ledger)
+            return _curate(recipe, run, catalog)
         finally:
-            ledger.remove()  # it holds the names of a site's files
+            catalog.remove()  # it holds the names of a site's files
 
 
-def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
+def _curate(recipe: CurateRecipe, run: Run, catalog: Catalog) -> Result:
     sources = [keys.open_source() for keys in recipe.blocks().values()]
     public = all(source.public for source in sources)
     names = _pseudonyms(recipe, public, run)
-    planned = _plan(recipe, run, ledger, sources, names)
-    reading = read_all(recipe, run, ledger, planned, names)
+    planned = _plan(recipe, run, catalog, sources, names)
+    reading = read_all(recipe, run, catalog, planned, names)
     infos = source_infos(recipe, planned, sources)
-    joined = join(ledger, reading.staging, reading.units, infos, names)
-    withdrawn = _withdraw(recipe, run, ledger, names)
-    decided = _decide(recipe, run, ledger, reading.staging, names)
-    card = write_dataset(recipe, run, ledger, reading, infos, names)
-    write_linkage(run.path("linkage.parquet"), ledger)
-    copies = write_dicom(recipe, run, ledger, names)
-    rescanned = _rescan(recipe, run, ledger, names)
-    more = {"Contamination": contamination_blocks(ledger, decided.shared, run)}
+    joined = join(catalog, reading.staging, reading.units, infos, names)
+    withdrawn = _withdraw(recipe, run, catalog, names)
+    decided = _decide(recipe, run, catalog, reading.staging, names)
+    card = write_dataset(recipe, run, catalog, reading, infos, names)
+    write_linkage(run.path("linkage.parquet"), catalog)
+    copies = write_dicom(recipe, run, catalog, names)
+    rescanned = _rescan(recipe, run, catalog, names)
+    more = {"Contamination": contamination_blocks(catalog, decided.shared, run)}
     if withdrawn is not None:
-        more["Withdrawal"] = report_blocks(withdrawn, ledger, run)
-        erase(ledger, reading.staging)
+        more["Withdrawal"] = report_blocks(withdrawn, catalog, run)
+        erase(catalog, reading.staging)
     reading.staging.drop_payloads()
     shutil.rmtree(run.path(*UNPACKED), ignore_errors=True)
     context = ReportContext(
         recipe=recipe,
-        account=Account(ledger),
+        account=CurationCounts(catalog),
         card=card,
         run=run,
         joined=joined,
         unique=decided.unique,
         dealt=decided.dealt,
-        description=_describe(recipe, run, ledger),
+        description=_describe(recipe, run, catalog),
         public=public,
         instructed=decided.instructed,
         partitioned=decided.partitioned,
@@ -123,30 +123,30 @@ def _curate(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Result:
 def _plan(
     recipe: CurateRecipe,
     run: Run,
-    ledger: Ledger,
+    catalog: Catalog,
     sources: Sequence[Source],
     names: Pseudonyms,
 ) -> list[PlannedSource]:
     """List the files of every source, and collect what tables, folders and annotations say."""
     for number, source in enumerate(sources):
-        list_files(ledger, source, number, run.path(*UNPACKED, str(number)))
-    ledger.index("files")
+        list_files(catalog, source, number, run.path(*UNPACKED, str(number)))
+    catalog.index("files")
     planned: list[PlannedSource] = []
     for number, (name, keys) in enumerate(recipe.blocks().items()):
         resolve = _resolver(run, name)
-        found = find_annotations(ledger, number)  # first: they are no tables of labels
-        metadata = collect_metadata(ledger, number, keys, recipe.split, names, resolve)
+        found = find_annotations(catalog, number)  # first: they are no tables of labels
+        metadata = collect_metadata(catalog, number, keys, recipe.split, names, resolve)
         planned.append(PlannedSource(keys, metadata, resolve, found))
     return planned
 
 
 def _withdraw(
-    recipe: CurateRecipe, run: Run, ledger: Ledger, names: Pseudonyms
+    recipe: CurateRecipe, run: Run, catalog: Catalog, names: Pseudonyms
 ) -> Withdrawal | None:
     """Leave out whoever withdrew, where the recipe names a file of them."""
     if recipe.withdraw is None:
         return None
-    return withdraw(ledger, Path(recipe.withdraw).expanduser(), names, run)
+    return withdraw(catalog, Path(recipe.withdraw).expanduser(), names, run)
 
 
 def _result(context: ReportContext, shared: Contaminated) -> Result:
@@ -171,9 +171,9 @@ def _result(context: ReportContext, shared: Contaminated) -> Result:
     )
 
 
-def _describe(recipe: CurateRecipe, run: Run, ledger: Ledger) -> Description:
+def _describe(recipe: CurateRecipe, run: Run, catalog: Catalog) -> Description:
     blocks = list(recipe.blocks())
-    return describe(ledger, run.path("dataset"), blocks, recipe.describe, seed=recipe.seed)
+    return describe(catalog, run.path("dataset"), blocks, recipe.describe, seed=recipe.seed)
 
 
 def _document(context: ReportContext) -> None:
@@ -205,7 +205,7 @@ def _pseudonyms(recipe: CurateRecipe, all_public: bool, run: Run) -> Pseudonyms:
 
 
 def _decide(
-    recipe: CurateRecipe, run: Run, ledger: Ledger, staging: Staging, names: Pseudonyms
+    recipe: CurateRecipe, run: Run, catalog: Catalog, staging: Staging, names: Pseudonyms
 ) -> StepResults:
     """Deduplicate, split, compare and derive: everything that needs to see all samples.
 
@@ -213,18 +213,18 @@ def _decide(
         DataError: no sample is left.
         EnvironmentProblem: none is left, since an extra is missing.
     """
-    unique = deduplicate(ledger, recipe.deduplicate, staging=staging, threads=usable_cpus())
+    unique = deduplicate(catalog, recipe.deduplicate, staging=staging, threads=usable_cpus())
     give_back_memory()
-    account = Account(ledger)
+    account = CurationCounts(catalog)
     if not account.counts()["kept"]:
         raise account.nothing_kept(recipe.source or ", ".join(recipe.sources))
     hidden = recipe.deidentify.on and recipe.deidentify.dates == "shift"
-    dealt = split(ledger, recipe.split, seed=recipe.seed, shifted=hidden)
+    dealt = split(catalog, recipe.split, seed=recipe.seed, shifted=hidden)
     how = "official" if dealt.official else f"by {dealt.by}, seed {recipe.seed}"
     run.resolve("split", how, dealt.why)
     account.check()
     shared = contamination(
-        ledger,
+        catalog,
         recipe.contamination,
         near=recipe.deduplicate,
         key=names.fingerprint,
@@ -233,13 +233,13 @@ def _decide(
     derive = recipe.derive
     instructed = partitioned = None
     if derive.instructions is not None:
-        instructed = add_instructions(ledger, derive.instructions, seed=recipe.seed)
+        instructed = add_instructions(catalog, derive.instructions, seed=recipe.seed)
     if derive.clients is not None:
-        partitioned = partition(ledger, derive.clients, seed=recipe.seed)
+        partitioned = partition(catalog, derive.clients, seed=recipe.seed)
     return StepResults(unique, dealt, shared, instructed, partitioned)
 
 
-def _rescan(recipe: CurateRecipe, run: Run, ledger: Ledger, names: Pseudonyms) -> Rescan | None:
+def _rescan(recipe: CurateRecipe, run: Run, catalog: Catalog, names: Pseudonyms) -> Rescan | None:
     """Look through the finished dataset for what should not be in it."""
     if not recipe.deidentify.on:
         return None
@@ -247,7 +247,7 @@ def _rescan(recipe: CurateRecipe, run: Run, ledger: Ledger, names: Pseudonyms) -
         run.path("dataset"),
         recipe.deidentify,
         names,
-        lambda mark: ledger.one("SELECT 1 FROM marks WHERE mark = ?", mark) is not None,
-        marks=ledger.one("SELECT count(*) FROM marks"),
+        lambda mark: catalog.one("SELECT 1 FROM marks WHERE mark = ?", mark) is not None,
+        marks=catalog.one("SELECT count(*) FROM marks"),
         check_stop=run.check_stop,
     )

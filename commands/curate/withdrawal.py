@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
 from medfm_cli.commands.curate.reading.staging import WITHDRAWN, Staging
 from medfm_cli.data.manifest import MANIFEST_FILE
@@ -62,27 +62,29 @@ def lines(path: Path) -> list[str]:
     return list(dict.fromkeys(line for line in stripped if line and not line.startswith("#")))
 
 
-def withdraw(ledger: Ledger, path: Path, names: Pseudonyms, run: Run) -> Withdrawal:
-    """Take all items of the subjects out of the ledger; only their number stays, as refusals.
+def withdraw(catalog: Catalog, path: Path, names: Pseudonyms, run: Run) -> Withdrawal:
+    """Take all items of the subjects out of the catalog; only their number stays, as refusals.
 
     Raises:
         DataError: the file cannot be read.
     """
     listed = lines(path)
-    ledger.execute("CREATE TEMP TABLE withdrawn (line INTEGER, subject TEXT)")
-    ledger.execute("CREATE TEMP TABLE gone (unit INTEGER, entry INTEGER, frame INTEGER, part TEXT)")
-    ledger.many("INSERT INTO withdrawn VALUES (?, ?)", _pseudonyms(listed, names))
-    refused = _refused_files(ledger, names)
-    matched = ledger.one(
+    catalog.execute("CREATE TEMP TABLE withdrawn (line INTEGER, subject TEXT)")
+    catalog.execute(
+        "CREATE TEMP TABLE gone (unit INTEGER, entry INTEGER, frame INTEGER, part TEXT)"
+    )
+    catalog.many("INSERT INTO withdrawn VALUES (?, ?)", _pseudonyms(listed, names))
+    refused = _refused_files(catalog, names)
+    matched = catalog.one(
         "SELECT count(DISTINCT line) FROM withdrawn WHERE subject IN (SELECT subject FROM items)"
     )
-    ledger.execute(f"INSERT INTO gone SELECT unit, entry, frame, part {_GONE}")
-    ledger.execute(
+    catalog.execute(f"INSERT INTO gone SELECT unit, entry, frame, part {_GONE}")
+    catalog.execute(
         "INSERT INTO refused (entry, file, block, frame, file_sha, step, reason, source) "
         f"SELECT entry, file, block, frame, '', '{WITHDRAWN}', '{REASON}', '' {_GONE}"
     )
-    ledger.execute(f"DELETE {_GONE}")
-    ledger.many(
+    catalog.execute(f"DELETE {_GONE}")
+    catalog.many(
         f"UPDATE refused SET file_sha = '', step = '{WITHDRAWN}', reason = '{REASON}', "  # noqa: S608
         "source = '' WHERE file = ?",
         ((file,) for file in refused),
@@ -90,17 +92,17 @@ def withdraw(ledger: Ledger, path: Path, names: Pseudonyms, run: Run) -> Withdra
     return _with_first_try(run, Withdrawal(len(listed), int(matched)))
 
 
-def erase(ledger: Ledger, staging: Staging) -> None:
+def erase(catalog: Catalog, staging: Staging) -> None:
     """Take what withdrew out of the staging's rows, once the dataset is written."""
-    units = [row[0] for row in ledger.rows("SELECT DISTINCT unit FROM gone ORDER BY unit")]
+    units = [row[0] for row in catalog.rows("SELECT DISTINCT unit FROM gone ORDER BY unit")]
     for unit in units:
-        rows = ledger.rows("SELECT entry, frame, part FROM gone WHERE unit = ?", unit)
+        rows = catalog.rows("SELECT entry, frame, part FROM gone WHERE unit = ?", unit)
         staging.withdraw(unit, {tuple(row) for row in rows}, REASON)
 
 
-def report_blocks(withdrawn: Withdrawal, ledger: Ledger, run: Run) -> list[Block]:
+def report_blocks(withdrawn: Withdrawal, catalog: Catalog, run: Run) -> list[Block]:
     """What the report says: numbers alone, and who still holds what was withdrawn."""
-    samples = ledger.one(f"SELECT count(*) FROM refused WHERE step = '{WITHDRAWN}'")  # noqa: S608
+    samples = catalog.one(f"SELECT count(*) FROM refused WHERE step = '{WITHDRAWN}'")  # noqa: S608
     blocks: list[Block] = [
         Callout(
             "note",
@@ -109,7 +111,7 @@ def report_blocks(withdrawn: Withdrawal, ledger: Ledger, run: Run) -> list[Block
             "dataset, and the quarantine lists their number only.",
         )
     ]
-    subjects = {row[0] for row in ledger.rows("SELECT subject FROM withdrawn")}
+    subjects = {row[0] for row in catalog.rows("SELECT subject FROM withdrawn")}
     if holders := sorted(_holders(run, subjects)):
         blocks.append(
             Callout(
@@ -128,13 +130,13 @@ def _pseudonyms(listed: list[str], names: Pseudonyms) -> Iterator[tuple[int, str
             yield number, line
 
 
-def _refused_files(ledger: Ledger, names: Pseudonyms) -> list[int]:
+def _refused_files(catalog: Catalog, names: Pseudonyms) -> list[int]:
     """Files that could not be read and belong, by a table, to somebody who withdrew."""
-    rows = ledger.rows(
+    rows = catalog.rows(
         "SELECT DISTINCT r.file, n.subject FROM refused r JOIN notes n ON n.file = r.file "
         "WHERE n.subject <> ''"
     )
-    gone = {row[0] for row in ledger.rows("SELECT subject FROM withdrawn")}
+    gone = {row[0] for row in catalog.rows("SELECT subject FROM withdrawn")}
     return [file for file, subject in rows if names.of("subject", subject) in gone]
 
 

@@ -1,4 +1,4 @@
-"""Samples of a ledger as they lie in the written dataset, without holding its manifest."""
+"""Samples of a catalog as they lie in the written dataset, without holding its manifest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PLACE = ("image_id", "kind", "meta", "shard", "offset", "length", "members")
 
 
 @dataclass(frozen=True)
-class StoredSample:
+class WrittenSample:
     """A row of the manifest, and a way to what it stands for."""
 
     row: dict[str, Any]
@@ -49,11 +49,11 @@ class StoredSample:
 
 
 def image_id(content_sha: str) -> str:
-    """The name that a sample of the ledger has in the manifest."""
+    """The name that a sample of the catalog has in the manifest."""
     return content_sha[:16]
 
 
-class Stored:
+class WrittenSamples:
     """Looks samples up by the hash of their content; of one in many parts its middle part.
 
     The manifest is read through once a look-up, in batches: many samples should be asked for at
@@ -79,7 +79,7 @@ class Stored:
 
     def samples(
         self, shas: Iterable[str], *, columns: Sequence[str] | None = None
-    ) -> dict[str, StoredSample]:
+    ) -> dict[str, WrittenSample]:
         """Some samples by their hash, in the manifest's order; only those that it holds."""
         names = {image_id(sha): sha for sha in shas}
         if not names:
@@ -96,5 +96,5 @@ class Stored:
             for row in batch.to_pylist():
                 rows_of.setdefault(names[row["image_id"]], []).append(row)
         return {
-            sha: StoredSample(rows[len(rows) // 2], self._reader) for sha, rows in rows_of.items()
+            sha: WrittenSample(rows[len(rows) // 2], self._reader) for sha, rows in rows_of.items()
         }

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.commands.curate.annotations.refs import Link, Listed, Ref
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.errors import Unreadable
 from medfm_cli.readers.item import MAX_PIXELS
 
@@ -58,26 +58,26 @@ def key(name: str) -> tuple[str, str, bool]:
     return " ".join(rest), " ".join(rest[:-1] if numbered else rest), mask
 
 
-def find(ledger: Ledger, block: int) -> Iterator[Link]:
+def find(catalog: Catalog, block: int) -> Iterator[Link]:
     """The masks of images among the files, each with its image.
 
     Keeps nothing in memory but the first pairs: the names lie in a temporary table.
     """
-    if not any(key(file.name)[2] for file in _image_files(ledger, block)):
+    if not any(key(file.name)[2] for file in _image_files(catalog, block)):
         return
-    ledger.execute("DROP TABLE IF EXISTS temp.paired")
-    ledger.execute(
+    catalog.execute("DROP TABLE IF EXISTS temp.paired")
+    catalog.execute(
         "CREATE TEMP TABLE paired (number INTEGER, key TEXT, other TEXT, mask INTEGER, path TEXT)"
     )
-    ledger.insert(
+    catalog.insert(
         "paired",
         ("number", "key", "other", "mask", "path"),
-        ((file.number, *key(file.name), file.path) for file in _image_files(ledger, block)),
+        ((file.number, *key(file.name), file.path) for file in _image_files(catalog, block)),
     )
-    ledger.execute("CREATE INDEX temp.paired_key ON paired (key, mask)")
+    catalog.execute("CREATE INDEX temp.paired_key ON paired (key, mask)")
     links: list[Link] = []
     trusted = False
-    for link, image in _pairs(ledger):
+    for link, image in _pairs(catalog):
         if trusted:
             yield link
             continue
@@ -92,25 +92,25 @@ def find(ledger: Ledger, block: int) -> Iterator[Link]:
             yield from links
     if not trusted:
         yield from links
-    ledger.execute("DROP TABLE IF EXISTS temp.paired")
+    catalog.execute("DROP TABLE IF EXISTS temp.paired")
 
 
-def _pairs(ledger: Ledger) -> Iterator[tuple[Link, str]]:
+def _pairs(catalog: Catalog) -> Iterator[tuple[Link, str]]:
     """Masks with the only image of the same key, and the image's path."""
     masks = "SELECT number, key, other, path FROM temp.paired WHERE mask ORDER BY number"
     partner = "SELECT number, path FROM temp.paired WHERE key = ? AND NOT mask"
-    for row in ledger.rows(masks):
+    for row in catalog.rows(masks):
         found: list[Any] = []
         for key_ in dict.fromkeys((row["key"], row["other"])):
-            found = found or list(ledger.rows(partner, key_)) if key_ else found
+            found = found or list(catalog.rows(partner, key_)) if key_ else found
         if len(found) == 1:
             ref = Ref("mask", row["path"])
             yield Link(found[0]["number"], row["number"], ref), found[0]["path"]
 
 
-def _image_files(ledger: Ledger, block: int) -> Iterator[Listed]:
+def _image_files(catalog: Catalog, block: int) -> Iterator[Listed]:
     sql = "SELECT number, name, path, size FROM files WHERE block = ? AND role = '' ORDER BY number"
-    for row in ledger.rows(sql, block):
+    for row in catalog.rows(sql, block):
         if _ENDING.search(row["name"]):
             yield Listed(*row)
 

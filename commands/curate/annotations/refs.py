@@ -27,7 +27,7 @@ class Ref(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The annotation file `source` says something of the file `file` (numbers in the ledger)."""
+    """The annotation file `source` says something of the file `file` (numbers in the catalog)."""
 
     file: int
     source: int

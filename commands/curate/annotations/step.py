@@ -1,6 +1,6 @@
 """The annotation files of a source, and what each of its other files is annotated by.
 
-What is found lies in two tables of the ledger: `annotations` (a file, and a reference to what is
+What is found lies in two tables of the catalog: `annotations` (a file, and a reference to what is
 said of it) and `absent` (what is said of nothing that is there). Annotation files get the role
 `annotation`: they are accounted for, and not read as samples.
 """
@@ -18,7 +18,7 @@ from medfm_cli.commands.curate.annotations import box_table, coco, masks, voc
 from medfm_cli.commands.curate.annotations import questions as turns
 from medfm_cli.commands.curate.annotations.refs import BOXES, KINDS, Link, Listed, Missing, Ref
 from medfm_cli.commands.curate.annotations.target_image import ImageFiles
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.tables.open import header
 from medfm_cli.errors import DataError
 from medfm_cli.readers.records import Broken, json_stream, keys, open_records
@@ -63,49 +63,49 @@ class Counts:
     doubled: int = 0
 
 
-def find_annotations(ledger: Ledger, block: int, kinds: Collection[str] = KINDS) -> Counts:
+def find_annotations(catalog: Catalog, block: int, kinds: Collection[str] = KINDS) -> Counts:
     """Fill the tables for the files of a source that have no other role.
 
     Args:
-        ledger: holds the files, indexed.
+        catalog: holds the files, indexed.
         block: the number of the source.
         kinds: what is looked for, out of `KINDS`.
     """
-    ledger.db.executescript(_TABLES)
+    catalog.db.executescript(_TABLES)
     absent = "SELECT count(*) FROM (SELECT DISTINCT name, reason FROM absent WHERE block = ?)"
-    before = ledger.one(absent, block)
-    images = ImageFiles(ledger, block)
+    before = catalog.one(absent, block)
+    images = ImageFiles(catalog, block)
     if "mask" in kinds:
-        _write(ledger, block, images, masks.find(ledger, block))
-    for file, kind, head in _candidates(ledger, block):
+        _write(catalog, block, images, masks.find(catalog, block))
+    for file, kind, head in _candidates(catalog, block):
         if kind == "info":
             images.use(file.number)
         elif kind == "documents":
             _reserve_images(file, images)
         elif kind in kinds:
-            _write(ledger, block, images, _links(file, kind, head, images))
-    ledger.execute("CREATE INDEX IF NOT EXISTS annotations_file ON annotations (file, kind)")
-    ledger.execute(
+            _write(catalog, block, images, _links(file, kind, head, images))
+    catalog.execute("CREATE INDEX IF NOT EXISTS annotations_file ON annotations (file, kind)")
+    catalog.execute(
         "UPDATE files SET role = (SELECT role FROM temp.used WHERE used.number = files.number) "
         "WHERE number IN (SELECT number FROM temp.used)"
     )
-    counts = _count(ledger, block)
-    counts.absent = ledger.one(absent, block) - before
-    counts.doubled = _one_place(ledger, block)
-    ledger.execute("DROP TABLE temp.used")
+    counts = _count(catalog, block)
+    counts.absent = catalog.one(absent, block) - before
+    counts.doubled = _one_place(catalog, block)
+    catalog.execute("DROP TABLE temp.used")
     return counts
 
 
-def refs_of(ledger: Ledger, file: int) -> list[Ref]:
+def refs_of(catalog: Catalog, file: int) -> list[Ref]:
     """What is said of a file elsewhere, in the order of the annotation files and of their rows."""
     sql = "SELECT kind, path, key FROM annotations WHERE file = ? ORDER BY rowid"
-    return [Ref(*row) for row in ledger.db.execute(sql, (file,))]
+    return [Ref(*row) for row in catalog.db.execute(sql, (file,))]
 
 
-def _candidates(ledger: Ledger, block: int) -> Iterator[tuple[Listed, str, bytes]]:
+def _candidates(catalog: Catalog, block: int) -> Iterator[tuple[Listed, str, bytes]]:
     """The files that begin like annotations, each with its kind and its first bytes."""
     sql = "SELECT number, name, path, size FROM files WHERE block = ? AND role = '' ORDER BY number"
-    for row in ledger.rows(sql, block):
+    for row in catalog.rows(sql, block):
         file = Listed(*row)
         ending = file.name.rpartition("/")[2].rpartition(".")[2].lower()
         if not file.path or not file.size or ending in _MEDIA or "." not in file.name:
@@ -177,15 +177,15 @@ def _short(error: Damaged | DataError, file: Listed) -> str:
 
 
 def _write(
-    ledger: Ledger, block: int, images: ImageFiles, events: Iterable[Link | Missing]
+    catalog: Catalog, block: int, images: ImageFiles, events: Iterable[Link | Missing]
 ) -> None:
     """Write what was found, a few rows at a time."""
     events = iter(events)
     columns = ("file", "kind", "path", "key", "source")
     while chunk := list(islice(events, CHUNK)):
         links = [event for event in chunk if isinstance(event, Link)]
-        ledger.insert("annotations", columns, ((e.file, *e.ref, e.source) for e in links))
-        ledger.many(
+        catalog.insert("annotations", columns, ((e.file, *e.ref, e.source) for e in links))
+        catalog.many(
             "INSERT INTO absent VALUES (?, ?, ?)",
             dict.fromkeys((block, e.name, e.reason) for e in chunk if isinstance(e, Missing)),
         )
@@ -193,18 +193,18 @@ def _write(
             images.use(number)
 
 
-def _count(ledger: Ledger, block: int) -> Counts:
+def _count(catalog: Catalog, block: int) -> Counts:
     sql = (
         "SELECT kind, count(DISTINCT file), count(DISTINCT source) FROM annotations "
         "JOIN files ON files.number = annotations.file WHERE block = ? GROUP BY kind"
     )
     counts = Counts()
-    for row in ledger.rows(sql, block):
+    for row in catalog.rows(sql, block):
         counts.files[row[0]], counts.sources[row[0]] = row[1], row[2]
     return counts
 
 
-def _one_place(ledger: Ledger, block: int) -> int:
+def _one_place(catalog: Catalog, block: int) -> int:
     """Keep the boxes of one kind and of one COCO file or table for each image.
 
     The kind that speaks of more images is kept. Gives for how many images there was another.
@@ -213,24 +213,24 @@ def _one_place(ledger: Ledger, block: int) -> int:
         "SELECT kind, count(DISTINCT file) FROM annotations "
         "JOIN files ON files.number = annotations.file WHERE block = ? GROUP BY kind"
     )
-    found = {row[0]: row[1] for row in ledger.rows(sql, block) if row[0] in BOXES}
+    found = {row[0]: row[1] for row in catalog.rows(sql, block) if row[0] in BOXES}
     order = sorted(found, key=lambda kind: (-found[kind], BOXES.index(kind)))
     doubled = 0
     for place, kind in enumerate(order):
         for better in order[:place]:
-            doubled += ledger.one(
+            doubled += catalog.one(
                 "SELECT count(DISTINCT file) FROM annotations WHERE kind = ? AND file IN "
                 "(SELECT file FROM annotations WHERE kind = ?)",
                 kind,
                 better,
             )
-            ledger.execute(
+            catalog.execute(
                 "DELETE FROM annotations WHERE kind = ? AND file IN "
                 "(SELECT file FROM annotations WHERE kind = ?)",
                 kind,
                 better,
             )
-        ledger.execute(
+        catalog.execute(
             "DELETE FROM annotations WHERE kind = ?1 AND source > (SELECT min(source) FROM "
             "annotations AS other WHERE other.kind = ?1 AND other.file = annotations.file)",
             kind,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 
 _NOTES = ("xml", "json", "jsonl", "ndjson", "csv", "tsv", "txt", "md", "html", "yaml", "yml", "pdf")
 """Endings of files that annotations are never about."""
@@ -12,14 +12,14 @@ class ImageFiles:
     """Finds files by name; large and small letters are the same.
 
     Args:
-        ledger: holds the files, indexed.
+        catalog: holds the files, indexed.
         block: the number of the source.
     """
 
-    def __init__(self, ledger: Ledger, block: int) -> None:
-        self._ledger = ledger
+    def __init__(self, catalog: Catalog, block: int) -> None:
+        self._ledger = catalog
         self._block = block
-        ledger.execute(
+        catalog.execute(
             "CREATE TEMP TABLE IF NOT EXISTS used (number INTEGER PRIMARY KEY, role TEXT)"
         )
 

@@ -1,1 +1,1 @@
-"""What a dataset is made of: counts from the ledger, measures from a sample of its contents."""
+"""What a dataset is made of: counts from the catalog, measures from a sample of its contents."""

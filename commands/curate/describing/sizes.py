@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from medfm_cli.commands.curate.catalog import Ledger
-from medfm_cli.commands.curate.describing.tallies import KEPT, quantiles
+from medfm_cli.commands.curate.catalog import KEPT, Catalog
+from medfm_cli.commands.curate.describing.tallies import quantiles
 
 COMMONEST: Final = 12
 _FIVE: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -56,29 +56,29 @@ _COMMON: Final[dict[str, str]] = {
 }
 
 
-def sizes(ledger: Ledger) -> dict[str, dict[str, Any]]:
+def sizes(catalog: Catalog) -> dict[str, dict[str, Any]]:
     """For every kind: its number, five quantiles of each measure, and the commonest sizes."""
     found: dict[str, dict[str, Any]] = {}
     sql = f"SELECT kind, COUNT(*) AS n FROM items WHERE {KEPT} GROUP BY 1 ORDER BY 2 DESC, 1"  # noqa: S608
-    for kind, count in [(row["kind"], row["n"]) for row in ledger.rows(sql)]:
+    for kind, count in [(row["kind"], row["n"]) for row in catalog.rows(sql)]:
         where = f"kind = '{kind}'"
         measures = {
-            name: quantiles(ledger, value, where, _FIVE)
+            name: quantiles(catalog, value, where, _FIVE)
             for name, value in _AXES.get(kind, {}).items()
         }
         found[kind] = {
             "samples": count,
             "quantiles": {name: values for name, values in measures.items() if values},
-            "commonest": _commonest(ledger, kind),
+            "commonest": _commonest(catalog, kind),
         }
     return found
 
 
-def _commonest(ledger: Ledger, kind: str) -> dict[str, int]:
+def _commonest(catalog: Catalog, kind: str) -> dict[str, int]:
     if kind not in _COMMON:
         return {}
     sql = (
         f"SELECT {_COMMON[kind]} AS size, COUNT(*) AS n FROM items WHERE {KEPT} AND kind = ? "  # noqa: S608
         f"AND size IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {COMMONEST}"
     )
-    return {row["size"]: row["n"] for row in ledger.rows(sql, kind)}
+    return {row["size"]: row["n"] for row in catalog.rows(sql, kind)}

@@ -1,6 +1,6 @@
 """What the dataset is, in numbers: `description.json`, and the figures of the report.
 
-Counts come from the ledger by streamed queries. What has to be measured (how compressible samples
+Counts come from the catalog by streamed queries. What has to be measured (how compressible samples
 are, how far apart classes lie) is measured on a sample that depends on the content and the seed
 alone, so that the same data always get the same description.
 """
@@ -13,23 +13,20 @@ from typing import Any, Final
 
 import numpy as np
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import EACH_LABEL, KEPT, Catalog, block_name
 from medfm_cli.commands.curate.describing.features import Features, features, matrix
 from medfm_cli.commands.curate.describing.measures import davies_bouldin, gzip_ratio
 from medfm_cli.commands.curate.describing.sizes import sizes
 from medfm_cli.commands.curate.describing.tallies import (
-    EACH_LABEL,
-    KEPT,
     NO_LABEL,
     ages,
     balance,
-    block_name,
     sources,
     tail,
     tallies,
 )
 from medfm_cli.commands.curate.options.describe import Describe
-from medfm_cli.commands.curate.written import Stored
+from medfm_cli.commands.curate.written import WrittenSamples
 from medfm_cli.data.manifest import SPLITS
 from medfm_cli.runs.atomic import write_json
 
@@ -48,58 +45,60 @@ Description = dict[str, Any]
 
 
 def describe(
-    ledger: Ledger, root: Path, blocks: Sequence[str], options: Describe, *, seed: int
+    catalog: Catalog, root: Path, blocks: Sequence[str], options: Describe, *, seed: int
 ) -> Description:
     """Describe a dataset and write `description.json` into its folder.
 
     Args:
-        ledger: the books after the split.
+        catalog: the books after the split.
         root: the dataset's folder, whose manifest and shards are written.
         blocks: names of the source blocks, by their number.
         options: how much is measured.
         seed: of the choice of samples.
     """
-    counts = tallies(ledger, blocks)
+    counts = tallies(catalog, blocks)
     description: Description = {
         "format": FORMAT,
-        "samples": ledger.one(f"SELECT COUNT(*) FROM items WHERE {KEPT}"),  # noqa: S608
-        "subjects": ledger.one(f"SELECT COUNT(DISTINCT subject) FROM items WHERE {KEPT}"),  # noqa: S608
-        "splits": _splits(ledger),
-        "sources": sources(ledger, blocks),
+        "samples": catalog.one(f"SELECT COUNT(*) FROM items WHERE {KEPT}"),  # noqa: S608
+        "subjects": catalog.one(f"SELECT COUNT(DISTINCT subject) FROM items WHERE {KEPT}"),  # noqa: S608
+        "splits": _splits(catalog),
+        "sources": sources(catalog, blocks),
         "counts": counts,
         "tails": {name: tail(values) for name, values in counts.items() if values},
-        "ages": ages(ledger),
-        "sizes": sizes(ledger),
+        "ages": ages(catalog),
+        "sizes": sizes(catalog),
     }
     if options.on:
-        stored = Stored(root)
-        description["compressibility"] = _compressibility(ledger, stored, options, seed)
-        description["tasks"] = _tasks(ledger, stored, blocks, options, seed)
+        stored = WrittenSamples(root)
+        description["compressibility"] = _compressibility(catalog, stored, options, seed)
+        description["tasks"] = _tasks(catalog, stored, blocks, options, seed)
     write_json(root / DESCRIPTION_FILE, description)
     return description
 
 
-def _splits(ledger: Ledger) -> dict[str, dict[str, int]]:
+def _splits(catalog: Catalog) -> dict[str, dict[str, int]]:
     sql = (
         "SELECT split, COUNT(*) AS n, COUNT(DISTINCT subject) AS m FROM items "  # noqa: S608
         f"WHERE {KEPT} GROUP BY 1"
     )
-    splits = {row["split"]: {"samples": row["n"], "subjects": row["m"]} for row in ledger.rows(sql)}
+    splits = {
+        row["split"]: {"samples": row["n"], "subjects": row["m"]} for row in catalog.rows(sql)
+    }
     return {split: splits[split] for split in (*SPLITS, "") if split in splits}
 
 
 def _compressibility(
-    ledger: Ledger, stored: Stored, options: Describe, seed: int
+    catalog: Catalog, stored: WrittenSamples, options: Describe, seed: int
 ) -> dict[str, dict[str, Any]]:
     """The median gzip ratio of a sample of each kind: raw 8-bit bytes over compressed ones."""
     kinds = [
         row["kind"]
-        for row in ledger.rows(f"SELECT DISTINCT kind FROM items WHERE {KEPT} ORDER BY 1")  # noqa: S608
+        for row in catalog.rows(f"SELECT DISTINCT kind FROM items WHERE {KEPT} ORDER BY 1")  # noqa: S608
     ]
     by_kind: dict[str, dict[str, Any]] = {}
     for kind in kinds:
         limit = min(options.sample, GZIP_SAMPLE)
-        chosen = _sample(ledger, f"kind = '{kind}'", limit, seed)
+        chosen = _sample(catalog, f"kind = '{kind}'", limit, seed)
         ratios = [gzip_ratio(content) for _, content in stored.contents(chosen, most=MOST_BYTES)]
         known = [ratio for ratio in ratios if ratio is not None]
         if known:
@@ -113,7 +112,7 @@ def _compressibility(
 
 
 def _tasks(
-    ledger: Ledger, stored: Stored, blocks: Sequence[str], options: Describe, seed: int
+    catalog: Catalog, stored: WrittenSamples, blocks: Sequence[str], options: Describe, seed: int
 ) -> list[dict[str, Any]]:
     """What can be learnt: the labels of one kind of sample of one source block are one task."""
     sql = (
@@ -121,36 +120,36 @@ def _tasks(
         "AND (label IS NOT NULL OR labels IS NOT NULL) GROUP BY 1, 2 ORDER BY 1, 2"
     )
     tasks = []
-    for row in [dict(row) for row in ledger.rows(sql)]:
+    for row in [dict(row) for row in catalog.rows(sql)]:
         where = f"block = {int(row['block'])} AND kind = '{row['kind']}'"
-        classes = _classes(ledger, where)
+        classes = _classes(catalog, where)
         task: dict[str, Any] = {
             "source": block_name(row["block"], blocks),
             "kind": row["kind"],
             "labels": "several" if row["several"] else "one",
             "classes": len(classes),
-            "labelled": ledger.one(
+            "labelled": catalog.one(
                 f"SELECT COUNT(*) FROM items WHERE {KEPT} AND {where} "  # noqa: S608
                 "AND (label IS NOT NULL OR labels IS NOT NULL)"
             ),
             **balance(classes.values()),
         }
-        separation = _separation(ledger, stored, where, classes, options, seed, row["several"])
+        separation = _separation(catalog, stored, where, classes, options, seed, row["several"])
         tasks.append(task | {"davies_bouldin": separation})
     return tasks
 
 
-def _classes(ledger: Ledger, where: str) -> dict[str, int]:
+def _classes(catalog: Catalog, where: str) -> dict[str, int]:
     sql = (
         f"SELECT value, COUNT(*) AS n FROM items, {EACH_LABEL} WHERE {KEPT} AND {where} "  # noqa: S608
         "GROUP BY 1 ORDER BY 2 DESC, 1"
     )
-    return {str(row["value"]): row["n"] for row in ledger.rows(sql)}
+    return {str(row["value"]): row["n"] for row in catalog.rows(sql)}
 
 
 def _separation(
-    ledger: Ledger,
-    stored: Stored,
+    catalog: Catalog,
+    stored: WrittenSamples,
     where: str,
     classes: dict[str, int],
     options: Describe,
@@ -168,7 +167,7 @@ def _separation(
     alone = " AND json_array_length(labels) = 1" if several else ""
     member: dict[str, str] = {}
     for name in names:
-        chosen = _sample(ledger, f"{where}{alone} AND {label} = ?", each, seed, name)
+        chosen = _sample(catalog, f"{where}{alone} AND {label} = ?", each, seed, name)
         if len(chosen) >= _FEWEST:
             member |= dict.fromkeys(chosen, name)
     points: list[Features] = []
@@ -185,13 +184,13 @@ def _separation(
     }
 
 
-def _sample(ledger: Ledger, where: str, limit: int, seed: int, *values: str) -> list[str]:
+def _sample(catalog: Catalog, where: str, limit: int, seed: int, *values: str) -> list[str]:
     """The hashes of some kept samples: which ones follows from their content and the seed."""
     sql = (
         f"SELECT DISTINCT content_sha FROM items WHERE {KEPT} AND {where} "  # noqa: S608
         f"ORDER BY substr(content_sha, {1 + seed % 40}), content_sha LIMIT {int(limit)}"
     )
-    return [row["content_sha"] for row in ledger.rows(sql, *values)]
+    return [row["content_sha"] for row in catalog.rows(sql, *values)]
 
 
 def labelled_counts(description: Description) -> Iterator[tuple[str, dict[str, int]]]:

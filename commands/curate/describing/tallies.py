@@ -1,4 +1,4 @@
-"""Counts and long tails, straight from the ledger: one streamed query each."""
+"""Counts and long tails, straight from the catalog: one streamed query each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import EACH_LABEL, KEPT, Catalog, block_name
 from medfm_cli.data.manifest import SPLITS
 
 UNKNOWN: Final = "UNKNOWN"
@@ -14,12 +14,6 @@ NO_LABEL: Final = "no label"
 MOST_VALUES: Final = 1000
 """Values of an attribute that are listed; the others are counted together."""
 OTHERS: Final = "others"
-KEPT: Final = "fate = 'kept'"
-EACH_LABEL: Final = (
-    "json_each(CASE WHEN labels IS NOT NULL THEN labels "
-    "WHEN label IS NOT NULL THEN json_array(label) ELSE '[]' END)"
-)
-"""The labels of an item as rows, whether it has one or several."""
 _COLUMNS: Final = ("kind", "modality", "anatomy", "site", "sex")
 _DECADES: Final = (*range(0, 90, 10), 90)
 
@@ -27,21 +21,21 @@ Counts = dict[str, dict[str, int]]
 """Value → samples, subjects and samples by split; the commonest first."""
 
 
-def tallies(ledger: Ledger, blocks: Sequence[str]) -> dict[str, Counts]:
+def tallies(catalog: Catalog, blocks: Sequence[str]) -> dict[str, Counts]:
     """Samples and subjects of every value of every attribute, in all and by split.
 
     Args:
-        ledger: the books after the split.
+        catalog: the books after the split.
         blocks: names of the source blocks, by their number.
     """
-    counts = {"source": _named(_count(ledger, "block", "items"), blocks)}
-    counts |= {name: _count(ledger, name, "items") for name in _COLUMNS}
-    counts["label"] = _labels(ledger)
-    counts["client"] = _count(ledger, "client", "items") if _any_client(ledger) else {}
+    counts = {"source": _named(_count(catalog, "block", "items"), blocks)}
+    counts |= {name: _count(catalog, name, "items") for name in _COLUMNS}
+    counts["label"] = _labels(catalog)
+    counts["client"] = _count(catalog, "client", "items") if _any_client(catalog) else {}
     return {name: _capped(values) for name, values in counts.items()}
 
 
-def sources(ledger: Ledger, blocks: Sequence[str]) -> dict[str, dict[str, Any]]:
+def sources(catalog: Catalog, blocks: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Kinds and modalities of every source block."""
     by_source: dict[str, dict[str, Any]] = {}
     for column in ("kind", "modality"):
@@ -49,7 +43,7 @@ def sources(ledger: Ledger, blocks: Sequence[str]) -> dict[str, dict[str, Any]]:
             f"SELECT block, {column} AS value, COUNT(*) AS n FROM items WHERE {KEPT} "  # noqa: S608
             "GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2"
         )
-        for row in ledger.rows(sql):
+        for row in catalog.rows(sql):
             of = by_source.setdefault(
                 block_name(row["block"], blocks), {"kind": {}, "modality": {}}
             )
@@ -57,9 +51,9 @@ def sources(ledger: Ledger, blocks: Sequence[str]) -> dict[str, dict[str, Any]]:
     return by_source
 
 
-def ages(ledger: Ledger) -> dict[str, Any]:
+def ages(catalog: Catalog) -> dict[str, Any]:
     """How old the patients were: by decade and split, with the quartiles of those known."""
-    known = ledger.one(f"SELECT COUNT(age) FROM items WHERE {KEPT}")  # noqa: S608
+    known = catalog.one(f"SELECT COUNT(age) FROM items WHERE {KEPT}")  # noqa: S608
     if not known:
         return {"known": 0}
     bins: Counts = {_decade(low): dict.fromkeys(("samples", *SPLITS), 0) for low in _DECADES}
@@ -67,24 +61,26 @@ def ages(ledger: Ledger) -> dict[str, Any]:
         "SELECT MIN(CAST(age / 10 AS INTEGER), 9) * 10 AS low, split, COUNT(*) AS n "  # noqa: S608
         f"FROM items WHERE {KEPT} AND age >= 0 GROUP BY 1, 2"
     )
-    for row in ledger.rows(sql):
+    for row in catalog.rows(sql):
         of = bins[_decade(row["low"])]
         of["samples"] += row["n"]
         of[row["split"]] = of.get(row["split"], 0) + row["n"]
-    return {"known": known, "decades": bins, "quartiles": quantiles(ledger, "age")}
+    return {"known": known, "decades": bins, "quartiles": quantiles(catalog, "age")}
 
 
 def quantiles(
-    ledger: Ledger, value: str, where: str = "1", shares: Sequence[float] = (0.25, 0.5, 0.75)
+    catalog: Catalog, value: str, where: str = "1", shares: Sequence[float] = (0.25, 0.5, 0.75)
 ) -> list[float]:
     """Quantiles of an SQL expression over the kept items: the values at those places.
 
     SQLite sorts on disk; nothing is gathered here.
     """
     where = f"{KEPT} AND {where} AND {value} IS NOT NULL"
-    count = ledger.one(f"SELECT COUNT(*) FROM items WHERE {where}")  # noqa: S608
+    count = catalog.one(f"SELECT COUNT(*) FROM items WHERE {where}")  # noqa: S608
     sql = f"SELECT {value} FROM items WHERE {where} ORDER BY 1 LIMIT 1 OFFSET ?"  # noqa: S608
-    return [float(ledger.one(sql, round(share * (count - 1)))) for share in shares] if count else []
+    return (
+        [float(catalog.one(sql, round(share * (count - 1)))) for share in shares] if count else []
+    )
 
 
 def balance(counts: Iterable[int]) -> dict[str, float]:
@@ -121,34 +117,29 @@ def tail(counts: Counts) -> dict[str, float]:
     return {"values": len(sizes), "largest_share": round(largest, 6), "values_for_80_percent": most}
 
 
-def block_name(block: int, blocks: Sequence[str]) -> str:
-    """The name of a source block."""
-    return blocks[block] if 0 <= block < len(blocks) else str(block)
-
-
-def _count(ledger: Ledger, column: str, table: str, *, unknown: str = UNKNOWN) -> Counts:
+def _count(catalog: Catalog, column: str, table: str, *, unknown: str = UNKNOWN) -> Counts:
     counts: Counts = {}
     sql = (
         f"SELECT {column} AS value, COUNT(*) AS n, COUNT(DISTINCT subject) AS m "  # noqa: S608
         f"FROM {table} WHERE {KEPT} GROUP BY 1 ORDER BY 2 DESC, 1"
     )
-    for row in ledger.rows(sql):
+    for row in catalog.rows(sql):
         counts[_text(row["value"], unknown)] = {"samples": row["n"], "subjects": row["m"]}
     sql = f"SELECT {column} AS value, split, COUNT(*) AS n FROM {table} WHERE {KEPT} GROUP BY 1, 2"  # noqa: S608
-    for row in ledger.rows(sql):
+    for row in catalog.rows(sql):
         counts[_text(row["value"], unknown)][row["split"] or "none"] = row["n"]
     return counts
 
 
-def _labels(ledger: Ledger) -> Counts:
+def _labels(catalog: Catalog) -> Counts:
     """Labels, one count for each of a sample's; and samples of which nothing is said."""
-    counts = _count(ledger, "value", f"items, {EACH_LABEL}")
-    bare = _count(ledger, "0", "(SELECT * FROM items WHERE label IS NULL AND labels IS NULL)")
+    counts = _count(catalog, "value", f"items, {EACH_LABEL}")
+    bare = _count(catalog, "0", "(SELECT * FROM items WHERE label IS NULL AND labels IS NULL)")
     return counts | ({NO_LABEL: next(iter(bare.values()))} if bare else {})
 
 
-def _any_client(ledger: Ledger) -> bool:
-    return ledger.one(f"SELECT 1 FROM items WHERE {KEPT} AND client <> '' LIMIT 1") is not None  # noqa: S608
+def _any_client(catalog: Catalog) -> bool:
+    return catalog.one(f"SELECT 1 FROM items WHERE {KEPT} AND client <> '' LIMIT 1") is not None  # noqa: S608
 
 
 def _named(counts: Counts, blocks: Sequence[str]) -> Counts:

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.duplicates.contamination_summary import (
     KINDS,
     Compared,
@@ -57,12 +57,12 @@ CREATE TEMP TABLE shared (
 
 
 def contamination(
-    ledger: Ledger, options: Contamination, *, near: Deduplicate, key: str, threads: int = 2
+    catalog: Catalog, options: Contamination, *, near: Deduplicate, key: str, threads: int = 2
 ) -> Contaminated:
     """Compare what is kept, after the split, with everything that the recipe names.
 
     Args:
-        ledger: after the split.
+        catalog: after the split.
         options: what to compare with.
         near: what counts as a near copy.
         key: identifies the key of the pseudonyms.
@@ -71,51 +71,51 @@ def contamination(
     Raises:
         DataError: something named is neither a dataset nor a model, or is damaged.
     """
-    ledger.db.executescript(_SCHEMA)
+    catalog.db.executescript(_SCHEMA)
     done = Contaminated(threshold=options.threshold, of=options.of)
     for number, reference in enumerate(options.against):
         if holds(reference, "model") and not holds(reference, "dataset"):
-            compared = _with_model(ledger, number, reference)
+            compared = _with_model(catalog, number, reference)
         else:
             root = find(reference, "dataset")
-            compared = _with_dataset(ledger, number, reference, root, options, key)
+            compared = _with_dataset(catalog, number, reference, root, options, key)
             if options.near and compared.looked:
-                _near(ledger, number, root, near, threads)
+                _near(catalog, number, root, near, threads)
             if compared.same_key:
-                _match(ledger, number, SUBJECT, "i.known AND i.subject = t.value", "subjects")
-        _count(ledger, number, compared)
+                _match(catalog, number, SUBJECT, "i.known AND i.subject = t.value", "subjects")
+        _count(catalog, number, compared)
         done.compared.append(compared)
-    _sum_up(ledger, done)
+    _sum_up(catalog, done)
     return done
 
 
-def fingerprints(ledger: Ledger) -> Iterator[Seen]:
+def fingerprints(catalog: Catalog) -> Iterator[Seen]:
     """The fingerprints of what is kept, one for each content, in the order of its hashes."""
     sql = (
         "SELECT content_sha, phash, thumb FROM items WHERE fate = 'kept' AND phash IS NOT NULL "
         "GROUP BY content_sha ORDER BY content_sha"
     )
-    return (Seen(sha[:_ID], phash, thumb) for sha, phash, thumb in ledger.rows(sql))
+    return (Seen(sha[:_ID], phash, thumb) for sha, phash, thumb in catalog.rows(sql))
 
 
 def _with_dataset(
-    ledger: Ledger, number: int, reference: str, root: Path, options: Contamination, key: str
+    catalog: Catalog, number: int, reference: str, root: Path, options: Contamination, key: str
 ) -> Compared:
     """Compare files and content; reports what else can be compared."""
     card = read_card(root)
     theirs = key_of(root)
-    ledger.db.executescript(_tables("files", "images", "subjects"))
+    catalog.db.executescript(_tables("files", "images", "subjects"))
     for name, column in (
         ("files", "source_sha256"),
         ("images", "image_id"),
         ("subjects", "subject_id"),
     ):
         values = _column(root / MANIFEST_FILE, column)
-        ledger.many(f"INSERT OR IGNORE INTO their_{name} VALUES (?)", values)  # noqa: S608
-    ledger.execute(f"UPDATE OR IGNORE their_images SET value = substr(value, 1, {_ID})")  # noqa: S608
+        catalog.many(f"INSERT OR IGNORE INTO their_{name} VALUES (?)", values)  # noqa: S608
+    catalog.execute(f"UPDATE OR IGNORE their_images SET value = substr(value, 1, {_ID})")  # noqa: S608
     # Of a file that holds many images, only the images themselves can be the same.
-    _match(ledger, number, FILE, "i.part = '' AND i.file_sha = t.value", "files")
-    _match(ledger, number, CONTENT, f"substr(i.content_sha, 1, {_ID}) = t.value", "images")
+    _match(catalog, number, FILE, "i.part = '' AND i.file_sha = t.value", "files")
+    _match(catalog, number, CONTENT, f"substr(i.content_sha, 1, {_ID}) = t.value", "images")
     return Compared(
         name=reference,
         kind="dataset",
@@ -138,17 +138,17 @@ def _unknown(options: Contamination, theirs: str | None, key: str) -> Iterator[s
         yield f"its pseudonyms are {remark}: subjects were NOT compared"
 
 
-def _with_model(ledger: Ledger, number: int, reference: str) -> Compared:
+def _with_model(catalog: Catalog, number: int, reference: str) -> Compared:
     """Compare content with what the lineage lists."""
     config = read_config(find(reference, "model"))
     steps = config.lineage.steps
-    ledger.db.executescript(_tables("images"))
+    catalog.db.executescript(_tables("images"))
     listed = chain.from_iterable(
         (seen.images or "").split() for step in steps for seen in step.seen
     )
-    ledger.many("INSERT OR IGNORE INTO their_images VALUES (?)", ((name,) for name in listed))
-    digits = ledger.one("SELECT max(length(value)) FROM their_images") or _ID
-    _match(ledger, number, CONTENT, f"substr(i.content_sha, 1, {digits}) = t.value", "images")
+    catalog.many("INSERT OR IGNORE INTO their_images VALUES (?)", ((name,) for name in listed))
+    digits = catalog.one("SELECT max(length(value)) FROM their_images") or _ID
+    _match(catalog, number, CONTENT, f"substr(i.content_sha, 1, {digits}) = t.value", "images")
     remarks = ["a lineage lists content alone: near copies and subjects were NOT compared"]
     silent = [step.recipe for step in steps if not step.seen]
     silent += [step.recipe for step in steps for seen in step.seen if seen.images is None]
@@ -161,7 +161,7 @@ def _with_model(ledger: Ledger, number: int, reference: str) -> Compared:
         name=reference,
         kind="model",
         version=config.weights_sha256,
-        samples=ledger.one("SELECT count(*) FROM their_images"),
+        samples=catalog.one("SELECT count(*) FROM their_images"),
         remarks=remarks,
     )
 
@@ -185,9 +185,9 @@ def _column(path: Path, name: str) -> Iterator[tuple[str]]:
         raise DataError(f"cannot read {path}: {reason}", hint="copy the dataset again") from None
 
 
-def _match(ledger: Ledger, number: int, kind: int, same: str, table: str) -> None:
+def _match(catalog: Catalog, number: int, kind: int, same: str, table: str) -> None:
     """Note the kept items that another's table has; what is noted already stays as it is."""
-    ledger.execute(
+    catalog.execute(
         "INSERT OR IGNORE INTO shared (id, against, kind, other) "  # noqa: S608
         f"SELECT i.id, ?, ?, t.value FROM items i CROSS JOIN their_{table} t ON {same} "
         "WHERE i.fate = 'kept'",
@@ -196,12 +196,12 @@ def _match(ledger: Ledger, number: int, kind: int, same: str, table: str) -> Non
     )
 
 
-def _near(ledger: Ledger, number: int, root: Path, near: Deduplicate, threads: int) -> None:
+def _near(catalog: Catalog, number: int, root: Path, near: Deduplicate, threads: int) -> None:
     """Note the items of which the dataset in `root` has a near copy, with the nearest."""
-    folder = ledger.path.parent
+    folder = catalog.path.parent
     ids, names = array("q"), array("q")
     with Thumbnails(folder) as mine, Thumbnails(folder) as theirs:
-        ours = _image_fingerprints(_kept(ledger, number, ids), mine)
+        ours = _image_fingerprints(_kept(catalog, number, ids), mine)
         others = _image_fingerprints(_numbered(read_fingerprints(root), names), theirs)
         links = near_across_sets(
             ours, others, distance=near.distance, turned=near.turned, threads=threads
@@ -212,7 +212,7 @@ def _near(ledger: Ledger, number: int, root: Path, near: Deduplicate, threads: i
                 *(part.tolist() for part in (left, right, turn, apart)), strict=True
             ):
                 best[i] = min(best.get(i, (d, t, j)), (d, t, j))
-    ledger.many(
+    catalog.many(
         "INSERT OR IGNORE INTO shared (id, against, kind, other, turn, distance) "
         "VALUES (?, ?, ?, ?, ?, ?)",
         (
@@ -222,13 +222,13 @@ def _near(ledger: Ledger, number: int, root: Path, near: Deduplicate, threads: i
     )
 
 
-def _kept(ledger: Ledger, number: int, ids: array[int]) -> Iterator[tuple[int, bytes]]:
+def _kept(catalog: Catalog, number: int, ids: array[int]) -> Iterator[tuple[int, bytes]]:
     """Hash and small image of the items that are not yet known to be shared."""
     sql = (
         "SELECT id, phash, thumb FROM items WHERE fate = 'kept' AND phash IS NOT NULL AND "
         "NOT EXISTS (SELECT 1 FROM shared WHERE shared.id = items.id AND against = ?) ORDER BY id"
     )
-    for item, phash, thumb in ledger.rows(sql, number):
+    for item, phash, thumb in catalog.rows(sql, number):
         ids.append(item)
         yield phash, thumb
 
@@ -249,21 +249,21 @@ def _image_fingerprints(rows: Iterator[tuple[int, bytes]], thumbs: Thumbnails) -
     return ImageFingerprints(np.frombuffer(hashes, dtype=np.uint64), thumbs)
 
 
-def _count(ledger: Ledger, number: int, compared: Compared) -> None:
+def _count(catalog: Catalog, number: int, compared: Compared) -> None:
     """Samples by kind and split."""
     sql = (
         "SELECT s.kind, i.split, count(*) FROM shared s JOIN items i USING (id) "
         "WHERE s.against = ? GROUP BY 1, 2 ORDER BY 1, 2"
     )
-    for kind, split, count in ledger.rows(sql, number):
+    for kind, split, count in catalog.rows(sql, number):
         compared.shared.setdefault(KINDS[kind], {})[split] = count
 
 
-def _sum_up(ledger: Ledger, done: Contaminated) -> None:
+def _sum_up(catalog: Catalog, done: Contaminated) -> None:
     """The share that counts, and the examples: the nearest of every kind, from every set."""
     where = "fate = 'kept'" + (" AND split = 'test'" if done.of == "test" else "")
-    done.samples = ledger.one(f"SELECT count(*) FROM items WHERE {where}")  # noqa: S608
-    done.contaminated = ledger.one(
+    done.samples = catalog.one(f"SELECT count(*) FROM items WHERE {where}")  # noqa: S608
+    done.contaminated = catalog.one(
         f"SELECT count(*) FROM items WHERE {where} AND id IN (SELECT id FROM shared)"  # noqa: S608
     )
     sql = (
@@ -280,5 +280,5 @@ def _sum_up(ledger: Ledger, done: Contaminated) -> None:
             turn=TURNS[turn],
             distance=distance,
         )
-        for item, against, kind, other, turn, distance in ledger.rows(sql, SHOWN)
+        for item, against, kind, other, turn, distance in catalog.rows(sql, SHOWN)
     ]

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.reading.staging import StagedPart, Staging
 from medfm_cli.commands.curate.similarity.near import Links, all_links
 from medfm_cli.extras import require
@@ -34,10 +34,10 @@ _ROWS = (
 )
 
 
-def embedded_links(ledger: Ledger, staging: Staging, model: str, similarity: float) -> Links:
+def embedded_links(catalog: Catalog, staging: Staging, model: str, similarity: float) -> Links:
     """Pairs of images, by id, whose features have a cosine of at least `similarity`.
 
-    Features are kept beside the ledger until the run is done: after a kill the images may be in
+    Features are kept beside the catalog until the run is done: after a kill the images may be in
     the shards already and no longer in the staging.
 
     Raises:
@@ -47,25 +47,25 @@ def embedded_links(ledger: Ledger, staging: Staging, model: str, similarity: flo
     require("torch", extra="train")
     directory = find(model, "model")
     ids, sources, shas = array("q"), array("q"), hashlib.sha256()
-    for row in ledger.rows(_ROWS):
+    for row in catalog.rows(_ROWS):
         ids.append(row["id"])
         sources.append(row["entry"] if not row["part"] else -row["id"] - 1)
         shas.update(row["content_sha"].encode())
     if len(ids) < 2:
         return all_links([])
     name = hashlib.sha256(f"{content_hash(directory)} {shas.hexdigest()}".encode()).hexdigest()
-    path = ledger.path.with_name(f"features-{name[:16]}.npy")
+    path = catalog.path.with_name(f"features-{name[:16]}.npy")
     if not path.is_file():
-        _write(path, len(ids), directory, _images(ledger, staging))
+        _write(path, len(ids), directory, _images(catalog, staging))
     features = np.load(path, mmap_mode="r", allow_pickle=False)
     links = all_links(_alike(features, similarity, np.frombuffer(sources, dtype=np.int64)))
     names = np.frombuffer(ids, dtype=np.int64)
     return links._replace(left=names[links.left], right=names[links.right])
 
 
-def _images(ledger: Ledger, staging: Staging) -> Iterator[NDArray[np.uint8]]:
+def _images(catalog: Catalog, staging: Staging) -> Iterator[NDArray[np.uint8]]:
     """The images as they are stored; of one that is cut into tiles the middle one."""
-    for row in ledger.rows(_ROWS):
+    for row in catalog.rows(_ROWS):
         yield _image(row, staging)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.duplicates.linked_subjects import LinkedSubjects
 from medfm_cli.commands.curate.tables.columns import split_name
 from medfm_cli.samples.attributes import predicted_attributes, table_attributes
@@ -46,33 +46,33 @@ class Merged:
     crossed: int = 0
 
 
-def keep_one(ledger: Ledger, linked: LinkedSubjects) -> Merged:
+def keep_one(catalog: Catalog, linked: LinkedSubjects) -> Merged:
     """Keep one item of every content; the others become duplicates of it."""
     done = Merged()
-    ledger.execute(
+    catalog.execute(
         "CREATE TEMP TABLE repeated AS SELECT content_sha FROM items WHERE fate = 'kept' "
         "GROUP BY content_sha HAVING count(*) > 1"
     )
-    ledger.execute("SAVEPOINT deduplicating")
-    for (sha,) in ledger.rows("SELECT content_sha FROM repeated ORDER BY content_sha"):
+    catalog.execute("SAVEPOINT deduplicating")
+    for (sha,) in catalog.rows("SELECT content_sha FROM repeated ORDER BY content_sha"):
         group = list(
-            ledger.db.execute(
+            catalog.db.execute(
                 "SELECT * FROM items WHERE content_sha = ? AND fate = 'kept' ORDER BY id", (sha,)
             )
         )
         group.sort(key=rank)
-        _merge(ledger, done, group[0], group[1:], linked)
-    ledger.execute("RELEASE deduplicating")
-    ledger.execute("DROP TABLE repeated")
+        _merge(catalog, done, group[0], group[1:], linked)
+    catalog.execute("RELEASE deduplicating")
+    catalog.execute("DROP TABLE repeated")
     return done
 
 
-def repeated(ledger: Ledger) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def repeated(catalog: Catalog) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Ids of items with the same content: the first of each, and each other, `[P]`."""
     left, right = array("q"), array("q")
     before, first = "", 0
     sql = "SELECT content_sha, id FROM items WHERE fate = 'kept' ORDER BY content_sha, id"
-    for sha, item in ledger.rows(sql):
+    for sha, item in catalog.rows(sql):
         if sha != before:
             before, first = sha, item
         else:
@@ -91,7 +91,7 @@ def rank(row: sqlite3.Row) -> tuple[int, bool, bool, bool, int]:
 
 
 def _merge(
-    ledger: Ledger,
+    catalog: Catalog,
     done: Merged,
     best: sqlite3.Row,
     copies: Sequence[sqlite3.Row],
@@ -102,7 +102,7 @@ def _merge(
     for copy in copies:
         exact = copy["file_sha"] == best["file_sha"] and copy["file"] != best["file"]
         exact = exact and not copy["part"]
-        ledger.execute(
+        catalog.execute(
             "UPDATE items SET fate = 'duplicate', step = 'duplicates', reason = ?, twin = ?, "
             "exact = ? WHERE id = ?",
             *(_reason(copy, exact=exact), best["id"], exact, copy["id"]),
@@ -132,7 +132,7 @@ def _merge(
     known["turns"] = _all_turns(everyone)
     done.crossed += len({split_name(row["official"]) for row in everyone} - {""}) > 1
     columns = ", ".join(f"{name} = ?" for name in known)
-    ledger.execute(f"UPDATE items SET {columns} WHERE id = ?", *known.values(), best["id"])  # noqa: S608
+    catalog.execute(f"UPDATE items SET {columns} WHERE id = ?", *known.values(), best["id"])  # noqa: S608
 
 
 def _reason(row: sqlite3.Row, *, exact: bool) -> str:

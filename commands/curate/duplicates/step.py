@@ -15,7 +15,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.duplicates.embedding import embedded_links
 from medfm_cli.commands.curate.duplicates.exact import keep_one, rank, repeated
 from medfm_cli.commands.curate.duplicates.linked_subjects import LinkedSubjects
@@ -45,7 +45,7 @@ UNSEEN = "fate = 'kept' AND phash IS NULL AND kind IN ('image', 'volume', 'video
 
 
 def deduplicate(
-    ledger: Ledger,
+    catalog: Catalog,
     options: Deduplicate | None = None,
     *,
     staging: Staging | None = None,
@@ -54,7 +54,7 @@ def deduplicate(
     """Find the copies among what is kept, and mark, merge or tie them.
 
     Args:
-        ledger: every item is described.
+        catalog: every item is described.
         options: what becomes of them.
         staging: holds the images, where a model is to look at them.
         threads: how many search at a time.
@@ -66,39 +66,39 @@ def deduplicate(
     options = options or Deduplicate()
     done, linked = DuplicateSummary(), LinkedSubjects()
     if options.exact == "keep_one":
-        merged = keep_one(ledger, linked)
+        merged = keep_one(catalog, linked)
         done.shared_widely, done.contradicted = merged.shared_widely, merged.contradicted
         done.crossed = merged.crossed
-    links = _links(ledger, options, threads)
+    links = _links(catalog, options, threads)
     if options.embedding and options.near != "off" and staging is not None:
-        seen = embedded_links(ledger, staging, options.embedding, options.similarity)
-        links = all_links([links, _measured(ledger, seen)])
+        seen = embedded_links(catalog, staging, options.embedding, options.similarity)
+        links = all_links([links, _measured(catalog, seen)])
     done.pairs, done.turned = len(links.left), int((links.turn > 0).sum())
-    done.unseen = ledger.one(f"SELECT count(*) FROM items WHERE {UNSEEN}")  # noqa: S608
+    done.unseen = catalog.one(f"SELECT count(*) FROM items WHERE {UNSEEN}")  # noqa: S608
     done.doubtful = _doubtful(links)
     together = [(links.left, links.right)]
     if options.near == "keep_one":
-        together = [_keep_one(ledger, links, linked)]
+        together = [_keep_one(catalog, links, linked)]
     if options.exact == "tie":
-        together.append(repeated(ledger))
-    ledger.many("UPDATE items SET subject = ? WHERE subject = ?", linked.names())
+        together.append(repeated(catalog))
+    catalog.many("UPDATE items SET subject = ? WHERE subject = ?", linked.names())
     done.tied = linked.patients()
     clusters = form_clusters(*(np.concatenate(ends) for ends in zip(*together, strict=True)))
-    ledger.many("UPDATE items SET cluster = ? WHERE id = ?", _numbered(clusters))
+    catalog.many("UPDATE items SET cluster = ? WHERE id = ?", _numbered(clusters))
     done.taken_apart, done.clusters = clusters.taken_apart, len(clusters)
     done.clustered = len(clusters.members)
-    _count(ledger, done)
-    done.largest = _largest(ledger, clusters, links)
+    _count(catalog, done)
+    done.largest = _largest(catalog, clusters, links)
     return done
 
 
-def _links(ledger: Ledger, options: Deduplicate, threads: int) -> Links:
+def _links(catalog: Catalog, options: Deduplicate, threads: int) -> Links:
     """All pairs of near copies, by id."""
     if options.near == "off":
         return all_links([])
     ids, hashes, sources = array("q"), array("q"), array("q")
-    with Thumbnails(ledger.path.parent) as thumbs:
-        for item, phash, thumb, source in ledger.rows(
+    with Thumbnails(catalog.path.parent) as thumbs:
+        for item, phash, thumb, source in catalog.rows(
             "SELECT id, phash, thumb, CASE WHEN part = '' THEN entry ELSE -id - 1 END FROM items "
             "WHERE fate = 'kept' AND phash IS NOT NULL ORDER BY id"
         ):
@@ -118,14 +118,14 @@ def _links(ledger: Ledger, options: Deduplicate, threads: int) -> Links:
     return links._replace(left=names[links.left], right=names[links.right])
 
 
-def _measured(ledger: Ledger, links: Links) -> Links:
+def _measured(catalog: Catalog, links: Links) -> Links:
     """Links that a model found, with the distance of their hashes (64 where there is none)."""
     if not len(links.left):
         return links
     ids = np.unique(np.concatenate([links.left, links.right]))
     hashes = np.full(len(ids), -1, dtype=np.int64)
     for place, item in enumerate(ids.tolist()):
-        phash = ledger.one("SELECT phash FROM items WHERE id = ?", item)
+        phash = catalog.one("SELECT phash FROM items WHERE id = ?", item)
         hashes[place] = -1 if phash is None else phash
     left, right = (hashes[np.searchsorted(ids, end)] for end in (links.left, links.right))
     apart = np.bitwise_count((left ^ right).astype(np.uint64))
@@ -146,7 +146,7 @@ def _pair(links: Links, place: int) -> Pair:
     )
 
 
-def _keep_one(ledger: Ledger, links: Links, linked: LinkedSubjects) -> tuple[Places, Places]:
+def _keep_one(catalog: Catalog, links: Links, linked: LinkedSubjects) -> tuple[Places, Places]:
     """Keep the centre of every star of near copies; the others become its duplicates.
 
     Their subjects are tied: their other images must not lie on the other side of a split.
@@ -156,17 +156,17 @@ def _keep_one(ledger: Ledger, links: Links, linked: LinkedSubjects) -> tuple[Pla
     """
     ids = np.unique(np.concatenate([links.left, links.right]))
     ranks = np.empty(len(ids), dtype=np.int64)
-    ranked = sorted((rank(_row(ledger, item)), place) for place, item in enumerate(ids.tolist()))
+    ranked = sorted((rank(_row(catalog, item)), place) for place, item in enumerate(ids.tolist()))
     ranks[[place for _, place in ranked]] = np.arange(len(ids))
     stars = form_clusters(links.left, links.right, ranks=ranks)
     for members in stars:
         best, *others = members.tolist()
         subjects: dict[str, bool] = {}
         for item in (best, *others):
-            row = _row(ledger, item)
+            row = _row(catalog, item)
             subjects[row["subject"]] = subjects.get(row["subject"], False) or bool(row["known"])
         linked.link(subjects)
-        ledger.many(
+        catalog.many(
             "UPDATE items SET fate = 'duplicate', step = 'duplicates', reason = ?, twin = ? "
             "WHERE id = ?",
             ((NEAR, best, item) for item in others),
@@ -175,9 +175,9 @@ def _keep_one(ledger: Ledger, links: Links, linked: LinkedSubjects) -> tuple[Pla
     return centres, stars.members
 
 
-def _row(ledger: Ledger, item: int) -> sqlite3.Row:
+def _row(catalog: Catalog, item: int) -> sqlite3.Row:
     sql = "SELECT id, label, labels, official, known, subject, boxes, parts FROM items WHERE id = ?"
-    return cast(sqlite3.Row, ledger.db.execute(sql, (item,)).fetchone())
+    return cast(sqlite3.Row, catalog.db.execute(sql, (item,)).fetchone())
 
 
 def _numbered(clusters: Clusters) -> Iterator[tuple[int, int]]:
@@ -185,14 +185,14 @@ def _numbered(clusters: Clusters) -> Iterator[tuple[int, int]]:
         yield from ((number, item) for item in members.tolist())
 
 
-def _count(ledger: Ledger, done: DuplicateSummary) -> None:
-    """Fill in what can be read from the ledger afterwards."""
+def _count(catalog: Catalog, done: DuplicateSummary) -> None:
+    """Fill in what can be read from the catalog afterwards."""
     sql = "SELECT reason, count(*) FROM items WHERE step = 'duplicates' GROUP BY reason"
-    reasons: dict[str, int] = dict(ledger.db.execute(sql).fetchall())
+    reasons: dict[str, int] = dict(catalog.db.execute(sql).fetchall())
     done.nearly = reasons.pop(NEAR, 0)
     done.same_file = reasons.pop("the same file", 0)
     done.same_content = sum(reasons.values())
-    done.disputed = ledger.one(
+    done.disputed = catalog.one(
         "SELECT count(*) FROM (SELECT cluster FROM items WHERE cluster IS NOT NULL AND "
         "coalesce(label, labels) IS NOT NULL GROUP BY cluster "
         "HAVING count(DISTINCT coalesce(label, labels)) > 1)"
@@ -202,7 +202,7 @@ def _count(ledger: Ledger, done: DuplicateSummary) -> None:
         "SELECT DISTINCT cluster, official FROM items WHERE cluster IS NOT NULL AND official <> '' "
         "ORDER BY 1, 2"
     )
-    for cluster, official in ledger.rows(sql):
+    for cluster, official in catalog.rows(sql):
         if cluster != before:
             done.crossing += len(sides) > 1
             before, sides = cluster, set()
@@ -210,7 +210,7 @@ def _count(ledger: Ledger, done: DuplicateSummary) -> None:
     done.crossing += len(sides) > 1
 
 
-def _largest(ledger: Ledger, clusters: Clusters, links: Links) -> list[Cluster]:
+def _largest(catalog: Catalog, clusters: Clusters, links: Links) -> list[Cluster]:
     """The largest clusters, with some of their members."""
     sizes = np.diff(clusters.starts)
     order = np.lexsort((np.arange(len(sizes)), -sizes))[:SHOWN]
@@ -218,7 +218,7 @@ def _largest(ledger: Ledger, clusters: Clusters, links: Links) -> list[Cluster]:
     for place in order.tolist():
         start, end = int(clusters.starts[place]), int(clusters.starts[place + 1])
         members = clusters.members[start:end][:MEMBERS].tolist()
-        counts = ledger.db.execute(
+        counts = catalog.db.execute(
             "SELECT count(DISTINCT subject), count(DISTINCT coalesce(label, labels)) FROM items "
             "WHERE cluster = ?",
             (place + 1,),

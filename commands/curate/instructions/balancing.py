@@ -3,7 +3,7 @@
 The samples of one stratum stand in a row, in an order by seed. Every label gets as many questions
 about samples that have it as about samples that do not; the latter are chosen from where the last
 label stopped, round and round, so that no sample gets many more questions than another. All of it
-happens in the ledger: memory does not grow.
+happens in the catalog: memory does not grow.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 
 MOST_LABELS_ASKED = 2000
 """Questions are about this many labels of a stratum at most, the commonest ones."""
@@ -27,12 +27,12 @@ class Balance:
     each: int
 
 
-def open_row(ledger: Ledger) -> None:
+def open_row(catalog: Catalog) -> None:
     """Make the empty tables: `row` (who stands where), `has` and `lacks` (what is true of them).
 
     `row` is to be filled stratum by stratum; its `pos` then counts from 1 without gaps.
     """
-    ledger.db.executescript(
+    catalog.db.executescript(
         """
         DROP TABLE IF EXISTS temp.row; DROP TABLE IF EXISTS temp.has;
         DROP TABLE IF EXISTS temp.lacks;
@@ -46,7 +46,7 @@ def open_row(ledger: Ledger) -> None:
 
 
 def balance(
-    ledger: Ledger,
+    catalog: Catalog,
     task: str,
     *,
     limit: int | None = None,
@@ -56,26 +56,26 @@ def balance(
     """Write rows of `questions`: sample, task, label, and the answer (1 is yes, 0 is no).
 
     Args:
-        ledger: with `row`, `has` and, if `partial`, `lacks`.
+        catalog: with `row`, `has` and, if `partial`, `lacks`.
         task: what the questions are called in `questions`.
         limit: most yes of one thing in one stratum.
         alike: label → other labels; a sample with one of them gets no question about it with a no.
         partial: only those answer no of whom `lacks` says so.
     """
     balances: list[Balance] = []
-    strata = ledger.db.execute(
+    strata = catalog.db.execute(
         "SELECT block, split, min(pos), max(pos) FROM row GROUP BY block, split ORDER BY 3"
     ).fetchall()
     for block, split, first, last in strata:
         start = first
-        counts = ledger.db.execute(
+        counts = catalog.db.execute(
             "SELECT what, count(*) FROM has WHERE pos BETWEEN ? AND ? GROUP BY what "
             "ORDER BY 2 DESC, 1 LIMIT ?",
             (first, last, MOST_LABELS_ASKED),
         ).fetchall()
         for what, yes in sorted(tuple(row) for row in counts):
             barred = [what, *((alike or {}).get(what, ()))]
-            maker = _QuestionMaker(ledger, task, what, barred, partial=partial)
+            maker = _QuestionMaker(catalog, task, what, barred, partial=partial)
             each = min(yes, maker.count_without(first, last), limit or yes)
             if each:
                 maker.add_yes(first, last, each)
@@ -88,9 +88,9 @@ class _QuestionMaker:
     """Makes the questions about one label."""
 
     def __init__(
-        self, ledger: Ledger, task: str, what: str, barred: list[str], *, partial: bool
+        self, catalog: Catalog, task: str, what: str, barred: list[str], *, partial: bool
     ) -> None:
-        self.ledger, self.task, self.what = ledger, task, what
+        self.catalog, self.task, self.what = catalog, task, what
         marks = ", ".join("?" * len(barred))
         self.fits = f"NOT EXISTS (SELECT 1 FROM has WHERE what IN ({marks}) AND has.pos = row.pos)"  # noqa: S608
         self.args = list(barred)
@@ -101,12 +101,12 @@ class _QuestionMaker:
     def count_without(self, first: int, last: int) -> int:
         """How many of a stratum do not have it."""
         sql = f"SELECT count(*) FROM row WHERE pos BETWEEN ? AND ? AND {self.fits}"  # noqa: S608
-        count: int = self.ledger.one(sql, first, last, *self.args)
+        count: int = self.catalog.one(sql, first, last, *self.args)
         return count
 
     def add_yes(self, first: int, last: int, count: int) -> None:
         """Add questions to the first samples that have it."""
-        self.ledger.execute(
+        self.catalog.execute(
             "INSERT INTO questions SELECT item, ?, what, 1 FROM has JOIN row USING (pos) "
             "WHERE what = ? AND pos BETWEEN ? AND ? ORDER BY pos LIMIT ?",
             *(self.task, self.what, first, last, count),
@@ -115,19 +115,19 @@ class _QuestionMaker:
     def add_no(self, first: int, last: int, start: int, count: int) -> int:
         """Add questions to samples without it, from `start` on; gives the next start."""
         for one, other in ((start, last), (first, start - 1)):
-            found = self.ledger.one(
+            found = self.catalog.one(
                 f"SELECT count(*) FROM (SELECT 1 FROM row WHERE pos BETWEEN ? AND ? "  # noqa: S608
                 f"AND {self.fits} LIMIT ?)",
                 *(one, other, *self.args, count),
             )
-            self.ledger.execute(
+            self.catalog.execute(
                 f"INSERT INTO questions SELECT item, ?, ?, 0 FROM row WHERE pos BETWEEN ? AND ? "  # noqa: S608
                 f"AND {self.fits} ORDER BY pos LIMIT ?",
                 *(self.task, self.what, one, other, *self.args, count),
             )
             count -= found
             if not count:
-                place = self.ledger.one(
+                place = self.catalog.one(
                     f"SELECT pos FROM row WHERE pos BETWEEN ? AND ? AND {self.fits} "  # noqa: S608
                     "ORDER BY pos LIMIT 1 OFFSET ?",
                     *(one, other, *self.args, found - 1),

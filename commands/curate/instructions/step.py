@@ -17,7 +17,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.instructions import templates
 from medfm_cli.commands.curate.instructions.balancing import Balance, balance, open_row
 from medfm_cli.commands.curate.options.instructions import Instructions
@@ -76,29 +76,29 @@ class InstructionSummary:
         return [f"No question asks whether these hold, since nothing could answer no: {names}."]
 
 
-def add_instructions(ledger: Ledger, options: Instructions, *, seed: int) -> InstructionSummary:
+def add_instructions(catalog: Catalog, options: Instructions, *, seed: int) -> InstructionSummary:
     """Append the questions to `items.turns`, each with its `facts`: the task and the label.
 
     Args:
-        ledger: split; every split is balanced by itself.
+        catalog: split; every split is balanced by itself.
         options: what to ask.
         seed: with the sample's hash it decides which sample gets which question and template.
     """
     summary = InstructionSummary(names=options.names)
-    ledger.db.executescript("DROP TABLE IF EXISTS temp.questions;")
-    ledger.db.create_function("draw_of", 2, _drawer(seed), deterministic=True)
-    open_row(ledger)
+    catalog.db.executescript("DROP TABLE IF EXISTS temp.questions;")
+    catalog.db.create_function("draw_of", 2, _drawer(seed), deterministic=True)
+    open_row(catalog)
     alike = _alike(options.overlapping)
     if options.binary:
-        _line_up_labels(ledger, partial=options.partial)
+        _line_up_labels(catalog, partial=options.partial)
         summary.labels = balance(
-            ledger, "binary", limit=options.per_label, alike=alike, partial=options.partial
+            catalog, "binary", limit=options.per_label, alike=alike, partial=options.partial
         )
     if options.modality:
-        summary.modalities = _ask_modalities(ledger, options)
-    ledger.execute("CREATE INDEX temp.questions_item ON questions (item, task, what)")
-    writer = _Writer(ledger, options, alike, seed)
-    ledger.many("UPDATE items SET turns = ? WHERE id = ?", writer.turns(summary))
+        summary.modalities = _ask_modalities(catalog, options)
+    catalog.execute("CREATE INDEX temp.questions_item ON questions (item, task, what)")
+    writer = _Writer(catalog, options, alike, seed)
+    catalog.many("UPDATE items SET turns = ? WHERE id = ?", writer.turns(summary))
     return summary
 
 
@@ -112,43 +112,43 @@ def read_turns(text: str) -> list[tuple[str, str, dict[str, Any]]]:
     return found
 
 
-def _line_up_labels(ledger: Ledger, *, partial: bool) -> None:
+def _line_up_labels(catalog: Catalog, *, partial: bool) -> None:
     """Line up the labelled samples, by source block and split."""
-    ledger.execute(
+    catalog.execute(
         "INSERT INTO row (item, block, split) SELECT id, block, split FROM items "  # noqa: S608
         f"WHERE {_LABELLED} ORDER BY block, split, draw_of('label', content_sha), id"
     )
-    ledger.execute(
+    catalog.execute(
         "INSERT INTO has SELECT label, pos FROM row JOIN items ON id = item "
         "WHERE label IS NOT NULL UNION "
         "SELECT j.value, pos FROM row JOIN items ON items.id = item, json_each(items.labels) j "
         "WHERE items.label IS NULL"
     )
     if partial:
-        ledger.execute(
+        catalog.execute(
             "INSERT INTO lacks SELECT DISTINCT j.value, pos FROM row "
             "JOIN items ON items.id = item, json_each(items.facts, '$.absent') j"
         )
 
 
-def _ask_modalities(ledger: Ledger, options: Instructions) -> list[Balance]:
+def _ask_modalities(catalog: Catalog, options: Instructions) -> list[Balance]:
     """Half of the samples get an open question, the others yes or no, if there are several."""
-    several = ledger.one(f"SELECT count(DISTINCT modality) FROM items WHERE {_IMAGED}") > 1  # noqa: S608
+    several = catalog.one(f"SELECT count(DISTINCT modality) FROM items WHERE {_IMAGED}") > 1  # noqa: S608
     openly = f"{_IMAGED} AND (draw_of('open', content_sha) < '8' OR NOT ?)"
-    ledger.execute(
+    catalog.execute(
         f"INSERT INTO questions SELECT id, 'modality', '', NULL FROM items WHERE {openly}",  # noqa: S608
         several,
     )
-    open_row(ledger)
-    ledger.execute(
+    open_row(catalog)
+    catalog.execute(
         "INSERT INTO row (item, block, split) SELECT id, 0, split FROM items "  # noqa: S608
         f"WHERE NOT ({openly}) AND {_IMAGED} "
         "ORDER BY split, draw_of('modality', content_sha), id",
         several,
     )
-    ledger.execute("INSERT INTO has SELECT modality, pos FROM row JOIN items ON id = item")
+    catalog.execute("INSERT INTO has SELECT modality, pos FROM row JOIN items ON id = item")
     return balance(
-        ledger, "modality", limit=options.per_label, alike=_alike(templates.overlapping())
+        catalog, "modality", limit=options.per_label, alike=_alike(templates.overlapping())
     )
 
 
@@ -156,16 +156,16 @@ class _Writer:
     """Puts the questions into words."""
 
     def __init__(
-        self, ledger: Ledger, options: Instructions, alike: Mapping[str, set[str]], seed: int
+        self, catalog: Catalog, options: Instructions, alike: Mapping[str, set[str]], seed: int
     ) -> None:
-        self.ledger, self.options, self.alike = ledger, options, alike
+        self.catalog, self.options, self.alike = catalog, options, alike
         draw = _drawer(seed)
         self._of_use = lru_cache(1 << 14)(lambda use: 1 + int(draw("use", use), 16))
         self._of_sample = lru_cache(4)(lambda sha: 1 + int(draw("sample", sha), 16))
-        self.known = _vocabularies(ledger) if options.open else {}
+        self.known = _vocabularies(catalog) if options.open else {}
         self.several = {
             row[0]
-            for row in ledger.rows(
+            for row in catalog.rows(
                 "SELECT DISTINCT block FROM items WHERE fate = 'kept' AND label IS NULL "
                 "AND labels IS NOT NULL"
             )
@@ -173,7 +173,7 @@ class _Writer:
 
     def turns(self, summary: InstructionSummary) -> Iterator[tuple[str, int]]:
         """Every sample with a question: all its turns as JSON, and its number."""
-        rows = self.ledger.rows(
+        rows = self.catalog.rows(
             "SELECT id, content_sha, block, kind, modality, label, labels, facts, turns, "
             "task, what, answer FROM items LEFT JOIN questions ON item = id "
             "WHERE fate = 'kept' ORDER BY id, task, what"
@@ -244,10 +244,10 @@ class _Writer:
         return self.options.names.get(label, label)
 
 
-def _vocabularies(ledger: Ledger) -> dict[int, list[str]]:
+def _vocabularies(catalog: Catalog) -> dict[int, list[str]]:
     """The labels of every source block, the commonest ones of too many."""
     known: defaultdict[int, list[str]] = defaultdict(list)
-    rows = ledger.rows(
+    rows = catalog.rows(
         "SELECT block, what, count(*) AS n FROM ("
         "SELECT block, label AS what FROM items WHERE fate = 'kept' AND label IS NOT NULL "
         "UNION ALL SELECT block, j.value FROM items, json_each(items.labels) j "

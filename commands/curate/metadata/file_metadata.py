@@ -1,4 +1,4 @@
-"""Metadata of files, collected from tables and folders; they lie in the ledger's `notes`."""
+"""Metadata of files, collected from tables and folders; they lie in the catalog's `notes`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medfm_cli.commands.curate.catalog import NOTED, Ledger
+from medfm_cli.commands.curate.catalog import NOTED, Catalog
 from medfm_cli.commands.curate.tables.rules import Rules
 from medfm_cli.samples.attributes import predicted_attributes
 
@@ -17,7 +17,7 @@ Resolve = Callable[[str, Any, str], None]
 
 @dataclass
 class SourceMetadata:
-    """What is known of the files of one source; the values themselves are rows of the ledger.
+    """What is known of the files of one source; the values themselves are rows of the catalog.
 
     Attributes:
         block: the number of the source.
@@ -43,7 +43,7 @@ Entry = tuple[int, str, int, Mapping[str, str]]
 
 
 def write_metadata(
-    ledger: Ledger, block: int, names: Iterable[str], entries: Iterable[Entry]
+    catalog: Catalog, block: int, names: Iterable[str], entries: Iterable[Entry]
 ) -> None:
     """Write what rows of a table say of files, or of patients.
 
@@ -52,14 +52,14 @@ def write_metadata(
     """
     fields = [name for name in NOTED if name in set(names)]
     of_files, of_patients = _upsert("notes", fields), _upsert("patients", fields)
-    ledger.execute("SAVEPOINT notes")
+    catalog.execute("SAVEPOINT notes")
     for file, patient, row, values in entries:
         cells = [row, *(values.get(name, "") for name in fields)]
         if patient:
-            ledger.execute(of_patients, block, patient, *cells)
+            catalog.execute(of_patients, block, patient, *cells)
         else:
-            ledger.execute(of_files, file, *cells)
-    ledger.execute("RELEASE notes")
+            catalog.execute(of_files, file, *cells)
+    catalog.execute("RELEASE notes")
 
 
 def _upsert(table: str, fields: list[str]) -> str:
@@ -76,11 +76,11 @@ def _upsert(table: str, fields: list[str]) -> str:
     )
 
 
-def set_field(ledger: Ledger, name: str, values: Iterable[tuple[int, str]]) -> None:
+def set_field(catalog: Catalog, name: str, values: Iterable[tuple[int, str]]) -> None:
     """Set one field of the metadata of many files, given as (file, value)."""
     if name not in NOTED:
         raise ValueError(f"a note has no {name}")
-    ledger.many(
+    catalog.many(
         f"INSERT INTO notes (file, {name}) VALUES (?, ?) "  # noqa: S608
         f"ON CONFLICT (file) DO UPDATE SET {name} = excluded.{name}",
         values,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
 from medfm_cli.commands.curate.metadata.file_metadata import (
     Entry,
@@ -34,7 +34,7 @@ SAMPLE = 20_000
 
 def read_table_metadata(
     metadata: SourceMetadata,
-    ledger: Ledger,
+    catalog: Catalog,
     keys: SourceKeys,
     split: Split,
     path: Path,
@@ -48,7 +48,7 @@ def read_table_metadata(
     """
     rows = read_rows(path, SAMPLE)
     metadata.columns = tuple(rows.header)
-    matcher = Matcher(ledger, metadata.block)
+    matcher = Matcher(catalog, metadata.block)
     key, meant = _key_column(keys, rows, matcher, resolve)
     used = [] if meant == "patients" else [key]
     picked: dict[str, Choice] = {}
@@ -80,9 +80,9 @@ def read_table_metadata(
         picked["subject"] = Choice((key,), "")
         resolve("subject", key, "its values are the names of the folders that images lie in")
     metadata.patients = meant == "patients"
-    _fill(metadata, ledger, path, key, picked, _finder(matcher, meant, names), _sexes(keys))
+    _fill(metadata, catalog, path, key, picked, _finder(matcher, meant, names), _sexes(keys))
     if meant == "files":
-        _mark_ambiguous(ledger, path, key, matcher)
+        _mark_ambiguous(catalog, path, key, matcher)
 
 
 _ATTRIBUTES = frozenset(item.name for item in table_attributes())
@@ -254,7 +254,7 @@ def _sexes(keys: SourceKeys) -> dict[str, str]:
 
 def _fill(
     metadata: SourceMetadata,
-    ledger: Ledger,
+    catalog: Catalog,
     path: Path,
     key: str,
     picked: dict[str, Choice],
@@ -267,11 +267,11 @@ def _fill(
     place = {name: number for number, name in enumerate(header)}
 
     def entries() -> Iterator[Entry]:
-        for number, cells in _whole_rows(path, ledger, metadata.block):
+        for number, cells in _whole_rows(path, catalog, metadata.block):
             cell = tables.meaning(cells[place[key]])
             found = find(cell) if cell else []
             if cell and not found:
-                _absent(ledger, metadata.block, cell, "the table names a missing file")
+                _absent(catalog, metadata.block, cell, "the table names a missing file")
             values = {name: _value(choice, cells, place) for name, choice in names.items()}
             if "sex" in values:
                 values["sex"] = sexes.get(values["sex"].lower(), values["sex"])
@@ -280,21 +280,21 @@ def _fill(
             for file, patient in found:
                 yield file, patient, number, values
 
-    write_metadata(ledger, metadata.block, names, entries())
+    write_metadata(catalog, metadata.block, names, entries())
 
 
-def _whole_rows(path: Path, ledger: Ledger, block: int) -> Iterator[tuple[int, list[str]]]:
+def _whole_rows(path: Path, catalog: Catalog, block: int) -> Iterator[tuple[int, list[str]]]:
     """The rows of a table; a broken one is written down with its number."""
     for row in tables.rows(path):
         if isinstance(row, tables.Broken):
             reason = f"row {row.number} (line {row.line}): {row.reason}"
-            _absent(ledger, block, path.name, reason)
+            _absent(catalog, block, path.name, reason)
         else:
             yield row.number, row.cells
 
 
-def _absent(ledger: Ledger, block: int, name: str, reason: str) -> None:
-    ledger.execute("INSERT INTO absent VALUES (?, ?, ?)", block, name, reason)
+def _absent(catalog: Catalog, block: int, name: str, reason: str) -> None:
+    catalog.execute("INSERT INTO absent VALUES (?, ?, ?)", block, name, reason)
 
 
 def _value(choice: Choice, cells: Sequence[str], place: Mapping[str, int]) -> str:
@@ -305,7 +305,7 @@ def _value(choice: Choice, cells: Sequence[str], place: Mapping[str, int]) -> st
     return tables.meaning(cells[place[choice.column]])
 
 
-def _mark_ambiguous(ledger: Ledger, path: Path, key: str, matcher: Matcher) -> None:
+def _mark_ambiguous(catalog: Catalog, path: Path, key: str, matcher: Matcher) -> None:
     """Mark files of which a row's name cannot tell which is meant."""
     place = tables.header(path).index(key)
 
@@ -316,4 +316,4 @@ def _mark_ambiguous(ledger: Ledger, path: Path, key: str, matcher: Matcher) -> N
             found = matcher.find(tables.meaning(row.cells[place]))
             yield from ((number,) for number in found if len(found) > 1)
 
-    ledger.many("UPDATE notes SET shared = 1 WHERE file = ?", shared())
+    catalog.many("UPDATE notes SET shared = 1 WHERE file = ?", shared())

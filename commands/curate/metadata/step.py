@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
 from medfm_cli.commands.curate.metadata import folders
 from medfm_cli.commands.curate.metadata.file_metadata import Resolve, SourceMetadata, set_field
@@ -24,7 +24,7 @@ MOST_CONFLICTING = 0.5
 
 
 def collect_metadata(
-    ledger: Ledger,
+    catalog: Catalog,
     block: int,
     keys: SourceKeys,
     split: Split,
@@ -34,7 +34,7 @@ def collect_metadata(
     """Collect metadata from the table and the folders; chooses columns where a key is `auto`.
 
     Args:
-        ledger: holds the files, and gets the metadata.
+        catalog: holds the files, and gets the metadata.
         block: the number of the source.
         keys: what the recipe says of it.
         split: what the recipe says of splits.
@@ -46,45 +46,45 @@ def collect_metadata(
     """
     spec = keys.label_spec()
     metadata = SourceMetadata(block)
-    table = keys.label_file(f for _, f in files(ledger, block)) or _own_table(keys, ledger, block)
+    table = keys.label_file(f for _, f in files(catalog, block)) or _own_table(keys, catalog, block)
     if table is None and keys.labels == "auto":
-        table = _discover(ledger, block, resolve)
+        table = _discover(catalog, block, resolve)
     if table is not None:
         metadata.table = table
-        ledger.execute(
+        catalog.execute(
             "UPDATE files SET role = 'table' WHERE block = ? AND path = ?", block, str(table)
         )
-        read_table_metadata(metadata, ledger, keys, split, table, names, resolve)
+        read_table_metadata(metadata, catalog, keys, split, table, names, resolve)
     if not metadata.labelled:
-        _labels_elsewhere(metadata, keys, ledger, resolve)
+        _labels_elsewhere(metadata, keys, catalog, resolve)
     if spec.folders or metadata.origin == "folders":
         metadata.origin, metadata.labelled = "folders", True
-        classes = ((number, folders.class_of(f.name)) for number, f in files(ledger, block))
-        set_field(ledger, "label", classes)
-    _subjects_and_splits(ledger, block, keys, split, resolve)
-    _check_conflicts(ledger, metadata)
+        classes = ((number, folders.class_of(f.name)) for number, f in files(catalog, block))
+        set_field(catalog, "label", classes)
+    _subjects_and_splits(catalog, block, keys, split, resolve)
+    _check_conflicts(catalog, metadata)
     return metadata
 
 
-def _own_table(keys: SourceKeys, ledger: Ledger, block: int) -> Path | None:
+def _own_table(keys: SourceKeys, catalog: Catalog, block: int) -> Path | None:
     """The source itself, when it is a table and not one of the files to read."""
     path = Path(keys.source or "").expanduser()
     sql = "SELECT 1 FROM files WHERE block = ? AND path = ?"
-    if not path.is_file() or ledger.one(sql, block, str(path)):
+    if not path.is_file() or catalog.one(sql, block, str(path)):
         return None
     with path.open("rb") as file:
         return path if delimiter(file.read(4096)) else None
 
 
-def _discover(ledger: Ledger, block: int, resolve: Resolve) -> Path | None:
+def _discover(catalog: Catalog, block: int, resolve: Resolve) -> Path | None:
     """The one table among the files that names most of the others and says whose or what they are.
 
     Raises:
         DataError: there are several.
     """
     tables: list[Path] = []
-    matcher = Matcher(ledger, block)
-    for _, file in files(ledger, block, role=""):
+    matcher = Matcher(catalog, block)
+    for _, file in files(catalog, block, role=""):
         if file.name.count("/") > 1 or not 0 < file.size <= LARGEST_TABLE or not file.path:
             continue
         try:
@@ -142,7 +142,7 @@ def _describing(rows: Rows, files: str) -> list[str]:
 
 
 def _labels_elsewhere(
-    metadata: SourceMetadata, keys: SourceKeys, ledger: Ledger, resolve: Resolve
+    metadata: SourceMetadata, keys: SourceKeys, catalog: Catalog, resolve: Resolve
 ) -> None:
     """Labels that are in no table: a field, folders, or what the files themselves say."""
     spec = keys.label_spec()
@@ -151,7 +151,7 @@ def _labels_elsewhere(
         return
     if keys.labels == "none" or spec.folders:
         return
-    why = folders.class_folders(file for _, file in files(ledger, metadata.block))
+    why = folders.class_folders(file for _, file in files(catalog, metadata.block))
     if why:
         metadata.origin = "folders"
         resolve("labels", "folders", why)
@@ -160,30 +160,30 @@ def _labels_elsewhere(
 
 
 def _subjects_and_splits(
-    ledger: Ledger, block: int, keys: SourceKeys, split: Split, resolve: Resolve
+    catalog: Catalog, block: int, keys: SourceKeys, split: Split, resolve: Resolve
 ) -> None:
     """What the folders say of subjects and splits."""
     if keys.subject == "folders":
-        above = ((number, f.name.rpartition("/")[0]) for number, f in files(ledger, block))
-        set_field(ledger, "subject", above)
+        above = ((number, f.name.rpartition("/")[0]) for number, f in files(catalog, block))
+        set_field(catalog, "subject", above)
     if split.official not in ("auto", "keep"):
         return
     of_block = "WHERE split <> '' AND file IN (SELECT number FROM files WHERE block = ?)"
-    if ledger.one(f"SELECT 1 FROM notes {of_block} LIMIT 1", block):  # noqa: S608
+    if catalog.one(f"SELECT 1 FROM notes {of_block} LIMIT 1", block):  # noqa: S608
         return
-    if folders.official_split(file for _, file in files(ledger, block, role="")):
+    if folders.official_split(file for _, file in files(catalog, block, role="")):
         resolve("split.official", "folders", "folders are called train, val or test")
-        sides = ((number, folders.split_of(f.name)) for number, f in files(ledger, block))
-        set_field(ledger, "split", sides)
+        sides = ((number, folders.split_of(f.name)) for number, f in files(catalog, block))
+        set_field(catalog, "split", sides)
         return
-    matcher = Matcher(ledger, block)
-    listed = folders.split_lists((file for _, file in files(ledger, block)), matcher)
+    matcher = Matcher(catalog, block)
+    listed = folders.split_lists((file for _, file in files(catalog, block)), matcher)
     if len(set(listed.values())) > 1:
         resolve("split.official", "lists", "text files called train, val or test name the images")
-        set_field(ledger, "split", listed.items())
+        set_field(catalog, "split", listed.items())
 
 
-def _check_conflicts(ledger: Ledger, metadata: SourceMetadata) -> None:
+def _check_conflicts(catalog: Catalog, metadata: SourceMetadata) -> None:
     """Refuse a table that contradicts itself about most files.
 
     Raises:
@@ -192,11 +192,11 @@ def _check_conflicts(ledger: Ledger, metadata: SourceMetadata) -> None:
     of_block = "file IN (SELECT number FROM files WHERE block = ?)"
     table, where = ("patients", "block = ?") if metadata.patients else ("notes", of_block)
     count = f"SELECT count(*) FROM {table} WHERE label <> '' AND {where}"  # noqa: S608
-    labelled = ledger.one(count, metadata.block)
-    conflicting = ledger.one(f"{count} AND torn", metadata.block)
+    labelled = catalog.one(count, metadata.block)
+    conflicting = catalog.one(f"{count} AND torn", metadata.block)
     if not conflicting or conflicting <= MOST_CONFLICTING * labelled:
         return
-    first = ledger.one(
+    first = catalog.one(
         "SELECT name FROM files JOIN notes ON file = number "
         "WHERE block = ? AND torn AND label <> '' ORDER BY number LIMIT 1",
         metadata.block,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from medfm_cli.commands.curate.catalog import CatalogItem, Ledger
+from medfm_cli.commands.curate.catalog import Catalog, CatalogItem
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms, is_placeholder
 from medfm_cli.commands.curate.deidentify.technical_attributes import harmless
 from medfm_cli.commands.curate.metadata.file_metadata import SourceMetadata
@@ -80,7 +80,7 @@ class JoinSummary:
 
 
 def join(
-    ledger: Ledger, staging: Staging, units: int, blocks: Sequence[SourceInfo], names: Pseudonyms
+    catalog: Catalog, staging: Staging, units: int, blocks: Sequence[SourceInfo], names: Pseudonyms
 ) -> JoinSummary:
     """Bring all staged records into the catalog.
 
@@ -88,28 +88,28 @@ def join(
         DataError: labels are configured from a field that no item has, or a table names no item.
     """
     joined = JoinSummary()
-    joiners = [_Joiner(ledger, block, names, joined) for block in blocks]
-    ledger.execute("SAVEPOINT joining")
+    joiners = [_Joiner(catalog, block, names, joined) for block in blocks]
+    catalog.execute("SAVEPOINT joining")
     number = 0
-    for unit, row, entry in _rows(ledger, staging, units):
+    for unit, row, entry in _rows(catalog, staging, units):
         joiner = joiners[entry["block"]]
         if isinstance(row, RejectedRecord):
-            ledger.execute(_REJECT, joiner.rejection(row, entry))
+            catalog.execute(_REJECT, joiner.rejection(row, entry))
         else:
-            ledger.add(joiner.item(number, unit, row, entry))
+            catalog.add(joiner.item(number, unit, row, entry))
             for mark in row.marks:
-                ledger.execute("INSERT OR IGNORE INTO marks VALUES (?)", mark)
+                catalog.execute("INSERT OR IGNORE INTO marks VALUES (?)", mark)
             number += 1
-    ledger.execute("RELEASE joining")
-    ledger.index("items")
+    catalog.execute("RELEASE joining")
+    catalog.index("items")
     for joiner in joiners:
         joiner.check()
-    joined.shared = _unlabel_what_is_shared(ledger)
+    joined.shared = _unlabel_what_is_shared(catalog)
     return joined
 
 
 def _rows(
-    ledger: Ledger, staging: Staging, units: int
+    catalog: Catalog, staging: Staging, units: int
 ) -> Iterator[tuple[int, ItemRecord | RejectedRecord, sqlite3.Row]]:
     """The rows of all units, each with its entry's file, block and name."""
     sql = (
@@ -120,18 +120,18 @@ def _rows(
     for unit in range(units):
         for row in staging.load(unit):
             if entry is None or entry["number"] != row.entry:
-                entry = ledger.db.execute(sql, (row.entry,)).fetchone()
+                entry = catalog.db.execute(sql, (row.entry,)).fetchone()
             if entry is None:
                 raise RuntimeError("a staged file is not in the catalog")
             yield unit, row, entry
 
 
-def _unlabel_what_is_shared(ledger: Ledger) -> int:
+def _unlabel_what_is_shared(catalog: Catalog) -> int:
     """Take label and target from items whose table row could mean another item's file as well."""
     targets = predicted_attributes()
     labelled = " OR ".join(f"n.{name} <> ''" for name in ("label", *targets))
     cleared = ", ".join(f"{name} = NULL" for name in ("label", "labels", *targets))
-    ledger.execute(
+    catalog.execute(
         "CREATE TEMP TABLE ambiguous AS SELECT n.row, f.block FROM items i "  # noqa: S608
         "JOIN notes n ON n.file = i.file JOIN files f ON f.number = i.file "
         f"WHERE n.shared AND ({labelled}) GROUP BY n.row, f.block "
@@ -141,12 +141,12 @@ def _unlabel_what_is_shared(ledger: Ledger) -> int:
         "WHERE file IN (SELECT n.file FROM notes n JOIN files f ON f.number = n.file "
         "JOIN ambiguous a ON a.row = n.row AND a.block = f.block WHERE n.shared)"
     )
-    count = ledger.one(f"SELECT count(*) FROM items {where}")  # noqa: S608
-    ledger.execute(
+    count = catalog.one(f"SELECT count(*) FROM items {where}")  # noqa: S608
+    catalog.execute(
         f"UPDATE items SET {cleared}, fate = 'kept', step = '', reason = '' "  # noqa: S608
         f"{where}"
     )
-    ledger.execute("DROP TABLE ambiguous")
+    catalog.execute("DROP TABLE ambiguous")
     return int(count)
 
 
@@ -163,9 +163,9 @@ class _Joiner:
     """Joins what is known of the items of one block."""
 
     def __init__(
-        self, ledger: Ledger, block: SourceInfo, names: Pseudonyms, joined: JoinSummary
+        self, catalog: Catalog, block: SourceInfo, names: Pseudonyms, joined: JoinSummary
     ) -> None:
-        self.ledger = ledger
+        self.catalog = catalog
         self.block = block
         self.keys = block.keys
         self.metadata = block.metadata
@@ -251,10 +251,10 @@ class _Joiner:
 
     def _note(self, row: ItemRecord, file: int) -> dict[str, Any]:
         """What tables and folders say of an item's file, else of its patient."""
-        row_of_table = self.ledger.db.execute(_NOTE, (file,)).fetchone()
+        row_of_table = self.catalog.db.execute(_NOTE, (file,)).fetchone()
         if row_of_table is None and row.subject is not None and self.metadata.patients:
             key = (self.block.number, row.subject)
-            row_of_table = self.ledger.db.execute(_PATIENT, key).fetchone()
+            row_of_table = self.catalog.db.execute(_PATIENT, key).fetchone()
             self.matched += row_of_table is not None
         return dict(row_of_table) if row_of_table else {}
 
@@ -355,7 +355,7 @@ class _Joiner:
         return str(note.get("anatomy") or "").lower() or row.anatomy
 
     def _no_field(self) -> DataError:
-        some = self.ledger.rows(
+        some = self.catalog.rows(
             "SELECT facts FROM items WHERE block = ? LIMIT 1000", self.block.number
         )
         known = sorted({key for row in some for key in json.loads(row["facts"])})
@@ -371,7 +371,7 @@ def _boxes(row: ItemRecord) -> str:
 
 
 def labels_of(row: sqlite3.Row) -> Iterable[str]:
-    """The labels of an item of the ledger: none, one or several."""
+    """The labels of an item of the catalog: none, one or several."""
     if row["label"] is not None:
         return [row["label"]]
     several: list[str] = json.loads(row["labels"]) if row["labels"] is not None else []

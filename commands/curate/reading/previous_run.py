@@ -94,7 +94,7 @@ class PreviousRun:
         self._reader = ShardReader(self._shards)
         self._sums = {shard.name: shard.sha256 for shard in card.shards}
         self._sound: dict[str, bool] = {}
-        self._spool = staging
+        self._staging = staging
         self._scratch = scratch
         self._unit: tuple[int, list[ItemRecord | RejectedRecord]] = (-1, [])
         scratch.unlink(missing_ok=True)
@@ -162,7 +162,7 @@ class PreviousRun:
         self._db.execute("CREATE TABLE entries (key TEXT PRIMARY KEY, unit, entry) WITHOUT ROWID")
         keys = (
             (key, unit, entry)
-            for unit, first, known in self._spool.heads()
+            for unit, first, known in self._staging.heads()
             for entry, key in enumerate(known, first)
             if key
         )
@@ -174,7 +174,7 @@ class PreviousRun:
     def _rows(self, unit: int, entry: int) -> list[ItemRecord | RejectedRecord]:
         """The rows of an entry; neighbours are asked for one after the other."""
         if self._unit[0] != unit:
-            self._unit = unit, list(self._spool.load(unit))
+            self._unit = unit, list(self._staging.load(unit))
         return [row for row in self._unit[1] if row.entry == entry]
 
     def _can_give(self, row: ItemRecord | RejectedRecord, sources: tuple[str, str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
 from medfm_cli.commands.curate.reading.previous_run import PreviousRun, key_of
 from medfm_cli.commands.curate.reading.staging import Staging
@@ -14,12 +14,12 @@ from medfm_cli.runs import Run
 
 
 def know_entries(
-    ledger: Ledger, blocks: Sequence[str], names: Pseudonyms, previous: PreviousRun | None
+    catalog: Catalog, blocks: Sequence[str], names: Pseudonyms, previous: PreviousRun | None
 ) -> int:
     """Write down by what every entry is known later, and where an earlier run has it.
 
     Args:
-        ledger: with all entries.
+        catalog: with all entries.
         blocks: the names of the source blocks.
         names: holds the key that hides file names.
         previous: the run to look in.
@@ -27,18 +27,18 @@ def know_entries(
     Returns:
         How many entries the earlier run has.
     """
-    ledger.many(
+    catalog.many(
         "UPDATE entries SET key = ?, old_unit = ?, old_entry = ? WHERE number = ?",
-        _known(ledger, blocks, names, previous),
+        _known(catalog, blocks, names, previous),
     )
-    return int(ledger.one("SELECT count(old_unit) FROM entries"))
+    return int(catalog.one("SELECT count(old_unit) FROM entries"))
 
 
 def _known(
-    ledger: Ledger, blocks: Sequence[str], names: Pseudonyms, previous: PreviousRun | None
+    catalog: Catalog, blocks: Sequence[str], names: Pseudonyms, previous: PreviousRun | None
 ) -> Iterator[tuple[str, int | None, int | None, int]]:
-    for entry in entries(ledger):
-        key = key_of(names, entry, blocks[entry.block], stamps(ledger, entry.index))
+    for entry in entries(catalog):
+        key = key_of(names, entry, blocks[entry.block], stamps(catalog, entry.index))
         place = previous.place(replace(entry, key=key), names) if previous and key else None
         unit, number = place or (None, None)
         yield key, unit, number, entry.index
@@ -46,7 +46,7 @@ def _known(
 
 def adopt_units(
     run: Run,
-    ledger: Ledger,
+    catalog: Catalog,
     staging: Staging,
     names: Pseudonyms,
     previous: PreviousRun,
@@ -61,11 +61,11 @@ def adopt_units(
         Stopped: a signal came; finished units stay.
         OSError: the disk refuses.
     """
-    of = ledger.one("SELECT count(*) FROM entries")
+    of = catalog.one("SELECT count(*) FROM entries")
     run.console.info(f"{count} of {of} files are unchanged since {previous.name}: not read again")
     reused = 0
     with run.console.progress("reusing", total=count, unit="files") as meter:
-        for unit in units(ledger):
+        for unit in units(catalog):
             if unit.unchanged:
                 if not staging.is_done(unit, packed=False) and previous.adopt(unit, staging, names):
                     reused += len(unit.entries)

@@ -31,7 +31,7 @@ class Entry:
 
     Attributes:
         index: its number among the entries.
-        file: the file's number in the ledger; several entries may share it.
+        file: the file's number in the catalog; several entries may share it.
         block: the number of its source block.
         first, last: the range of the samples in a file that holds thousands, else −1.
         others: paths of the files that are read with it.

@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
 from medfm_cli.commands.curate.metadata.file_metadata import Resolve
 from medfm_cli.commands.curate.reading.engines import make_engine
@@ -64,7 +64,7 @@ class Reading:
 def read_all(
     recipe: CurateRecipe,
     run: Run,
-    ledger: Ledger,
+    catalog: Catalog,
     blocks: Sequence[PlannedSource],
     names: Pseudonyms,
 ) -> Reading:
@@ -76,24 +76,24 @@ def read_all(
     """
     folder = run.path(*UNITS)
     folder.mkdir(exist_ok=True, mode=0o700)
-    config = worker_config(recipe, folder, ledger, blocks, names)
+    config = worker_config(recipe, folder, catalog, blocks, names)
     for number, block in enumerate(config.blocks):
-        make_entries(ledger, number, block)
+        make_entries(catalog, number, block)
     staging = Staging(folder, config.mark)
     packed = (run.dir / "dataset" / "dataset.json").is_file()
     _remove_leftovers(folder)  # of a try that was killed
     with _previous_run(run, config.mark) as previous:
-        known = know_entries(ledger, list(recipe.blocks()), names, previous)
-        count, todo = _count(ledger, staging, packed=packed)
+        known = know_entries(catalog, list(recipe.blocks()), names, previous)
+        count, todo = _count(catalog, staging, packed=packed)
         if todo and known and previous is not None:
-            adopt_units(run, ledger, staging, names, previous, count=known)
-            count, todo = _count(ledger, staging, packed=False)
+            adopt_units(run, catalog, staging, names, previous, count=known)
+            count, todo = _count(catalog, staging, packed=False)
         elif packed and todo:  # what was packed was made from other rows: read all again
-            count, todo = _count(ledger, staging, packed=False)
+            count, todo = _count(catalog, staging, packed=False)
     packed = packed and not todo
     try:
-        waiting = (unit for unit in units(ledger) if not staging.is_done(unit, packed=packed))
-        _read_units(recipe, run, waiting, config, Workload(count, todo, _entries(ledger) - known))
+        waiting = (unit for unit in units(catalog) if not staging.is_done(unit, packed=packed))
+        _read_units(recipe, run, waiting, config, Workload(count, todo, _entries(catalog) - known))
     finally:
         _remove_leftovers(folder)
     return Reading(staging, count, [block.cutting for block in config.blocks])
@@ -107,17 +107,17 @@ def _previous_run(run: Run, mark: str) -> Iterator[PreviousRun | None]:
         yield previous
 
 
-def _count(ledger: Ledger, staging: Staging, *, packed: bool) -> tuple[int, int]:
+def _count(catalog: Catalog, staging: Staging, *, packed: bool) -> tuple[int, int]:
     """How many units there are, and how many entries are in those that are still to be read."""
     count = todo = 0
-    for unit in units(ledger):
+    for unit in units(catalog):
         count += 1
         todo += 0 if staging.is_done(unit, packed=packed) else len(unit.entries)
     return count, todo
 
 
-def _entries(ledger: Ledger) -> int:
-    return int(ledger.one("SELECT count(*) FROM entries"))
+def _entries(catalog: Catalog) -> int:
+    return int(catalog.one("SELECT count(*) FROM entries"))
 
 
 def _remove_leftovers(folder: Path) -> None:

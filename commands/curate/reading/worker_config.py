@@ -13,7 +13,7 @@ from typing import Any
 
 from medfm_cli.commands.curate.annotations.refs import BOXES
 from medfm_cli.commands.curate.annotations.step import Counts
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
 from medfm_cli.commands.curate.deidentify.text.clean import engine
 from medfm_cli.commands.curate.metadata.file_metadata import Resolve, SourceMetadata
@@ -55,20 +55,20 @@ class PlannedSource:
 def worker_config(
     recipe: CurateRecipe,
     folder: Path,
-    ledger: Ledger,
+    catalog: Catalog,
     blocks: Sequence[PlannedSource],
     names: Pseudonyms,
 ) -> WorkerConfig:
-    settled = tuple(_block(recipe, ledger, block) for block in blocks)
+    settled = tuple(_block(recipe, catalog, block) for block in blocks)
     texts = engine(recipe.deidentify)  # `auto` depends on what is installed
     what = (__version__, settled, recipe.quality, recipe.deidentify, texts, names.fingerprint)
     mark = hashlib.sha256(repr(what).encode()).hexdigest()[:16]
     return WorkerConfig(str(folder), mark, settled, recipe.quality, recipe.deidentify, names)
 
 
-def _block(recipe: CurateRecipe, ledger: Ledger, block: PlannedSource) -> SourceConfig:
+def _block(recipe: CurateRecipe, catalog: Catalog, block: PlannedSource) -> SourceConfig:
     keys = block.keys
-    readers = _readers(ledger, block)
+    readers = _readers(catalog, block)
     cutting = Cutting(
         frames=keys.frames,
         slices=keys.slices,
@@ -88,7 +88,7 @@ def _block(recipe: CurateRecipe, ledger: Ledger, block: PlannedSource) -> Source
     return SourceConfig(readers, options, cutting, block.label_kind)
 
 
-def _readers(ledger: Ledger, block: PlannedSource) -> tuple[str, ...]:
+def _readers(catalog: Catalog, block: PlannedSource) -> tuple[str, ...]:
     """The readers that may read a source; none for all that are used by default.
 
     A table or a text beside scans describes them. It is a sample of its own only where there is
@@ -99,7 +99,7 @@ def _readers(ledger: Ledger, block: PlannedSource) -> tuple[str, ...]:
         return tuple(keys.readers)
     seen: Counter[str] = Counter()
     probed = 0
-    for _, file in islice(files(ledger, block.metadata.block, role=""), PROBES):
+    for _, file in islice(files(catalog, block.metadata.block, role=""), PROBES):
         probed += 1
         with suppress(Unreadable, OSError):
             seen[sniff(Path(file.path), (), keys.format).name] += 1

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.duplicates.contamination_summary import Contaminated, Example
 from medfm_cli.commands.curate.report.duplicates import COLUMNS, representative_image
-from medfm_cli.commands.curate.written import Stored
+from medfm_cli.commands.curate.written import WrittenSamples
 from medfm_cli.runs import Callout, Figure, Run, Text
 from medfm_cli.runs.artefacts import find, holds
 from medfm_cli.runs.blocks import Block
@@ -23,7 +23,7 @@ PICTURED = ("the same content", NEAR)
 """Kinds of match for which the sample of the other dataset is known."""
 
 
-def contamination_blocks(ledger: Ledger, shared: Contaminated, run: Run) -> list[Block]:
+def contamination_blocks(catalog: Catalog, shared: Contaminated, run: Run) -> list[Block]:
     """The counts by kind and split, what was not compared, and the most similar pairs.
 
     Empty if the recipe compares with no other dataset.
@@ -38,13 +38,13 @@ def contamination_blocks(ledger: Ledger, shared: Contaminated, run: Run) -> list
     blocks: list[Block] = [Text(text), shared.table()]
     blocks += [Callout("warn", text) for text in ([shared.gate] if shared.gate else [])]
     blocks += [Callout("note", text) for text in shared.remarks()]
-    return blocks + list(_sheet(ledger, shared, run))
+    return blocks + list(_sheet(catalog, shared, run))
 
 
-def _sheet(ledger: Ledger, shared: Contaminated, run: Run) -> list[Figure]:
+def _sheet(catalog: Catalog, shared: Contaminated, run: Run) -> list[Figure]:
     """Pairs of images: this dataset, then the other one."""
     sha = "SELECT content_sha FROM items WHERE id = ?"
-    mine = [str(ledger.one(sha, example.item)) for example in shared.examples]
+    mine = [str(catalog.one(sha, example.item)) for example in shared.examples]
     ours, theirs = _images(run.path("dataset"), mine), _theirs(shared.examples)
     pixels: list[NDArray[np.uint8] | None] = []
     captions: list[str] = []
@@ -77,7 +77,7 @@ def _theirs(examples: Sequence[Example]) -> dict[tuple[str, str], NDArray[np.uin
 
 def _images(root: Path, names: Sequence[str]) -> dict[str, NDArray[np.uint8]]:
     """Images of samples of a dataset, by the given hash or id."""
-    stored = Stored(root).samples(names)
+    stored = WrittenSamples(root).samples(names)
     contents = {name: sample.content for name, sample in stored.items()}
     return {
         name: representative_image(content)

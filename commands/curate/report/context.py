@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from medfm_cli.commands.curate.catalog import Ledger
-from medfm_cli.commands.curate.counts import Account
+from medfm_cli.commands.curate.catalog import Catalog
+from medfm_cli.commands.curate.counts import CurationCounts
 from medfm_cli.commands.curate.deidentify.dicom.copies import Copies
 from medfm_cli.commands.curate.deidentify.rescan import Rescan
 from medfm_cli.commands.curate.describing.step import Description
@@ -48,7 +48,7 @@ class ReportContext:
     """
 
     recipe: CurateRecipe
-    account: Account
+    account: CurationCounts
     card: DatasetCard
     run: Run
     joined: JoinSummary
@@ -64,9 +64,9 @@ class ReportContext:
     more: Mapping[str, Sequence[Block]] = field(default_factory=dict)
 
     @property
-    def ledger(self) -> Ledger:
+    def catalog(self) -> Catalog:
         """The catalogue of all files and samples."""
-        return self.account.ledger
+        return self.account.catalog
 
     @property
     def noun(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from medfm_cli.commands.curate.describing.tallies import KEPT
+from medfm_cli.commands.curate.catalog import KEPT
 from medfm_cli.commands.curate.report.composition import KIND_NAMES
 from medfm_cli.commands.curate.report.context import STEPS, ReportContext
 from medfm_cli.commands.curate.report.privacy import LINKAGE, privacy_rows
@@ -57,7 +57,7 @@ def datasheet(context: ReportContext) -> str:
 
 def _facts(context: ReportContext) -> dict[str, Any]:
     """The values that the template names."""
-    card, ledger = context.card, context.ledger
+    card, catalog = context.card, context.catalog
     kinds = context.description["counts"]["kind"]
     stored = card.counts.splits
     reasons = context.account.reasons().most_common(5)
@@ -78,7 +78,7 @@ def _facts(context: ReportContext) -> dict[str, Any]:
             if split in stored
         ],
         "split": context.dealt.why,
-        "torn": ledger.one(
+        "torn": catalog.one(
             f"SELECT COUNT(*) FROM (SELECT 1 FROM items WHERE {KEPT} GROUP BY subject "  # noqa: S608
             "HAVING COUNT(DISTINCT split) > 1)"
         ),

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.report.context import ReportContext
 from medfm_cli.commands.curate.report.drawings.planes import middle_slice
-from medfm_cli.commands.curate.written import Stored, StoredSample
+from medfm_cli.commands.curate.written import WrittenSample, WrittenSamples
 from medfm_cli.runs import Callout, Figure, Run, Text
 from medfm_cli.runs.blocks import Block
 from medfm_cli.runs.figures import image_sheet, save
@@ -42,16 +42,16 @@ _WHAT = ("*", "NULLIF(items.exact, 0)", "DISTINCT items.twin")
 
 def duplicate_blocks(context: ReportContext) -> list[Block]:
     """Identical files, identical content and near duplicates, with images; empty if none."""
-    ledger, unique, run = context.ledger, context.unique, context.run
-    stored = Stored(run.path("dataset"))
-    total, exact, kept = (ledger.one(f"SELECT COUNT({what}) {_SAME}") for what in _WHAT)
+    catalog, unique, run = context.catalog, context.unique, context.run
+    stored = WrittenSamples(run.path("dataset"))
+    total, exact, kept = (catalog.one(f"SELECT COUNT({what}) {_SAME}") for what in _WHAT)
     blocks: list[Block] = []
     if total:
         text = _same_text(context.noun, total, exact, kept)
         if not _looked_for_near(context):
             text += " Near duplicates (other sizes, lossy copies) are not searched for."
-        blocks += [Text(text), *copies_sheet(ledger, stored, run)]
-    alike = near_sheet(ledger, stored, run)
+        blocks += [Text(text), *copies_sheet(catalog, stored, run)]
+    alike = near_sheet(catalog, stored, run)
     if unique.clusters or unique.nearly:
         blocks += [Text(_near_text(context)), *alike, *doubtful_sheet(context, stored)]
     blocks += [Callout("note", text) for text in unique.remarks()]
@@ -97,10 +97,10 @@ def _looked_for_near(context: ReportContext) -> bool:
     return block is not None and getattr(block, "near", "off") != "off"
 
 
-def copies_sheet(ledger: Ledger, stored: Stored, run: Run) -> list[Figure]:
+def copies_sheet(catalog: Catalog, stored: WrittenSamples, run: Run) -> list[Figure]:
     """The samples with the most duplicates."""
     top = list(
-        ledger.rows(
+        catalog.rows(
             "SELECT t.content_sha AS sha, COUNT(*) AS n FROM items i JOIN items t ON t.id = i.twin "  # noqa: S608
             f"WHERE i.fate = 'duplicate' AND i.content_sha = t.content_sha AND t.{_SEEN} "
             "GROUP BY i.twin ORDER BY n DESC, t.content_sha LIMIT ?",
@@ -119,15 +119,15 @@ def copies_sheet(ledger: Ledger, stored: Stored, run: Run) -> list[Figure]:
     return [Figure("figures/copies.png", caption, alt, wide=True)]
 
 
-def near_sheet(ledger: Ledger, stored: Stored, run: Run) -> list[Figure]:
+def near_sheet(catalog: Catalog, stored: WrittenSamples, run: Run) -> list[Figure]:
     """The largest groups of near duplicates, one row each."""
     for statement in _ALIKE:
-        ledger.execute(statement)
+        catalog.execute(statement)
     sql = (
         f"SELECT grp, COUNT(*) AS n FROM alike JOIN items USING (id) WHERE {_SEEN} "  # noqa: S608
         "GROUP BY 1 HAVING n > 1 ORDER BY n DESC, MIN(content_sha) LIMIT ?"
     )
-    groups = [(row["grp"], row["n"]) for row in ledger.rows(sql, CLUSTERS)]
+    groups = [(row["grp"], row["n"]) for row in catalog.rows(sql, CLUSTERS)]
     members = (
         "SELECT id, content_sha, fate, split, thumb, width, height FROM alike "  # noqa: S608
         f"JOIN items USING (id) WHERE grp = ? AND {_SEEN} "
@@ -135,27 +135,27 @@ def near_sheet(ledger: Ledger, stored: Stored, run: Run) -> list[Figure]:
     )
     sheet = _Sheet(stored)
     for group, count in groups:
-        rows = list(ledger.rows(members, group, COLUMNS))
+        rows = list(catalog.rows(members, group, COLUMNS))
         notes = [f"kept · {r['split']}" if r["fate"] == "kept" else "removed" for r in rows]
         notes[0] = f"{count} in group · {notes[0]}"
         sheet.add(rows, notes)
     if not groups:
         return []
-    total = ledger.one(
+    total = catalog.one(
         "SELECT COUNT(*) FROM (SELECT 1 FROM alike GROUP BY grp HAVING COUNT(*) > 1)"
     )
     caption = f"Near duplicates: {len(groups)} of {total} groups, the largest first."
     return sheet.figure("near", caption, f"{len(groups)} groups of near duplicates", run)
 
 
-def doubtful_sheet(context: ReportContext, stored: Stored) -> list[Figure]:
+def doubtful_sheet(context: ReportContext, stored: WrittenSamples) -> list[Figure]:
     """The least similar pairs of near duplicates, to judge whether the threshold fits."""
     sheet = _Sheet(stored)
     for pair in context.unique.doubtful[:DOUBTFUL]:
         rows = [
             row
             for item in (pair.one, pair.other)
-            for row in context.ledger.rows(
+            for row in context.catalog.rows(
                 "SELECT id, content_sha, fate, split, thumb, width, height FROM items WHERE id = ?",
                 item,
             )
@@ -174,7 +174,7 @@ def doubtful_sheet(context: ReportContext, stored: Stored) -> list[Figure]:
 class _Sheet:
     """Groups of images, each in one row, small ones side by side."""
 
-    def __init__(self, stored: Stored) -> None:
+    def __init__(self, stored: WrittenSamples) -> None:
         self._stored = stored
         self._pixels: list[NDArray[np.uint8] | None] = []
         self._captions: list[str] = []
@@ -202,7 +202,7 @@ class _Sheet:
             caption += " Removed samples are shown by their thumbnail."
         return [Figure(f"figures/{name}.png", caption, alt, wide=True)]
 
-    def _image(self, row: Any, found: dict[str, StoredSample]) -> NDArray[np.uint8] | None:
+    def _image(self, row: Any, found: dict[str, WrittenSample]) -> NDArray[np.uint8] | None:
         if row["content_sha"] in found:
             return representative_image(found[row["content_sha"]].content)
         if not row["thumb"]:

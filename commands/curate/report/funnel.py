@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from medfm_cli.commands.curate.describing.tallies import KEPT
+from medfm_cli.commands.curate.catalog import KEPT
 from medfm_cli.commands.curate.report.context import STEPS, ReportContext
 from medfm_cli.readers.optional import NEEDS
 from medfm_cli.runs import Callout, Facts, Table
@@ -114,7 +114,7 @@ def _notes(context: ReportContext) -> list[Block]:
     )
     times: Counter[str] = Counter()
     samples: Counter[str] = Counter()
-    for row in context.ledger.rows(sql):
+    for row in context.catalog.rows(sql):
         counted = _COUNTED.fullmatch(str(row["value"]))
         note = counted[2] if counted else str(row["value"])
         times[note] += row["n"] * (int(counted[1]) if counted else 1)
@@ -128,7 +128,7 @@ def _notes(context: ReportContext) -> list[Block]:
 
 def _not_read(context: ReportContext) -> list[Block]:
     blocks: list[Block] = []
-    rows = context.ledger.rows(
+    rows = context.catalog.rows(
         "SELECT reason, count(*) AS n FROM left_out GROUP BY reason ORDER BY n DESC, reason"
     )
     reasons = Counter(dict(tuple(row) for row in rows))

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from medfm_cli.commands.curate.catalog import Ledger
-from medfm_cli.commands.curate.describing.tallies import EACH_LABEL, KEPT, block_name
+from medfm_cli.commands.curate.catalog import EACH_LABEL, KEPT, Catalog, block_name
 from medfm_cli.commands.curate.report.drawings.tiles import boxed, outlined
 from medfm_cli.commands.curate.report.selection import HAS_LABEL, Shown, few
-from medfm_cli.commands.curate.written import Stored, StoredSample
+from medfm_cli.commands.curate.written import WrittenSample, WrittenSamples
 from medfm_cli.runs import Figure, Run
 from medfm_cli.runs.blocks import Block
 from medfm_cli.runs.figures import image_sheet, save
@@ -25,21 +24,25 @@ TILE = 160
 
 
 def image_sheets(
-    ledger: Ledger, stored: Stored, classes: Sequence[str], blocks: Sequence[str], run: Run
+    catalog: Catalog,
+    stored: WrittenSamples,
+    classes: Sequence[str],
+    blocks: Sequence[str],
+    run: Run,
 ) -> list[Block]:
     """The sheet of classes, and that of modalities if there are several, or no classes.
 
     Args:
-        ledger: the catalogue of samples.
+        catalog: the catalogue of samples.
         stored: the written dataset.
         classes: of the dataset, in their order.
         blocks: names of the source blocks, by their number.
         run: where the sheets are written.
     """
     sheets: list[Block] = []
-    present = _present(ledger, classes)
+    present = _present(catalog, classes)
     by_class = {
-        name: few(ledger, f"kind = 'image' AND {HAS_LABEL}", name, name, limit=COLUMNS)
+        name: few(catalog, f"kind = 'image' AND {HAS_LABEL}", name, name, limit=COLUMNS)
         for name in present[:MOST_ROWS]
     }
     if by_class:
@@ -47,7 +50,7 @@ def image_sheets(
         if len(present) > len(by_class):
             caption = f"Images of {len(by_class)} of {len(present)} classes."
         sheets.append(_sheet(by_class, stored, run, name="classes", caption=caption))
-    groups = _groups(ledger, blocks, by_class)
+    groups = _groups(catalog, blocks, by_class)
     if groups and (len(groups) > 1 or not by_class or _unlabelled(groups)):
         caption = "Images of every modality, from as many subjects as possible."
         if len(groups) == 1:
@@ -63,15 +66,15 @@ def _unlabelled(groups: Mapping[str, Sequence[Shown]]) -> bool:
     return any(not item.labels for items in groups.values() for item in items)
 
 
-def _present(ledger: Ledger, classes: Sequence[str]) -> list[str]:
+def _present(catalog: Catalog, classes: Sequence[str]) -> list[str]:
     """The classes that images have, in their order."""
     sql = f"SELECT DISTINCT value FROM items, {EACH_LABEL} WHERE {KEPT} AND kind = 'image'"  # noqa: S608
-    found = {str(row["value"]) for row in ledger.rows(sql)}
+    found = {str(row["value"]) for row in catalog.rows(sql)}
     return [name for name in classes if name in found]
 
 
 def _groups(
-    ledger: Ledger, blocks: Sequence[str], by_class: Mapping[str, Sequence[Shown]]
+    catalog: Catalog, blocks: Sequence[str], by_class: Mapping[str, Sequence[Shown]]
 ) -> dict[str, list[Shown]]:
     """Images of every modality, in a mixture of every source; the commonest first.
 
@@ -83,19 +86,24 @@ def _groups(
         f"GROUP BY 1, 2 ORDER BY COUNT(*) DESC, 1, 2 LIMIT {MOST_ROWS}"
     )
     groups: dict[str, list[Shown]] = {}
-    for block, modality, label in [tuple(row) for row in ledger.rows(sql)]:
+    for block, modality, label in [tuple(row) for row in catalog.rows(sql)]:
         if label in by_class:
             continue
         name = modality or "unknown modality"
         if len(blocks) > 1:
             name = " · ".join(filter(None, (block_name(block, blocks), modality)))
         where = "kind = 'image' AND block = ? AND modality = ?"
-        groups[name] = few(ledger, where, block, modality, limit=COLUMNS)
+        groups[name] = few(catalog, where, block, modality, limit=COLUMNS)
     return groups
 
 
 def _sheet(
-    chosen: Mapping[str, Sequence[Shown]], stored: Stored, run: Run, *, name: str, caption: str
+    chosen: Mapping[str, Sequence[Shown]],
+    stored: WrittenSamples,
+    run: Run,
+    *,
+    name: str,
+    caption: str,
 ) -> Figure:
     found = stored.samples(item.sha for items in chosen.values() for item in items)
     pixels: list[NDArray[np.uint8] | None] = []
@@ -127,7 +135,7 @@ def _sheet(
     )
 
 
-def _marked(sample: StoredSample) -> tuple[NDArray[np.uint8], bool]:
+def _marked(sample: WrittenSample) -> tuple[NDArray[np.uint8], bool]:
     """The pixels, with boxes and the outline of a mask where the sample has them."""
     content = sample.content
     assert isinstance(content, Image2D)  # noqa: S101

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medfm_cli.commands.curate.describing.tallies import EACH_LABEL, KEPT
+from medfm_cli.commands.curate.catalog import EACH_LABEL, KEPT
 from medfm_cli.commands.curate.options.source import SourceKeys
 from medfm_cli.commands.curate.report.context import ReportContext
 from medfm_cli.commands.curate.split.step import SplitResult
@@ -75,7 +75,7 @@ def _counts(context: ReportContext, block: int) -> dict[str, int]:
         f"SELECT value, COUNT(*) AS n FROM items, {EACH_LABEL} WHERE {KEPT} AND block = ? "  # noqa: S608
         "GROUP BY 1"
     )
-    return {str(row["value"]): row["n"] for row in context.ledger.rows(sql, block)}
+    return {str(row["value"]): row["n"] for row in context.catalog.rows(sql, block)}
 
 
 def _dropped(context: ReportContext, block: int) -> dict[str, int]:
@@ -83,7 +83,7 @@ def _dropped(context: ReportContext, block: int) -> dict[str, int]:
         "SELECT reason, COUNT(*) AS n FROM items WHERE fate = 'dropped' AND step = 'labels' "
         "AND block = ? GROUP BY 1 ORDER BY 2 DESC, 1"
     )
-    return {row["reason"]: row["n"] for row in context.ledger.rows(sql, block)}
+    return {row["reason"]: row["n"] for row in context.catalog.rows(sql, block)}
 
 
 def _subjects(context: ReportContext) -> str:

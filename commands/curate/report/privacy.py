@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from medfm_cli.commands.curate.catalog import KEPT
 from medfm_cli.commands.curate.deidentify.dicom.copies import Copies
 from medfm_cli.commands.curate.deidentify.rescan import Rescan
-from medfm_cli.commands.curate.describing.tallies import KEPT
 from medfm_cli.commands.curate.report.context import ReportContext
 from medfm_cli.runs import Callout, Table
 from medfm_cli.runs.blocks import Block, Cell
@@ -112,7 +112,7 @@ def _copies_blocks(copies: Copies) -> list[Block]:
 
 def _risky(context: ReportContext) -> int:
     at_risk = ", ".join(f"'{name}'" for name in AT_RISK)
-    count: int = context.ledger.one(
+    count: int = context.catalog.one(
         f"SELECT COUNT(*) FROM items WHERE {KEPT} AND kind IN ('image', 'video') "  # noqa: S608
         f"AND modality IN ({at_risk})"
     )
@@ -120,7 +120,7 @@ def _risky(context: ReportContext) -> int:
 
 
 def _declared(context: ReportContext) -> int:
-    count: int = context.ledger.one(
+    count: int = context.catalog.one(
         f"SELECT COUNT(*) FROM items WHERE {KEPT} AND EXISTS (SELECT 1 FROM json_each(notes) "  # noqa: S608
         "WHERE value = 'burned-in annotation declared')"
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.report.drawings.audio import recordings
 from medfm_cli.commands.curate.report.drawings.channels import channels
 from medfm_cli.commands.curate.report.drawings.ecg import ecg, is_twelve_lead
@@ -16,7 +16,7 @@ from medfm_cli.commands.curate.report.drawings.planes import about as volume_siz
 from medfm_cli.commands.curate.report.drawings.series import stays
 from medfm_cli.commands.curate.report.drawings.tiles import FRAMES, strip
 from medfm_cli.commands.curate.report.selection import Shown, of_labels, values
-from medfm_cli.commands.curate.written import Stored, StoredSample
+from medfm_cli.commands.curate.written import WrittenSample, WrittenSamples
 from medfm_cli.runs import Figure, Run
 from medfm_cli.runs.blocks import Block
 from medfm_cli.runs.figures import image_sheet, save
@@ -26,7 +26,7 @@ MOST = {"volume": 4, "video": 4, "signal": 4, "audio": 4, "series": 3}
 """Most samples of a kind that are drawn."""
 _PLANE, _FRAME = 270, 140
 
-Pairs = list[tuple[Shown, StoredSample]]
+Pairs = list[tuple[Shown, WrittenSample]]
 
 
 def volume_sheet(pairs: Pairs, run: Run) -> list[Block]:
@@ -138,11 +138,13 @@ _DRAWN: dict[str, tuple[str, Callable[[Pairs, Run], list[Block]]]] = {
 }
 
 
-def drawn_kinds(ledger: Ledger, stored: Stored, run: Run) -> list[tuple[str, str, list[Block]]]:
+def drawn_kinds(
+    catalog: Catalog, stored: WrittenSamples, run: Run
+) -> list[tuple[str, str, list[Block]]]:
     """Kind, section title and figures of every such kind in the dataset."""
     chapters: list[tuple[str, str, list[Block]]] = []
     for kind, (title, draw) in _DRAWN.items():
-        pairs = _pairs(ledger, stored, kind)
+        pairs = _pairs(catalog, stored, kind)
         if pairs:
             chapters.append((kind, title, draw(pairs, run)))
     return chapters
@@ -155,14 +157,14 @@ def _video_size(video: Video) -> str:
     return f"{text} at {video.rate:.3g} a second" if video.rate else f"{text}, rate UNKNOWN"
 
 
-def _pairs(ledger: Ledger, stored: Stored, kind: str) -> Pairs:
+def _pairs(catalog: Catalog, stored: WrittenSamples, kind: str) -> Pairs:
     """Some samples of a kind: of every modality, with as many labels as possible."""
-    names = values(ledger, "modality", kind, MOST[kind])
+    names = values(catalog, "modality", kind, MOST[kind])
     each = max(1, MOST[kind] // max(1, len(names)))
     chosen = [
         item
         for name in names
-        for item in of_labels(ledger, "kind = ? AND modality = ?", kind, name, limit=each)
+        for item in of_labels(catalog, "kind = ? AND modality = ?", kind, name, limit=each)
     ]
     found = stored.samples(item.sha for item in chosen)
     return [(item, found[item.sha]) for item in chosen if item.sha in found]

@@ -6,8 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from medfm_cli.commands.curate.catalog import Ledger
-from medfm_cli.commands.curate.describing.tallies import KEPT
+from medfm_cli.commands.curate.catalog import KEPT, Catalog
 
 HAS_LABEL = (
     "(label = ? OR EXISTS (SELECT 1 FROM json_each(coalesce(labels, '[]')) WHERE value = ?))"
@@ -36,12 +35,12 @@ class Shown:
         return " · ".join(part for part in dict.fromkeys(parts) if part)
 
 
-def few(ledger: Ledger, where: str, *args: Any, limit: int) -> list[Shown]:
+def few(catalog: Catalog, where: str, *args: Any, limit: int) -> list[Shown]:
     """Up to `limit` kept samples, from different subjects as far as possible.
 
     The selection depends on their content alone.
     """
-    rows = ledger.rows(
+    rows = catalog.rows(
         f"SELECT {_COLUMNS}, row_number() OVER "  # noqa: S608
         "(PARTITION BY subject ORDER BY content_sha) AS turn FROM items "
         f"WHERE {KEPT} AND {where} ORDER BY turn, content_sha LIMIT ?",
@@ -51,9 +50,9 @@ def few(ledger: Ledger, where: str, *args: Any, limit: int) -> list[Shown]:
     return [shown(row) for row in rows]
 
 
-def of_labels(ledger: Ledger, where: str, *args: Any, limit: int) -> list[Shown]:
+def of_labels(catalog: Catalog, where: str, *args: Any, limit: int) -> list[Shown]:
     """Up to `limit` kept samples, with different labels as far as possible."""
-    rows = ledger.rows(
+    rows = catalog.rows(
         f"SELECT {_COLUMNS}, row_number() OVER "  # noqa: S608
         "(PARTITION BY coalesce(labels, label) ORDER BY content_sha) AS turn FROM items "
         f"WHERE {KEPT} AND {where} ORDER BY turn, content_sha LIMIT ?",
@@ -77,10 +76,10 @@ def shown(row: Any) -> Shown:
     )
 
 
-def values(ledger: Ledger, column: str, kind: str, limit: int) -> list[str]:
+def values(catalog: Catalog, column: str, kind: str, limit: int) -> list[str]:
     """The commonest values of a column among samples of a kind."""
     sql = (
         f"SELECT {column} AS value FROM items WHERE {KEPT} AND kind = ? "  # noqa: S608
         f"GROUP BY 1 ORDER BY COUNT(*) DESC, 1 LIMIT {int(limit)}"
     )
-    return [row["value"] or "" for row in ledger.rows(sql, kind)]
+    return [row["value"] or "" for row in catalog.rows(sql, kind)]

@@ -6,7 +6,7 @@ Counts by step → samples of every kind → labels and split → duplicates →
 
 from __future__ import annotations
 
-from medfm_cli.commands.curate.counts import Account
+from medfm_cli.commands.curate.counts import CurationCounts
 from medfm_cli.commands.curate.instructions.step import InstructionSummary
 from medfm_cli.commands.curate.report.composition import composition_blocks
 from medfm_cli.commands.curate.report.contamination import contamination_blocks
@@ -20,7 +20,7 @@ from medfm_cli.commands.curate.report.privacy import privacy_blocks
 from medfm_cli.commands.curate.report.samples import drawn_kinds
 from medfm_cli.commands.curate.report.texts import attached_blocks, table_blocks, text_blocks
 from medfm_cli.commands.curate.split.client_summary import Partitioned
-from medfm_cli.commands.curate.written import Stored
+from medfm_cli.commands.curate.written import WrittenSamples
 from medfm_cli.data.card import DatasetCard
 from medfm_cli.data.manifest import SPLITS
 from medfm_cli.runs import Callout, Section, Table
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-def headline(account: Account, card: DatasetCard) -> str:
+def headline(account: CurationCounts, card: DatasetCard) -> str:
     """The result in one sentence."""
     counts = account.counts()
     noun = "images" if set(card.counts.kinds) == {"image"} else "samples"
@@ -52,7 +52,7 @@ def headline(account: Account, card: DatasetCard) -> str:
     )
 
 
-def summary(account: Account, card: DatasetCard) -> Table:
+def summary(account: CurationCounts, card: DatasetCard) -> Table:
     """The table that the command prints at its end."""
     counts = account.counts()
     noun = "images" if set(card.counts.kinds) == {"image"} else "samples"
@@ -95,20 +95,20 @@ def _samples(context: ReportContext) -> list[tuple[str, list[Block]]]:
     describe = context.option("describe")
     if describe is not None and not describe.sheets:
         return []
-    ledger, run, kinds = context.ledger, context.run, context.card.counts.kinds
+    catalog, run, kinds = context.catalog, context.run, context.card.counts.kinds
     show = context.public or (describe is not None and describe.show_text)
-    stored = Stored(run.path("dataset"))
+    stored = WrittenSamples(run.path("dataset"))
     chapters: list[tuple[str, list[Block]]] = []
     if "image" in kinds:
         classes, blocks = context.card.label_schema.classes, list(context.recipe.blocks())
-        sheets = image_sheets(ledger, stored, classes, blocks, run)
+        sheets = image_sheets(catalog, stored, classes, blocks, run)
         chapters.append(("Images", sheets))
-    chapters += [(title, blocks) for _, title, blocks in drawn_kinds(ledger, stored, run)]
+    chapters += [(title, blocks) for _, title, blocks in drawn_kinds(catalog, stored, run)]
     if "text" in kinds:
-        chapters.append(("Texts", text_blocks(ledger, stored, show=show)))
+        chapters.append(("Texts", text_blocks(catalog, stored, show=show)))
     if "table" in kinds:
-        chapters.append(("Tables", table_blocks(ledger, stored)))
-    chapters.append(("Reports and questions", attached_blocks(ledger, show=show)))
+        chapters.append(("Tables", table_blocks(catalog, stored)))
+    chapters.append(("Reports and questions", attached_blocks(catalog, show=show)))
     return chapters
 
 

@@ -10,11 +10,10 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
-from medfm_cli.commands.curate.catalog import Ledger
-from medfm_cli.commands.curate.describing.tallies import KEPT
+from medfm_cli.commands.curate.catalog import KEPT, Catalog
 from medfm_cli.commands.curate.instructions.step import read_turns
 from medfm_cli.commands.curate.report.selection import of_labels
-from medfm_cli.commands.curate.written import Stored
+from medfm_cli.commands.curate.written import WrittenSamples
 from medfm_cli.runs import Callout, Table
 from medfm_cli.runs.blocks import Block
 from medfm_cli.samples.content import Row, Text
@@ -33,11 +32,11 @@ HIDDEN = (
 )
 
 
-def text_blocks(ledger: Ledger, stored: Stored, *, show: bool) -> list[Block]:
+def text_blocks(catalog: Catalog, stored: WrittenSamples, *, show: bool) -> list[Block]:
     """The beginnings of some texts, with as many labels as possible."""
     if not show:
         return [Callout("note", HIDDEN)]
-    chosen = of_labels(ledger, "kind = 'text'", limit=MOST_TEXTS)
+    chosen = of_labels(catalog, "kind = 'text'", limit=MOST_TEXTS)
     found = stored.samples(item.sha for item in chosen)
     rows = [
         [item.title(), excerpt(sample.content.text)]
@@ -47,11 +46,13 @@ def text_blocks(ledger: Ledger, stored: Stored, *, show: bool) -> list[Block]:
     return [Table(["Text", "Beginning"], rows, "Some of the texts, after de-identification.")]
 
 
-def attached_blocks(ledger: Ledger, *, show: bool) -> list[Block]:
+def attached_blocks(catalog: Catalog, *, show: bool) -> list[Block]:
     """Reports that belong to samples of other kinds, and questions about them."""
-    texts = ledger.one(f"SELECT COUNT(*) FROM items WHERE {KEPT} AND kind <> 'text' AND text <> ''")  # noqa: S608
+    texts = catalog.one(
+        f"SELECT COUNT(*) FROM items WHERE {KEPT} AND kind <> 'text' AND text <> ''"  # noqa: S608
+    )
     asked = f"{KEPT} AND json_array_length(nullif(turns, '')) > 0"
-    questions = ledger.one(
+    questions = catalog.one(
         f"SELECT coalesce(SUM(json_array_length(turns)), 0) FROM items WHERE {asked}"  # noqa: S608
     )
     blocks: list[Block] = []
@@ -62,7 +63,7 @@ def attached_blocks(ledger: Ledger, *, show: bool) -> list[Block]:
                 f"SELECT text, modality FROM items WHERE {KEPT} AND kind <> 'text' "  # noqa: S608
                 f"AND text <> '' ORDER BY content_sha LIMIT {MOST_TEXTS}"
             )
-            rows = [[row["modality"], excerpt(row["text"])] for row in ledger.rows(sql)]
+            rows = [[row["modality"], excerpt(row["text"])] for row in catalog.rows(sql)]
             blocks.append(
                 Table(
                     ["Modality", "Beginning"], rows, "Some of these texts, after de-identification."
@@ -72,7 +73,7 @@ def attached_blocks(ledger: Ledger, *, show: bool) -> list[Block]:
         caption = f"Some of the {questions} questions and answers."
         if show:
             sql = f"SELECT turns FROM items WHERE {asked} ORDER BY content_sha LIMIT {MOST_TURNS}"  # noqa: S608
-            turns = [read_turns(row["turns"])[0] for row in ledger.rows(sql)]
+            turns = [read_turns(row["turns"])[0] for row in catalog.rows(sql)]
             shown = [[excerpt(question), excerpt(answer)] for question, answer, _ in turns]
             blocks.append(Table(["Question", "Answer"], shown, caption))
         else:
@@ -80,13 +81,13 @@ def attached_blocks(ledger: Ledger, *, show: bool) -> list[Block]:
     return blocks
 
 
-def table_blocks(ledger: Ledger, stored: Stored) -> list[Block]:
+def table_blocks(catalog: Catalog, stored: WrittenSamples) -> list[Block]:
     """A summary of the columns of all rows."""
     sql = (
         f"SELECT content_sha FROM items WHERE {KEPT} AND kind = 'table' "  # noqa: S608
         f"ORDER BY content_sha LIMIT {ROWS}"
     )
-    shas = [row["content_sha"] for row in ledger.rows(sql)]
+    shas = [row["content_sha"] for row in catalog.rows(sql)]
     numbers: defaultdict[str, list[float]] = defaultdict(list)
     texts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     rows = 0

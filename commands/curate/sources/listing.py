@@ -1,4 +1,4 @@
-"""All files of all sources into the ledger, in an order that depends on their names alone."""
+"""All files of all sources into the catalog, in an order that depends on their names alone."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.sources import File, LeftOut, Source, walk
 from medfm_cli.commands.curate.sources.matching import stem
 
 COLUMNS = ("number", "block", "name", "path", "size", "stamp", "last", "stem")
 
 
-def list_files(ledger: Ledger, source: Source, block: int, work: Path) -> int:
+def list_files(catalog: Catalog, source: Source, block: int, work: Path) -> int:
     """List one source; files are numbered on from those of the sources before it.
 
     Args:
-        ledger: gets the files and what is left out.
+        catalog: gets the files and what is left out.
         source: the source.
         block: its number.
         work: where to unpack or fetch what has to be.
@@ -29,20 +29,22 @@ def list_files(ledger: Ledger, source: Source, block: int, work: Path) -> int:
     Raises:
         DataError: the source holds nothing to read.
     """
-    ledger.execute("CREATE TEMP TABLE found (name TEXT, path TEXT, size INTEGER, stamp INTEGER)")
-    ledger.many("INSERT INTO found VALUES (?, ?, ?, ?)", _found(ledger, source, block, work))
-    first = ledger.one("SELECT count(*) FROM files")
-    ledger.insert("files", COLUMNS, _numbered(ledger, block, first))
-    ledger.execute("DROP TABLE found")
-    return int(ledger.one("SELECT count(*) FROM files")) - int(first)
+    catalog.execute("CREATE TEMP TABLE found (name TEXT, path TEXT, size INTEGER, stamp INTEGER)")
+    catalog.many("INSERT INTO found VALUES (?, ?, ?, ?)", _found(catalog, source, block, work))
+    first = catalog.one("SELECT count(*) FROM files")
+    catalog.insert("files", COLUMNS, _numbered(catalog, block, first))
+    catalog.execute("DROP TABLE found")
+    return int(catalog.one("SELECT count(*) FROM files")) - int(first)
 
 
 def _found(
-    ledger: Ledger, source: Source, block: int, work: Path
+    catalog: Catalog, source: Source, block: int, work: Path
 ) -> Iterator[tuple[str, str, int, int]]:
     for found in walk(source, work):
         if isinstance(found, LeftOut):
-            ledger.execute("INSERT INTO left_out VALUES (?, ?, ?)", block, found.name, found.reason)
+            catalog.execute(
+                "INSERT INTO left_out VALUES (?, ?, ?)", block, found.name, found.reason
+            )
         else:
             yield found.name, _sayable(found.path, work), found.size, found.stamp
 
@@ -61,16 +63,16 @@ def _sayable(path: str, work: Path) -> str:
     return path
 
 
-def _numbered(ledger: Ledger, block: int, first: int) -> Iterator[tuple[object, ...]]:
-    rows = ledger.rows("SELECT * FROM found ORDER BY name, path")
+def _numbered(catalog: Catalog, block: int, first: int) -> Iterator[tuple[object, ...]]:
+    rows = catalog.rows("SELECT * FROM found ORDER BY name, path")
     for number, row in enumerate(rows, first):
         last = row["name"].lower().rpartition("/")[2]
         yield number, block, row["name"], row["path"], row["size"], row["stamp"], last, stem(last)
 
 
-def files(ledger: Ledger, block: int, *, role: str | None = None) -> Iterator[tuple[int, File]]:
+def files(catalog: Catalog, block: int, *, role: str | None = None) -> Iterator[tuple[int, File]]:
     """The files of a block with their numbers, in order; of one role, where it is given."""
     of_role = "" if role is None else " AND role = ?"
     sql = f"SELECT * FROM files WHERE block = ?{of_role} ORDER BY number"  # noqa: S608
-    for row in ledger.rows(sql, block, *(() if role is None else (role,))):
+    for row in catalog.rows(sql, block, *(() if role is None else (role,))):
         yield row["number"], File(row["name"], row["path"], row["size"], row["stamp"])

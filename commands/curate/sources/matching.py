@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from medfm_cli.commands.curate.catalog import Ledger
+    from medfm_cli.commands.curate.catalog import Catalog
 
 PROBE = 2000
 """Rows that are tried to tell which column names the files."""
@@ -20,12 +20,12 @@ class Matcher:
     """Finds files by what a table calls them; large and small letters are the same.
 
     Args:
-        ledger: holds the files, indexed.
+        catalog: holds the files, indexed.
         block: the number of the source whose files are meant.
     """
 
-    def __init__(self, ledger: Ledger, block: int) -> None:
-        self._ledger = ledger
+    def __init__(self, catalog: Catalog, block: int) -> None:
+        self._ledger = catalog
         self._block = block
         self._folders = f"folders_{block}"
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.split.groups import draw
 from medfm_cli.errors import DataError
 
 
-def assign_by_time(ledger: Ledger, shares: Sequence[float], *, seed: int) -> tuple[array[int], int]:
+def assign_by_time(
+    catalog: Catalog, shares: Sequence[float], *, seed: int
+) -> tuple[array[int], int]:
     """Give every group a side in the order of its last time, cut at the shares.
 
     So nothing in train is later than anybody's last time in val, and nothing in val later than in
@@ -18,7 +20,7 @@ def assign_by_time(ledger: Ledger, shares: Sequence[float], *, seed: int) -> tup
     time go to train. Times are compared as text (ISO 8601).
 
     Args:
-        ledger: with `members`.
+        catalog: with `members`.
         shares: of the sides in the order of time.
         seed: of the order of groups with the same time.
 
@@ -28,17 +30,17 @@ def assign_by_time(ledger: Ledger, shares: Sequence[float], *, seed: int) -> tup
     Raises:
         DataError: no sample has a time.
     """
-    undated = ledger.one("SELECT count(*) FROM members WHERE time = ''")
-    total = ledger.one("SELECT count(*) FROM members")
+    undated = catalog.one("SELECT count(*) FROM members WHERE time = ''")
+    total = catalog.one("SELECT count(*) FROM members")
     if total and undated == total:
         raise DataError(
             "the split is to be by time, and no sample has one",
             hint="name the column with the time, or split by subject",
         )
-    ledger.db.create_function("draw_of", 1, lambda name: draw(name, seed), deterministic=True)
-    sides = array("h", [-1]) * ((ledger.one("SELECT max(grp) FROM members") or 0) + 1)
-    count = ledger.one("SELECT count(DISTINCT grp) FROM members")
-    rows = ledger.rows(
+    catalog.db.create_function("draw_of", 1, lambda name: draw(name, seed), deterministic=True)
+    sides = array("h", [-1]) * ((catalog.one("SELECT max(grp) FROM members") or 0) + 1)
+    count = catalog.one("SELECT count(DISTINCT grp) FROM members")
+    rows = catalog.rows(
         "SELECT grp, n, last FROM (SELECT grp, count(*) AS n, max(time) AS last FROM members "
         "GROUP BY grp) JOIN subjects ON number = grp ORDER BY last <> '', last, draw_of(name)"
     )

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.options.clients import Clients
 from medfm_cli.commands.curate.split.client_summary import PUBLIC, Client, Partitioned
 from medfm_cli.commands.curate.split.dirichlet import dirichlet
@@ -32,11 +32,11 @@ TRIES = 100
 """How often skewed shares are drawn until every client can expect enough samples."""
 
 
-def partition(ledger: Ledger, options: Clients, *, seed: int) -> Partitioned:
+def partition(catalog: Catalog, options: Clients, *, seed: int) -> Partitioned:
     """Set `items.client` of every kept sample of train and val.
 
     Args:
-        ledger: split.
+        catalog: split.
         options: how the clients differ.
         seed: of the draws and of the order in which groups are dealt.
 
@@ -44,51 +44,51 @@ def partition(ledger: Ledger, options: Clients, *, seed: int) -> Partitioned:
         DataError: there are too few groups, sites or modalities for it.
     """
     done = Partitioned(options.scheme)
-    ledger.execute("UPDATE items SET client = ''")
+    catalog.execute("UPDATE items SET client = ''")
     if options.public:
-        _take_public(ledger, options.public, seed=seed)
-    _pools(ledger, sites=options.scheme == "site")
+        _take_public(catalog, options.public, seed=seed)
+    _pools(catalog, sites=options.scheme == "site")
     if options.scheme == "site":
-        count = _by_site(ledger, options, seed=seed)
+        count = _by_site(catalog, options, seed=seed)
     elif options.scheme == "modality":
-        count = _by_modality(ledger, options, done, seed=seed)
+        count = _by_modality(catalog, options, done, seed=seed)
     else:
-        count = _by_shares(ledger, options, done, seed=seed)
+        count = _by_shares(catalog, options, done, seed=seed)
     width = max(2, len(str(count)))
     names = [f"client-{number:0{width}d}" for number in range(1, count + 1)]
-    _write(ledger, names)
-    _count(ledger, done, names)
+    _write(catalog, names)
+    _count(catalog, done, names)
     done.few = [c.name for c in done.clients if c.train < options.min_samples]
     return done
 
 
-def _take_public(ledger: Ledger, share: float, *, seed: int) -> None:
+def _take_public(catalog: Catalog, share: float, *, seed: int) -> None:
     """Give the server its part of train."""
-    _pools(ledger, sites=False)
-    total = ledger.one("SELECT count(*) FROM members")
-    train = ledger.one("SELECT count(*) FROM members WHERE side = ?", TRAIN)
+    _pools(catalog, sites=False)
+    total = catalog.one("SELECT count(*) FROM members")
+    train = catalog.one("SELECT count(*) FROM members WHERE side = ?", TRAIN)
     if share * total >= train:
         raise DataError(
             f"clients.public requests {share:.0%} of all samples, and train has no more than that",
             hint="make split.train larger or clients.public smaller",
         )
     part = share * total / train
-    sides = assign(ledger, fixed((1 - part, part)), seed=seed, pool=TRAIN)
-    _place(ledger, sides, TRAIN)
-    ledger.execute(
+    sides = assign(catalog, fixed((1 - part, part)), seed=seed, pool=TRAIN)
+    _place(catalog, sides, TRAIN)
+    catalog.execute(
         "UPDATE items SET client = ? WHERE id IN (SELECT item FROM members WHERE place = 2)", PUBLIC
     )
 
 
-def _pools(ledger: Ledger, *, sites: bool) -> None:
+def _pools(catalog: Catalog, *, sites: bool) -> None:
     """Form groups; those with any sample in train are dealt with train, others of val with val."""
-    form_groups(ledger, sites=sites)
-    ledger.execute(
+    form_groups(catalog, sites=sites)
+    catalog.execute(
         "UPDATE members SET side = (SELECT CASE WHEN client = ? THEN ? WHEN split = 'train' THEN ? "
         "WHEN split = 'val' THEN ? ELSE ? END FROM items WHERE id = item)",
         *(PUBLIC, PUBLIC_POOL, TRAIN, VAL, TEST),
     )
-    ledger.execute(
+    catalog.execute(
         "UPDATE members SET side = ? WHERE side = ? AND grp IN "
         "(SELECT grp FROM members WHERE side = ?)",
         *(TRAIN, VAL, TRAIN),
@@ -96,21 +96,21 @@ def _pools(ledger: Ledger, *, sites: bool) -> None:
 
 
 def _place(
-    ledger: Ledger, sides: array[int], pool: int, *, clients: Sequence[int] | None = None
+    catalog: Catalog, sides: array[int], pool: int, *, clients: Sequence[int] | None = None
 ) -> None:
     """Write to `members.place` the number (from 1) of the client that a pool's groups go to."""
 
     def place_of(group: int) -> int:
         return 1 + (clients[sides[group]] if clients else sides[group])
 
-    ledger.db.create_function("place_of", 1, place_of, deterministic=True)
-    ledger.execute("UPDATE members SET place = place_of(grp), side = ? WHERE side = ?", DONE, pool)
+    catalog.db.create_function("place_of", 1, place_of, deterministic=True)
+    catalog.execute("UPDATE members SET place = place_of(grp), side = ? WHERE side = ?", DONE, pool)
 
 
-def _by_shares(ledger: Ledger, options: Clients, done: Partitioned, *, seed: int) -> int:
+def _by_shares(catalog: Catalog, options: Clients, done: Partitioned, *, seed: int) -> int:
     """Alike, or skewed in labels or sizes."""
     count = options.count or 1
-    groups = ledger.one("SELECT count(DISTINCT grp) FROM members WHERE side = ?", TRAIN)
+    groups = catalog.one("SELECT count(DISTINCT grp) FROM members WHERE side = ?", TRAIN)
     if groups < count:
         raise DataError(
             f"{count} clients need as many subjects in train, and there are {groups}",
@@ -121,10 +121,10 @@ def _by_shares(ledger: Ledger, options: Clients, done: Partitioned, *, seed: int
     if skewed:
         shares = _Skew(options, count, seed)
     for pool in (TRAIN, VAL):
-        sides = assign(ledger, shares, seed=seed, pool=pool, skewed=skewed)
+        sides = assign(catalog, shares, seed=seed, pool=pool, skewed=skewed)
         if pool == TRAIN:
-            done.repaired = _repair(ledger, sides, count, options.min_samples)
-        _place(ledger, sides, pool)
+            done.repaired = _repair(catalog, sides, count, options.min_samples)
+        _place(catalog, sides, pool)
     return count
 
 
@@ -178,19 +178,19 @@ class _Skew:
         return dirichlet(self.options.alpha, self.count, seed=self.seed, name=name)
 
 
-def _repair(ledger: Ledger, sides: array[int], count: int, least: int) -> int:
+def _repair(catalog: Catalog, sides: array[int], count: int, least: int) -> int:
     """Give clients with too few samples the smallest groups of others; how many groups moved.
 
     Raises:
         DataError: it cannot be done.
     """
     sizes = [0] * count
-    for group in read_groups(ledger, "size, draw"):
+    for group in read_groups(catalog, "size, draw"):
         sizes[sides[group.number]] += group.size
     moved, before = 0, -1
     while min(sizes) < least and moved > before:
         before = moved
-        for group in read_groups(ledger, "size, draw"):
+        for group in read_groups(catalog, "size, draw"):
             needy = min(range(count), key=sizes.__getitem__)
             giver = sides[group.number]
             if sizes[needy] >= least:
@@ -209,10 +209,10 @@ def _repair(ledger: Ledger, sides: array[int], count: int, least: int) -> int:
     return moved
 
 
-def _by_site(ledger: Ledger, options: Clients, *, seed: int) -> int:
+def _by_site(catalog: Catalog, options: Clients, *, seed: int) -> int:
     """Whole sites: one client each, or dealt to `count` clients; the siteless are dealt after."""
     sites = "SELECT DISTINCT grp FROM members WHERE site <> '' AND side IN (1, 2) ORDER BY grp"
-    found = [row[0] for row in ledger.rows(sites)]
+    found = [row[0] for row in catalog.rows(sites)]
     if not found:
         raise DataError(
             "clients are to be sites, and no sample has one",
@@ -224,29 +224,29 @@ def _by_site(ledger: Ledger, options: Clients, *, seed: int) -> int:
             f"{count} clients are to be whole sites, and there are {len(found)} sites",
             hint="ask for fewer, or say clients.count=null for one client a site",
         )
-    ledger.execute("UPDATE members SET side = ? WHERE side = ?", TRAIN, VAL)
+    catalog.execute("UPDATE members SET side = ? WHERE side = ?", TRAIN, VAL)
     if options.count is None:
         number = {group: place for place, group in enumerate(found, 1)}
-        ledger.db.create_function("site_of", 1, lambda group: number.get(group, 0))
-        ledger.execute(
+        catalog.db.create_function("site_of", 1, lambda group: number.get(group, 0))
+        catalog.execute(
             "UPDATE members SET place = site_of(grp), side = ? WHERE side = ? AND site_of(grp) > 0",
             *(DONE, TRAIN),
         )
     else:
-        ledger.execute(
+        catalog.execute(
             "UPDATE members SET side = ? WHERE side = ? AND grp IN "
             "(SELECT grp FROM members WHERE site <> '')",
             *(VAL, TRAIN),  # the pool of those with a site, for a while
         )
-        _place(ledger, assign(ledger, fixed([1 / count] * count), seed=seed, pool=VAL), VAL)
-    _place(ledger, assign(ledger, fixed([1 / count] * count), seed=seed, pool=TRAIN), TRAIN)
+        _place(catalog, assign(catalog, fixed([1 / count] * count), seed=seed, pool=VAL), VAL)
+    _place(catalog, assign(catalog, fixed([1 / count] * count), seed=seed, pool=TRAIN), TRAIN)
     return count
 
 
-def _by_modality(ledger: Ledger, options: Clients, done: Partitioned, *, seed: int) -> int:
+def _by_modality(catalog: Catalog, options: Clients, done: Partitioned, *, seed: int) -> int:
     """Every client lacks some modalities; a group goes to clients that have all of its own."""
     count = options.count or 1
-    combined = _combine(ledger)
+    combined = _combine(catalog)
     names = sorted({name for names in combined for name in names})
     if len(names) < 2:
         raise DataError(
@@ -258,31 +258,31 @@ def _by_modality(ledger: Ledger, options: Clients, done: Partitioned, *, seed: i
         lacks = [len(own - held) for held in has]
         able = [client for client in range(count) if lacks[client] == min(lacks)]
         for pool in (COMBINED + 2 * number, COMBINED + 2 * number + 1):
-            sides = assign(ledger, fixed([1 / len(able)] * len(able)), seed=seed, pool=pool)
+            sides = assign(catalog, fixed([1 / len(able)] * len(able)), seed=seed, pool=pool)
             if min(lacks):
                 sql = "SELECT count(*) FROM members WHERE side = ?"
-                done.against += ledger.one(sql, pool)
-            _place(ledger, sides, pool, clients=able)
+                done.against += catalog.one(sql, pool)
+            _place(catalog, sides, pool, clients=able)
     done.lacking = [sorted(set(names) - held) for held in has]
     return count
 
 
-def _combine(ledger: Ledger) -> list[set[str]]:
+def _combine(catalog: Catalog) -> list[set[str]]:
     """Make one pool of the groups with the same modalities (for train and for val each).
 
     A sample without a modality counts as one of its kind.
     """
     found: dict[tuple[str, ...], int] = {}
-    pools = array("l", [0]) * ((ledger.one("SELECT max(grp) FROM members") or 0) + 1)
-    rows = ledger.rows(
+    pools = array("l", [0]) * ((catalog.one("SELECT max(grp) FROM members") or 0) + 1)
+    rows = catalog.rows(
         "SELECT DISTINCT grp, side, coalesce(nullif(modality, ''), kind) AS what FROM members "
         "WHERE side IN (1, 2) ORDER BY grp, what"
     )
     for (group, side), its in groupby(rows, key=lambda row: (row[0], row[1])):
         number = found.setdefault(tuple(row[2] for row in its), len(found))
         pools[group] = COMBINED + 2 * number + (side == VAL)
-    ledger.db.create_function("pool_of", 1, pools.__getitem__, deterministic=True)
-    ledger.execute("UPDATE members SET side = pool_of(grp) WHERE side IN (1, 2)")
+    catalog.db.create_function("pool_of", 1, pools.__getitem__, deterministic=True)
+    catalog.execute("UPDATE members SET side = pool_of(grp) WHERE side IN (1, 2)")
     return [set(names) for names in found]
 
 
@@ -293,24 +293,24 @@ def _holdings(names: Sequence[str], count: int, missing: float, seed: int) -> li
     return [{order[(i * each + j) % len(order)] for j in range(each)} for i in range(count)]
 
 
-def _write(ledger: Ledger, names: Sequence[str]) -> None:
+def _write(catalog: Catalog, names: Sequence[str]) -> None:
     name_of: Callable[[int], str] = lambda place: names[place - 1]  # noqa: E731
-    ledger.db.create_function("client_of", 1, name_of, deterministic=True)
-    ledger.execute(
+    catalog.db.create_function("client_of", 1, name_of, deterministic=True)
+    catalog.execute(
         "UPDATE items SET client = (SELECT client_of(place) FROM members WHERE item = id) "
         "WHERE fate = 'kept' AND client = '' AND split IN ('train', 'val')"
     )
 
 
-def _count(ledger: Ledger, done: Partitioned, names: Sequence[str]) -> None:
+def _count(catalog: Catalog, done: Partitioned, names: Sequence[str]) -> None:
     """Count what everybody has."""
     clients = {name: Client(name) for name in (*names, PUBLIC)}
-    common = common_labels(ledger)
+    common = common_labels(catalog)
     sql = (
         "SELECT client, split, label, labels, coalesce(nullif(modality, ''), kind), count(*) "
         "FROM items WHERE fate = 'kept' AND client <> '' GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3"
     )
-    for name, split, label, labels, modality, count in ledger.rows(sql):
+    for name, split, label, labels, modality, count in catalog.rows(sql):
         client = clients[name]
         client.train += count if split == "train" else 0
         client.val += count if split == "val" else 0
@@ -318,7 +318,7 @@ def _count(ledger: Ledger, done: Partitioned, names: Sequence[str]) -> None:
         for what in labels_of(label, labels) or ():
             if what in common:
                 client.labels[what] += count
-    for name, subjects, sites in ledger.rows(
+    for name, subjects, sites in catalog.rows(
         "SELECT client, count(DISTINCT subject), count(DISTINCT nullif(site, '')) FROM items "
         "WHERE fate = 'kept' AND client <> '' GROUP BY client"
     ):

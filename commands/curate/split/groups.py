@@ -1,8 +1,8 @@
 """What must stay together: subjects, and those that near duplicates (or sites) tie together.
 
-The result is a temporary table `members` of the ledger, one row a kept sample, which holds all that
-splitting needs in little space. Its `grp` is the number of the group: the connected component of
-subjects over clusters, and over sites where whole sites stay together.
+The result is a temporary table `members` of the catalog, one row a kept sample, which holds all
+that splitting needs in little space. Its `grp` is the number of the group: the connected component
+of subjects over clusters, and over sites where whole sites stay together.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 
 SUBJECT = "coalesce(nullif(subject, ''), 'sample ' || content_sha)"
 """A sample without a subject is a subject of its own."""
@@ -27,14 +27,14 @@ class Groups:
     tied: int
 
 
-def form_groups(ledger: Ledger, *, sites: bool = False) -> Groups:
+def form_groups(catalog: Catalog, *, sites: bool = False) -> Groups:
     """Fill `members` with the kept samples and the numbers of their groups.
 
     Args:
-        ledger: its clusters have been found.
+        catalog: its clusters have been found.
         sites: whether whole sites stay together too.
     """
-    ledger.db.executescript(
+    catalog.db.executescript(
         """
         DROP TABLE IF EXISTS temp.subjects;
         DROP TABLE IF EXISTS temp.members;
@@ -47,24 +47,24 @@ def form_groups(ledger: Ledger, *, sites: bool = False) -> Groups:
         );
         """
     )
-    ledger.execute(
+    catalog.execute(
         f"INSERT INTO subjects (name) SELECT DISTINCT {SUBJECT} FROM items "  # noqa: S608
         "WHERE fate = 'kept' ORDER BY 1"
     )
-    ledger.execute(
+    catalog.execute(
         "INSERT INTO members (item, subject, grp, block, kind, modality, site, time, official, "  # noqa: S608
         "label, labels, cluster) SELECT id, number, number, block, kind, modality, site, time, "
         "official, label, CASE WHEN label IS NULL THEN labels END, cluster "
         f"FROM items JOIN subjects ON subjects.name = {SUBJECT} WHERE fate = 'kept' ORDER BY id"
     )
-    count = ledger.one("SELECT count(*) FROM subjects")
+    count = catalog.one("SELECT count(*) FROM subjects")
     ties = _Ties(count)
-    ties.tie_all(_pairs(ledger, "cluster", "cluster IS NOT NULL"))
+    ties.tie_all(_pairs(catalog, "cluster", "cluster IS NOT NULL"))
     if sites:
-        ties.tie_all(_pairs(ledger, "site", "site <> ''"))
-    ledger.db.create_function("root_of", 1, ties.root, deterministic=True)
-    ledger.execute("UPDATE members SET grp = root_of(subject) WHERE grp <> root_of(subject)")
-    sizes = ledger.db.execute(
+        ties.tie_all(_pairs(catalog, "site", "site <> ''"))
+    catalog.db.create_function("root_of", 1, ties.root, deterministic=True)
+    catalog.execute("UPDATE members SET grp = root_of(subject) WHERE grp <> root_of(subject)")
+    sizes = catalog.db.execute(
         "SELECT count(*), coalesce(sum(CASE WHEN n > 1 THEN n END), 0) FROM "
         "(SELECT count(DISTINCT subject) AS n FROM members GROUP BY grp)"
     ).fetchone()
@@ -77,9 +77,9 @@ def draw(name: str, seed: int) -> str:
     return hashlib.sha256(text).hexdigest()[:16]
 
 
-def _pairs(ledger: Ledger, column: str, where: str) -> Iterator[tuple[object, int]]:
+def _pairs(catalog: Catalog, column: str, where: str) -> Iterator[tuple[object, int]]:
     sql = f"SELECT DISTINCT {column}, subject FROM members WHERE {where} ORDER BY 1, 2"  # noqa: S608
-    return ((row[0], row[1]) for row in ledger.rows(sql))
+    return ((row[0], row[1]) for row in catalog.rows(sql))
 
 
 class _Ties:

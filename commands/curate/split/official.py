@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.options.split import Folds, Split
 from medfm_cli.commands.curate.tables.columns import split_name
 from medfm_cli.errors import DataError
@@ -41,7 +41,7 @@ class Official:
     missing: set[str] = field(default_factory=set)
 
 
-def take_official(ledger: Ledger, split: Split) -> Official:
+def take_official(catalog: Catalog, split: Split) -> Official:
     """Set `members.side` from the source's own split, block by block, where it is fit to be used.
 
     `auto` and a named column keep groups whole; only `keep` takes the split as it is. With `auto`,
@@ -52,7 +52,7 @@ def take_official(ledger: Ledger, split: Split) -> Official:
     """
     if split.official == "none" or split.by != "subject":
         return Official()
-    counts = _sides_of_values(ledger, split)
+    counts = _sides_of_values(catalog, split)
     done = Official()
     reasons: dict[int, str] = {}
     for block, present in counts.items():
@@ -62,35 +62,35 @@ def take_official(ledger: Ledger, split: Split) -> Official:
         sides = len(set(present) - {FREE})
         if not present[TRAIN] or sides < 2 or unassigned > present.total() / 2:
             reasons[block] = "the source's own split is incomplete"
-        elif (torn := _torn(ledger, block)) and split.official == "auto":
+        elif (torn := _torn(catalog, block)) and split.official == "auto":
             done.crossing += torn
             reasons[block] = f"the source's own split has {torn} subjects in two splits"
         else:
             done.crossing += torn
             done.blocks.append(block)
             done.unassigned += unassigned
-    _forget(ledger, list(reasons))
+    _forget(catalog, list(reasons))
     if done.blocks and split.official != "keep":
-        _keep_whole(ledger, done, reasons, limit=split.official == "auto")
+        _keep_whole(catalog, done, reasons, limit=split.official == "auto")
     present = Counter[int]()
     for block in done.blocks:
         present += counts[block]
-        ledger.execute("UPDATE members SET side = ? WHERE side = 0 AND block = ?", TRAIN, block)
+        catalog.execute("UPDATE members SET side = ? WHERE side = 0 AND block = ?", TRAIN, block)
     if done.blocks:
         done.missing = {s for s in ("val", "test") if not present[SIDE[s]] and s in split.shares()}
     done.why = _words(done, reasons)
     return done
 
 
-def _sides_of_values(ledger: Ledger, split: Split) -> dict[int, Counter[int]]:
+def _sides_of_values(catalog: Catalog, split: Split) -> dict[int, Counter[int]]:
     """Translate the values into sides; how many samples of each block are on which."""
-    ledger.db.executescript(
+    catalog.db.executescript(
         "DROP TABLE IF EXISTS temp.folds; CREATE TEMP TABLE folds (value TEXT PRIMARY KEY, side);"
     )
     counts: defaultdict[int, Counter[int]] = defaultdict(Counter)
     sides: dict[str, int] = {}
     sql = "SELECT block, official, count(*) FROM members GROUP BY block, official"
-    for block, value, count in ledger.rows(sql):
+    for block, value, count in catalog.rows(sql):
         side = _side(value, split)
         counts[block][side] += count
         sides[value] = side
@@ -99,8 +99,8 @@ def _sides_of_values(ledger: Ledger, split: Split) -> dict[int, Counter[int]]:
                 f"the column with the split has more than {MOST_VALUES} values",
                 hint="name the right one with split.official, or say split.official=none",
             )
-    ledger.many("INSERT INTO folds VALUES (?, ?)", sides.items())
-    ledger.execute("UPDATE members SET side = (SELECT side FROM folds WHERE value = official)")
+    catalog.many("INSERT INTO folds VALUES (?, ?)", sides.items())
+    catalog.execute("UPDATE members SET side = (SELECT side FROM folds WHERE value = official)")
     return dict(counts)
 
 
@@ -111,9 +111,9 @@ def _side(value: str, split: Split) -> int:
     return SIDE.get(name, FREE)
 
 
-def _torn(ledger: Ledger, block: int) -> int:
+def _torn(catalog: Catalog, block: int) -> int:
     """Subjects of a block in two splits."""
-    count: int = ledger.one(
+    count: int = catalog.one(
         "SELECT count(*) FROM (SELECT subject FROM members WHERE side > 0 AND block = ? "
         "GROUP BY subject HAVING min(side) < max(side))",
         block,
@@ -121,13 +121,13 @@ def _torn(ledger: Ledger, block: int) -> int:
     return count
 
 
-def _forget(ledger: Ledger, blocks: list[int]) -> None:
-    ledger.many("UPDATE members SET side = 0 WHERE block = ?", ((block,) for block in blocks))
+def _forget(catalog: Catalog, blocks: list[int]) -> None:
+    catalog.many("UPDATE members SET side = 0 WHERE block = ?", ((block,) for block in blocks))
 
 
-def _keep_whole(ledger: Ledger, done: Official, reasons: dict[int, str], *, limit: bool) -> None:
+def _keep_whole(catalog: Catalog, done: Official, reasons: dict[int, str], *, limit: bool) -> None:
     """Bring every group to one side: the last that it is on, test before val before train."""
-    ledger.db.executescript(
+    catalog.db.executescript(
         """
         DROP TABLE IF EXISTS temp.whole;
         CREATE TEMP TABLE whole (grp INTEGER PRIMARY KEY, side INTEGER, moved INTEGER);
@@ -137,16 +137,16 @@ def _keep_whole(ledger: Ledger, done: Official, reasons: dict[int, str], *, limi
           WHERE members.grp = whole.grp AND members.side BETWEEN 1 AND whole.side - 1);
         """
     )
-    moved = ledger.one("SELECT coalesce(sum(moved), 0) FROM whole")
-    fixed = ledger.one("SELECT count(*) FROM members WHERE side > 0")
+    moved = catalog.one("SELECT coalesce(sum(moved), 0) FROM whole")
+    fixed = catalog.one("SELECT count(*) FROM members WHERE side > 0")
     if limit and moved > MOST_MOVED * fixed:
         for block in done.blocks:
             reasons[block] = f"near duplicates of {moved} samples cross the source's own split"
-        _forget(ledger, done.blocks)
+        _forget(catalog, done.blocks)
         done.blocks, done.unassigned = [], 0
         return
     done.moved = moved
-    ledger.execute(
+    catalog.execute(
         "UPDATE members SET side = (SELECT side FROM whole WHERE whole.grp = members.grp) "
         "WHERE grp IN (SELECT grp FROM whole)"
     )

@@ -1,7 +1,7 @@
 """Split: every subject, and all that its near duplicates tie to it, goes to one side.
 
 By the source's own split where it is fit to be used, by time, or assigned by the recipe's shares so
-that every label comes near them (`dealing`). Streams over the ledger.
+that every label comes near them (`dealing`). Streams over the catalog.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.options.split import SIDES, Split
 from medfm_cli.commands.curate.split.by_time import assign_by_time
 from medfm_cli.commands.curate.split.groups import Groups, form_groups
@@ -120,11 +120,11 @@ class SplitResult:
         return [f"{found}: with {self.groups.groups} groups it does not come out nearer."]
 
 
-def split(ledger: Ledger, options: Split, *, seed: int, shifted: bool = False) -> SplitResult:
+def split(catalog: Catalog, options: Split, *, seed: int, shifted: bool = False) -> SplitResult:
     """Set `items.split` of every kept sample.
 
     Args:
-        ledger: described and deduplicated; `official` holds the source's own words.
+        catalog: described and deduplicated; `official` holds the source's own words.
         options: how to split.
         seed: of the order in which groups are dealt.
         shifted: whether times were shifted for every subject by its own amount, so that they have
@@ -138,49 +138,49 @@ def split(ledger: Ledger, options: Split, *, seed: int, shifted: bool = False) -
             "the split is to be by time, but times are shifted, for every subject otherwise",
             hint="say deidentify.dates=keep where that is allowed, or split by subject",
         )
-    groups = form_groups(ledger, sites=options.by == "site")
+    groups = form_groups(catalog, sites=options.by == "site")
     dealt = SplitResult(by=options.by, groups=groups, shares=options.shares())
-    official = take_official(ledger, options)
+    official = take_official(catalog, options)
     dealt.official = bool(official.blocks)
     dealt.crossing, dealt.moved = official.crossing, official.moved
     dealt.unassigned = official.unassigned
     dealt.why = official.why
     if options.by == "time":
         order = list(dealt.shares)
-        sides, dealt.undated = assign_by_time(ledger, list(dealt.shares.values()), seed=seed)
-        _put(ledger, sides, order, pool=FREE)
-    elif ledger.one("SELECT count(*) FROM members WHERE side = 0"):
-        _assign_pool(ledger, dealt.shares, seed=seed, pool=FREE)
+        sides, dealt.undated = assign_by_time(catalog, list(dealt.shares.values()), seed=seed)
+        _put(catalog, sides, order, pool=FREE)
+    elif catalog.one("SELECT count(*) FROM members WHERE side = 0"):
+        _assign_pool(catalog, dealt.shares, seed=seed, pool=FREE)
     for side in sorted(official.missing):
-        _carve(ledger, dealt.shares, side, seed=seed)
+        _carve(catalog, dealt.shares, side, seed=seed)
     if not dealt.why:
         dealt.why = {
             "subject": "subjects assigned by the recipe's shares",
             "site": "whole sites assigned by the recipe's shares",
             "time": "subjects in the order of their last time",
         }[options.by]
-    _write(ledger)
-    _count(ledger, dealt)
+    _write(catalog)
+    _count(catalog, dealt)
     return dealt
 
 
-def _assign_pool(ledger: Ledger, shares: Mapping[str, float], *, seed: int, pool: int) -> None:
+def _assign_pool(catalog: Catalog, shares: Mapping[str, float], *, seed: int, pool: int) -> None:
     order = [side for side in PRIORITY if side in shares]
-    sides = assign(ledger, fixed(shares[side] for side in order), seed=seed, pool=pool)
-    _put(ledger, sides, order, pool=pool)
+    sides = assign(catalog, fixed(shares[side] for side in order), seed=seed, pool=pool)
+    _put(catalog, sides, order, pool=pool)
 
 
-def _put(ledger: Ledger, sides: array[int], order: list[str], *, pool: int) -> None:
+def _put(catalog: Catalog, sides: array[int], order: list[str], *, pool: int) -> None:
     """Write the sides of the groups of a pool into `members`."""
     codes = [SIDE[name] for name in order]
-    ledger.db.create_function("side_of", 1, lambda group: codes[sides[group]], deterministic=True)
-    ledger.execute("UPDATE members SET side = side_of(grp) WHERE side = ?", pool)
+    catalog.db.create_function("side_of", 1, lambda group: codes[sides[group]], deterministic=True)
+    catalog.execute("UPDATE members SET side = side_of(grp) WHERE side = ?", pool)
 
 
-def _carve(ledger: Ledger, shares: Mapping[str, float], side: str, *, seed: int) -> None:
+def _carve(catalog: Catalog, shares: Mapping[str, float], side: str, *, seed: int) -> None:
     """Take a side that the official split lacks out of train, from groups that are all in train."""
     elsewhere = -1  # out of the pool for a while
-    ledger.execute(
+    catalog.execute(
         "UPDATE members SET side = ? WHERE side = ? AND grp IN "
         "(SELECT grp FROM members GROUP BY grp HAVING max(side) > ?)",
         elsewhere,
@@ -189,29 +189,29 @@ def _carve(ledger: Ledger, shares: Mapping[str, float], side: str, *, seed: int)
     )
     both = shares["train"] + shares[side]
     parts = {"train": shares["train"] / both, side: shares[side] / both}
-    _assign_pool(ledger, parts, seed=seed, pool=TRAIN)
-    ledger.execute("UPDATE members SET side = ? WHERE side = ?", TRAIN, elsewhere)
+    _assign_pool(catalog, parts, seed=seed, pool=TRAIN)
+    catalog.execute("UPDATE members SET side = ? WHERE side = ?", TRAIN, elsewhere)
 
 
-def _write(ledger: Ledger) -> None:
+def _write(catalog: Catalog) -> None:
     names = {code: name for name, code in SIDE.items()}
-    ledger.db.create_function("name_of", 1, names.__getitem__, deterministic=True)
-    ledger.execute(
+    catalog.db.create_function("name_of", 1, names.__getitem__, deterministic=True)
+    catalog.execute(
         "UPDATE items SET split = (SELECT name_of(side) FROM members WHERE item = id) "
         "WHERE fate = 'kept'"
     )
 
 
-def _count(ledger: Ledger, dealt: SplitResult) -> None:
+def _count(catalog: Catalog, dealt: SplitResult) -> None:
     """Count samples by label and side, for the report."""
     names = {code: name for name, code in SIDE.items()}
-    dealt.torn = ledger.one(
+    dealt.torn = catalog.one(
         "SELECT count(*) FROM (SELECT grp FROM members GROUP BY grp HAVING min(side) < max(side))"
     )
     counts: dict[str, Counter[str]] = {}
-    common = common_labels(ledger)
+    common = common_labels(catalog)
     sql = "SELECT label, labels, side, count(*) FROM members GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
-    for label, labels, code, count in ledger.rows(sql):
+    for label, labels, code, count in catalog.rows(sql):
         side = names[code]
         dealt.sides[side] += count
         found = labels_of(label, labels)

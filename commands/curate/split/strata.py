@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 
 MOST_LABELS = 2000
 """Rarer labels than the commonest of this many count as one: texts are no classes."""
@@ -46,17 +46,17 @@ class Traits:
     """The traits of a pool of samples; the first is `all`. The state is one entry a label.
 
     Args:
-        ledger: with `members`.
+        catalog: with `members`.
         pool: the value of `members.side` that samples of the pool have.
         shares: what each side is to get of each trait.
         skewed: whether the sides differ in what they are to get, so that only labels count on the
             way there.
     """
 
-    def __init__(self, ledger: Ledger, pool: int, shares: Shares, *, skewed: bool) -> None:
-        total = ledger.one("SELECT count(*) FROM members WHERE side = ?", pool)
-        found = [Trait("all", "", total, 0.0 if skewed else 1.0), *_labels(ledger, pool)]
-        found += [] if skewed else _origins(ledger, pool)
+    def __init__(self, catalog: Catalog, pool: int, shares: Shares, *, skewed: bool) -> None:
+        total = catalog.one("SELECT count(*) FROM members WHERE side = ?", pool)
+        found = [Trait("all", "", total, 0.0 if skewed else 1.0), *_labels(catalog, pool)]
+        found += [] if skewed else _origins(catalog, pool)
         self.traits = [
             replace(trait, shares=tuple(given))
             for trait, given in zip(found, shares(found), strict=True)
@@ -92,17 +92,17 @@ def labels_of(label: str | None, labels: str | None) -> list[str] | None:
     return None if labels is None else list(dict.fromkeys(json.loads(labels)))
 
 
-def common_labels(ledger: Ledger) -> set[str]:
+def common_labels(catalog: Catalog) -> set[str]:
     """The commonest labels of all kept samples: as many as a report can hold."""
     sql = (
         "SELECT what FROM (SELECT label AS what FROM items WHERE fate = 'kept' "
         "AND label IS NOT NULL UNION ALL SELECT j.value FROM items, json_each(items.labels) j "
         "WHERE fate = 'kept' AND label IS NULL) GROUP BY what ORDER BY count(*) DESC, what LIMIT ?"
     )
-    return {row[0] for row in ledger.rows(sql, MOST_LABELS)}
+    return {row[0] for row in catalog.rows(sql, MOST_LABELS)}
 
 
-def _labels(ledger: Ledger, pool: int) -> list[Trait]:
+def _labels(catalog: Catalog, pool: int) -> list[Trait]:
     """One trait a label, the commonest first, and those of samples that have none."""
     sql = (
         "SELECT what, count(*) FROM ("
@@ -112,12 +112,12 @@ def _labels(ledger: Ledger, pool: int) -> list[Trait]:
     )
     found: list[Trait] = []
     rest = 0
-    for name, count in ledger.db.execute(sql, {"pool": pool}):
+    for name, count in catalog.db.execute(sql, {"pool": pool}):
         if len(found) < MOST_LABELS:
             found.append(Trait("label", name, count))
         else:
             rest += count
-    unlabelled, negative = ledger.db.execute(
+    unlabelled, negative = catalog.db.execute(
         "SELECT coalesce(sum(label IS NULL AND labels IS NULL), 0), "
         "coalesce(sum(labels = '[]'), 0) FROM members WHERE side = ?",
         (pool,),
@@ -130,7 +130,7 @@ def _labels(ledger: Ledger, pool: int) -> list[Trait]:
     return found + [trait for trait in others if trait.total]
 
 
-def _origins(ledger: Ledger, pool: int) -> list[Trait]:
+def _origins(catalog: Catalog, pool: int) -> list[Trait]:
     """Blocks of the source and kinds of content, where there are several."""
     found: list[Trait] = []
     columns: tuple[What, What] = ("block", "kind")
@@ -138,7 +138,7 @@ def _origins(ledger: Ledger, pool: int) -> list[Trait]:
         sql = f"SELECT {what}, count(*) FROM members WHERE side = ? GROUP BY 1 ORDER BY 1"  # noqa: S608
         rows = [
             Trait(what, str(name), count, ORIGIN_WEIGHT)
-            for name, count in ledger.db.execute(sql, (pool,))
+            for name, count in catalog.db.execute(sql, (pool,))
         ]
         found += rows if len(rows) > 1 else []
     return found

@@ -2,7 +2,7 @@
 
 The groups of a label are dealt in one row, rare labels first and large groups first, each to the
 side that is furthest behind its share so far. A second pass then moves what still disturbs. Groups
-are read from the ledger one after another; what is remembered is a few numbers a label and a side,
+are read from the catalog one after another; what is remembered is a few numbers a label and a side,
 and one byte a subject (two for many clients).
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.split.groups import draw
 from medfm_cli.commands.curate.split.strata import Shares, Trait, Traits
 
@@ -37,7 +37,7 @@ class Group:
 
 
 def assign(
-    ledger: Ledger, shares: Shares, *, seed: int, pool: int = 0, skewed: bool = False
+    catalog: Catalog, shares: Shares, *, seed: int, pool: int = 0, skewed: bool = False
 ) -> array[int]:
     """Give every group of a pool a side: 0, 1, … in the order of the shares.
 
@@ -45,7 +45,7 @@ def assign(
     than its share plus the largest group, and none stays empty while there are enough groups.
 
     Args:
-        ledger: with `members`.
+        catalog: with `members`.
         shares: of each trait → the share of each side, adding up to 1.
         seed: of the order.
         pool: the samples to assign, by `members.side`.
@@ -55,22 +55,22 @@ def assign(
     Returns:
         Side by the group's number; −1 for groups that are not of the pool.
     """
-    traits = Traits(ledger, pool, shares, skewed=skewed)
-    _write_groups(ledger, traits, seed=seed, pool=pool)
+    traits = Traits(catalog, pool, shares, skewed=skewed)
+    _write_groups(catalog, traits, seed=seed, pool=pool)
     strata = Counter(
-        dict(ledger.db.execute("SELECT stratum, count(*) FROM groups GROUP BY stratum").fetchall())
+        dict(catalog.db.execute("SELECT stratum, count(*) FROM groups GROUP BY stratum").fetchall())
     )
-    largest = ledger.one("SELECT max(size) FROM groups") or 0
+    largest = catalog.one("SELECT max(size) FROM groups") or 0
     assigner = Assigner(traits.traits, Counter() if skewed else strata, largest=largest)
-    sides = array("h", [-1]) * ((ledger.one("SELECT max(grp) FROM groups") or 0) + 1)
+    sides = array("h", [-1]) * ((catalog.one("SELECT max(grp) FROM groups") or 0) + 1)
     ranks = _ranks(traits.traits, strata)
-    ledger.db.create_function("rank_of", 1, ranks.__getitem__, deterministic=True)
-    for group in read_groups(ledger, "rank_of(stratum), size DESC, draw"):
+    catalog.db.create_function("rank_of", 1, ranks.__getitem__, deterministic=True)
+    for group in read_groups(catalog, "rank_of(stratum), size DESC, draw"):
         sides[group.number] = assigner.give(group)
     for _ in range(LOOKS):
-        if assigner.near or not _look_again(ledger, assigner, sides):
+        if assigner.near or not _look_again(catalog, assigner, sides):
             break
-    _fill_empty(ledger, assigner, sides)
+    _fill_empty(catalog, assigner, sides)
     return sides
 
 
@@ -177,9 +177,9 @@ class Assigner:
         )
 
 
-def _write_groups(ledger: Ledger, traits: Traits, *, seed: int, pool: int) -> None:
+def _write_groups(catalog: Catalog, traits: Traits, *, seed: int, pool: int) -> None:
     """Fill the temporary table `groups`: one row a group of the pool."""
-    ledger.db.executescript(
+    catalog.db.executescript(
         """
         DROP TABLE IF EXISTS temp.groups;
         CREATE TEMP TABLE groups (
@@ -187,18 +187,18 @@ def _write_groups(ledger: Ledger, traits: Traits, *, seed: int, pool: int) -> No
         );
         """
     )
-    ledger.many(
+    catalog.many(
         "INSERT INTO groups VALUES (?, ?, ?, ?, ?)",
         (
             (g.number, g.size, g.stratum, json.dumps(g.traits), draw(name, seed))
-            for g, name in _count_groups(ledger, traits, pool)
+            for g, name in _count_groups(catalog, traits, pool)
         ),
     )
 
 
-def _count_groups(ledger: Ledger, traits: Traits, pool: int) -> Iterator[tuple[Group, str]]:
+def _count_groups(catalog: Catalog, traits: Traits, pool: int) -> Iterator[tuple[Group, str]]:
     """The groups of the pool with their names: that of their first subject."""
-    rows = ledger.rows(
+    rows = catalog.rows(
         "SELECT grp, name, label, labels, block, kind FROM members "
         "JOIN subjects ON subjects.number = grp WHERE side = ? ORDER BY grp",
         pool,
@@ -214,10 +214,10 @@ def _count_groups(ledger: Ledger, traits: Traits, pool: int) -> Iterator[tuple[G
         yield Group(number, size, traits.stratum(counts), pairs), name
 
 
-def read_groups(ledger: Ledger, order: str) -> Iterator[Group]:
+def read_groups(catalog: Catalog, order: str) -> Iterator[Group]:
     """The groups that were dealt last, in an order of the columns of `groups`."""
     sql = f"SELECT grp, size, stratum, traits FROM groups ORDER BY {order}"  # noqa: S608
-    for number, size, stratum, traits in ledger.rows(sql):
+    for number, size, stratum, traits in catalog.rows(sql):
         yield Group(number, size, stratum, tuple((t, n) for t, n in json.loads(traits)))
 
 
@@ -231,23 +231,23 @@ def _ranks(traits: Sequence[Trait], strata: Counter[int]) -> dict[int, int]:
     return {number: rank for rank, number in enumerate(sorted(strata, key=key))}
 
 
-def _look_again(ledger: Ledger, assigner: Assigner, sides: array[int]) -> bool:
+def _look_again(catalog: Catalog, assigner: Assigner, sides: array[int]) -> bool:
     """Move groups, small ones first, where that brings the shares nearer; whether any moved."""
     moved = False
-    for group in read_groups(ledger, "size, draw"):
+    for group in read_groups(catalog, "size, draw"):
         before = sides[group.number]
         sides[group.number] = assigner.move(group, before)
         moved = moved or sides[group.number] != before
     return moved
 
 
-def _fill_empty(ledger: Ledger, assigner: Assigner, sides: array[int]) -> None:
+def _fill_empty(catalog: Catalog, assigner: Assigner, sides: array[int]) -> None:
     """A side without groups gets the smallest one of a side that has several."""
     groups = assigner.groups[0]
     for side in assigner.sides:
         if groups[side] or sum(groups) < len(groups):
             continue
-        rich = (g for g in read_groups(ledger, "size, draw") if groups[sides[g.number]] > 1)
+        rich = (g for g in read_groups(catalog, "size, draw") if groups[sides[g.number]] > 1)
         group = next(rich)
         groups[sides[group.number]] -= 1
         groups[side] += 1

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.data.manifest import ParquetRows
 
 SCHEMA = pa.schema(
@@ -43,17 +43,17 @@ class Link(NamedTuple):
     subject_id: str
 
 
-def write_linkage(path: Path, ledger: Ledger) -> None:
+def write_linkage(path: Path, catalog: Catalog) -> None:
     """Write one row for every item and every refusal: the pseudonymous and the real name."""
-    ParquetRows(path, SCHEMA, mode=0o600).write(_rows(ledger))
+    ParquetRows(path, SCHEMA, mode=0o600).write(_rows(catalog))
 
 
-def _rows(ledger: Ledger) -> Iterator[Link]:
-    for row in ledger.rows(_ITEMS):
+def _rows(catalog: Catalog) -> Iterator[Link]:
+    for row in catalog.rows(_ITEMS):
         outcomes = {"kept": "kept", "duplicate": f"duplicate of {row['twin']}"}
         outcome = outcomes.get(row["fate"], row["reason"])
         yield Link(
             row["source"], row["path"], row["frame"], outcome, row["image_id"], row["subject"]
         )
-    for row in ledger.rows(_REFUSED):
+    for row in catalog.rows(_REFUSED):
         yield Link(row["source"], row["path"], row["frame"], row["reason"], "", "")

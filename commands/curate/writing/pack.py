@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.reading.staging import StagedPart, Staging
 from medfm_cli.data.manifest import SAMPLE_COLUMNS, SPLITS, Sample
 from medfm_cli.data.shards import Location, Shard, ShardWriter, member_places
@@ -112,17 +112,17 @@ def _value(value: Any, column: RecordField) -> Any:
     return bool(value) if column.kind is bool and value is not None else value
 
 
-def pending_samples(ledger: Ledger, origins: Sequence[str]) -> Iterator[PendingSample]:
+def pending_samples(catalog: Catalog, origins: Sequence[str]) -> Iterator[PendingSample]:
     """All samples in the manifest's order: by split, then by id, which is a hash of the content.
 
     So the order depends on the content alone, and neighbours have nothing in common.
 
     Args:
-        ledger: after all decisions.
+        catalog: after all decisions.
         origins: the names of the source blocks.
     """
     before, copy = "", 0
-    for row in ledger.rows(_ORDER):
+    for row in catalog.rows(_ORDER):
         sha = row["content_sha"]
         copy = copy + 1 if sha == before else 0
         before = sha

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.deidentify.dicom.copies import Copies, count_copies, write_copies
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
 from medfm_cli.commands.curate.duplicates.contamination import fingerprints
@@ -47,7 +47,7 @@ _LEFT_OUT = (
 def write_dataset(
     recipe: CurateRecipe,
     run: Run,
-    ledger: Ledger,
+    catalog: Catalog,
     reading: Reading,
     blocks: Sequence[SourceInfo],
     names: Pseudonyms,
@@ -57,7 +57,7 @@ def write_dataset(
     Args:
         recipe: says how large shards are and what the card says.
         run: where all this goes.
-        ledger: after all decisions.
+        catalog: after all decisions.
         reading: holds the payloads.
         blocks: the sources, by their number.
         names: makes the pseudonyms of files that are named in the quarantine.
@@ -71,25 +71,25 @@ def write_dataset(
         run.path(*JOURNAL),
         reading.staging,
         shard_bytes=recipe.shard_bytes,
-        samples=lambda: pending_samples(ledger, [block.name for block in blocks]),
+        samples=lambda: pending_samples(catalog, [block.name for block in blocks]),
     )
-    shards = _pack(run, ledger, packer)
+    shards = _pack(run, catalog, packer)
     give_back_memory()
 
     def source_name(block: int, name: str) -> str:
         return name if blocks[block].keep_paths else names.of("file", name)
 
-    count, digest = _sources(ledger)
+    count, digest = _sources(catalog)
     licences = [licence for block in blocks for licence in block.keys.licences]
     licences += [licence for block in blocks for licence in block.licences]
-    write_fingerprints(root, fingerprints(ledger), key=names.fingerprint)
+    write_fingerprints(root, fingerprints(catalog), key=names.fingerprint)
     card = write_manifest(
         root,
         packer.samples(shards),
         name=run.name,
-        label_schema=_label_schema(ledger, [block.keys.label_spec() for block in blocks]),
+        label_schema=_label_schema(catalog, [block.keys.label_spec() for block in blocks]),
         shards=shards,
-        quarantine=_quarantined(ledger, source_name),
+        quarantine=_quarantined(catalog, source_name),
         lineage=DatasetLineage(source_count=count, source_digest=digest, recipe=run.hash),
         cutting=_cutting(run, blocks, reading.cuttings),
         licences=list(dict.fromkeys(licences)),
@@ -101,25 +101,27 @@ def write_dataset(
     return card
 
 
-def write_dicom(recipe: CurateRecipe, run: Run, ledger: Ledger, names: Pseudonyms) -> Copies | None:
+def write_dicom(
+    recipe: CurateRecipe, run: Run, catalog: Catalog, names: Pseudonyms
+) -> Copies | None:
     """De-identified copies of the DICOM files, where the recipe asks for them."""
     options = recipe.deidentify
     if options.dicom is None or not options.dicom.export:
         return None
-    total = count_copies(ledger)
+    total = count_copies(catalog)
     with run.console.progress("copying DICOM", total=total, unit="files") as meter:
 
         def between(count: int) -> None:
             meter.advance(count)
             run.check_stop()
 
-        return write_copies(ledger, run.path("dataset"), options, names, between=between)
+        return write_copies(catalog, run.path("dataset"), options, names, between=between)
 
 
-def _sources(ledger: Ledger) -> tuple[int, str]:
+def _sources(catalog: Catalog) -> tuple[int, str]:
     """How many different files were read, and `manifest.source_digest` of them, streamed."""
     digest, count = hashlib.sha256(), 0
-    for (sha,) in ledger.rows(
+    for (sha,) in catalog.rows(
         "SELECT file_sha FROM (SELECT file_sha FROM items UNION SELECT file_sha FROM refused) "
         "WHERE file_sha <> '' ORDER BY file_sha"
     ):
@@ -128,9 +130,9 @@ def _sources(ledger: Ledger) -> tuple[int, str]:
     return count, digest.hexdigest()
 
 
-def _pack(run: Run, ledger: Ledger, packer: Packer) -> list[Shard]:
+def _pack(run: Run, catalog: Catalog, packer: Packer) -> list[Shard]:
     packer.journal.mkdir(exist_ok=True)
-    parts = ledger.one(
+    parts = catalog.one(
         "SELECT coalesce(sum(json_array_length(parts)), 0) FROM items WHERE fate = 'kept'"
     )
     with run.console.progress("writing shards", total=parts, unit="samples") as meter:
@@ -153,15 +155,15 @@ def _cutting(run: Run, blocks: Sequence[SourceInfo], cuttings: Sequence[Cutting]
     return cuttings[0]
 
 
-def _label_schema(ledger: Ledger, specs: Sequence[Labels]) -> LabelSchema:
+def _label_schema(catalog: Catalog, specs: Sequence[Labels]) -> LabelSchema:
     """The classes: in the order of `labels.classes` where the recipe lists them, else by name."""
     kept = "FROM items WHERE fate = 'kept'"
     present = {
-        label for (label,) in ledger.rows(f"SELECT DISTINCT label {kept} AND label IS NOT NULL")
+        label for (label,) in catalog.rows(f"SELECT DISTINCT label {kept} AND label IS NOT NULL")
     }
     several = f"SELECT DISTINCT labels {kept} AND labels IS NOT NULL"
     multi = False
-    for (labels,) in ledger.rows(several):
+    for (labels,) in catalog.rows(several):
         present.update(json.loads(labels))
         multi = True
     if not present:
@@ -176,19 +178,19 @@ def _by_number(name: str) -> tuple[bool, int, str]:
     return (not name.isdigit(), int(name) if name.isdigit() else 0, name)
 
 
-def _quarantined(ledger: Ledger, source_name: Callable[[int, str], str]) -> Iterator[Quarantined]:
+def _quarantined(catalog: Catalog, source_name: Callable[[int, str], str]) -> Iterator[Quarantined]:
     """What was left out.
 
     Args:
-        ledger: after all decisions.
+        catalog: after all decisions.
         source_name: how the dataset calls a file, given its block and its name.
     """
-    for block, name, reason in ledger.rows("SELECT * FROM left_out ORDER BY block, name, reason"):
+    for block, name, reason in catalog.rows("SELECT * FROM left_out ORDER BY block, name, reason"):
         yield Quarantined(source=source_name(block, name), step="source", reason=reason)
     absent = "SELECT DISTINCT block, name, reason FROM absent ORDER BY block, name, reason"
-    for block, name, reason in ledger.rows(absent):
+    for block, name, reason in catalog.rows(absent):
         yield Quarantined(source=source_name(block, name), step="table", reason=reason)
-    for row in (row for sql in _LEFT_OUT for row in ledger.rows(sql)):
+    for row in (row for sql in _LEFT_OUT for row in catalog.rows(sql)):
         yield Quarantined(
             source=row["source"],
             source_sha256=row["file_sha"],

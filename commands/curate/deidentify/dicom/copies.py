@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.deidentify.dicom.copy import write_copy
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
 from medfm_cli.commands.curate.options.deidentify import Deidentify
@@ -37,13 +37,13 @@ class Copies:
     notes: Counter[str] = field(default_factory=Counter)
 
 
-def count_copies(ledger: Ledger) -> int:
+def count_copies(catalog: Catalog) -> int:
     """How many entries would be copied."""
-    return sum(1 for _ in ledger.rows(_KEPT))
+    return sum(1 for _ in catalog.rows(_KEPT))
 
 
 def write_copies(
-    ledger: Ledger,
+    catalog: Catalog,
     root: Path,
     options: Deidentify,
     names: Pseudonyms,
@@ -53,7 +53,7 @@ def write_copies(
     """Write the copies under `dicom/` of the dataset's folder.
 
     Args:
-        ledger: after all decisions.
+        catalog: after all decisions.
         root: the dataset's folder.
         options: the recipe's block.
         names: the key that UIDs and dates move by.
@@ -63,9 +63,9 @@ def write_copies(
         OSError: the disk refuses.
     """
     done = Copies()
-    for row in ledger.rows(_KEPT):
-        blanked = ledger.one(_BLANKED, row["number"])
-        for path in _paths(ledger, row["path"], row["others"]):
+    for row in catalog.rows(_KEPT):
+        blanked = catalog.one(_BLANKED, row["number"])
+        for path in _paths(catalog, row["path"], row["others"]):
             if blanked:
                 done.refused[_MASKED] += 1
                 continue
@@ -80,7 +80,7 @@ def write_copies(
     return done
 
 
-def _paths(ledger: Ledger, main: str, others: str) -> Iterator[Path]:
+def _paths(catalog: Catalog, main: str, others: str) -> Iterator[Path]:
     yield Path(main)
     for number in json.loads(others):
-        yield Path(ledger.one("SELECT path FROM files WHERE number = ?", number))
+        yield Path(catalog.one("SELECT path FROM files WHERE number = ?", number))

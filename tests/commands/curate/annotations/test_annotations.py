@@ -22,19 +22,19 @@ from PIL import Image
 from medfm_cli.commands.curate.annotations import boxes, coco, masks, voc
 from medfm_cli.commands.curate.annotations.apply import apply_annotations
 from medfm_cli.commands.curate.annotations.step import Counts, find_annotations, refs_of
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.sources.matching import stem
 from medfm_cli.readers import Item, Unreadable, read_images
 from medfm_cli.readers.item import Box, Turn
 
 
 @contextmanager
-def books(root: Path, keep: Path | None = None) -> Iterator[Ledger]:
-    """A ledger with all files of a folder."""
+def books(root: Path, keep: Path | None = None) -> Iterator[Catalog]:
+    """A catalog with all files of a folder."""
     home = keep or root.parent
-    with Ledger(home / "ledger.sqlite") as ledger:
+    with Catalog(home / "catalog.sqlite") as catalog:
         paths = sorted(path for path in root.rglob("*") if path.is_file())
-        ledger.insert(
+        catalog.insert(
             "files",
             ("number", "block", "name", "path", "size", "stamp", "last", "stem"),
             (
@@ -51,26 +51,26 @@ def books(root: Path, keep: Path | None = None) -> Iterator[Ledger]:
                 for number, path in enumerate(paths)
             ),
         )
-        ledger.index("files")
-        yield ledger
+        catalog.index("files")
+        yield catalog
 
 
-def read(ledger: Ledger, labels: str = "") -> dict[str, Item]:
+def read(catalog: Catalog, labels: str = "") -> dict[str, Item]:
     """The annotated items of all files that have no other role."""
     found = {}
-    for row in list(ledger.rows("SELECT number, name, path FROM files WHERE role = ''")):
+    for row in list(catalog.rows("SELECT number, name, path FROM files WHERE role = ''")):
         for item in read_images(row["path"]):
-            found[row["name"]] = apply_annotations(item, refs_of(ledger, row["number"]), labels)
+            found[row["name"]] = apply_annotations(item, refs_of(catalog, row["number"]), labels)
     return found
 
 
-def roles(ledger: Ledger) -> dict[str, str]:
-    return {row["name"]: row["role"] for row in ledger.rows("SELECT name, role FROM files")}
+def roles(catalog: Catalog) -> dict[str, str]:
+    return {row["name"]: row["role"] for row in catalog.rows("SELECT name, role FROM files")}
 
 
-def absent(ledger: Ledger) -> list[tuple[str, str]]:
+def absent(catalog: Catalog) -> list[tuple[str, str]]:
     sql = "SELECT DISTINCT name, reason FROM absent ORDER BY name, reason"
-    return [tuple(row) for row in ledger.rows(sql)]
+    return [tuple(row) for row in catalog.rows(sql)]
 
 
 VOC = "<annotation><filename>{}</filename><size><width>48</width><height>40</height></size>{}"
@@ -102,11 +102,11 @@ def test_voc_boxes_are_read_clipped_and_counted(tmp_path: Path) -> None:
     )
     voc_file(root / "Annotations" / "7.xml", "b.png")
     voc_file(root / "Annotations" / "c.xml", "c.png", ("cell", 1, 1, 2, 2))
-    with books(root) as ledger:
-        counts = find_annotations(ledger, 0)
-        items = read(ledger, "boxes")
-        assert absent(ledger) == [("c.png", "the image of an annotation is missing")]
-        assert {n for n, role in roles(ledger).items() if role} == {
+    with books(root) as catalog:
+        counts = find_annotations(catalog, 0)
+        items = read(catalog, "boxes")
+        assert absent(catalog) == [("c.png", "the image of an annotation is missing")]
+        assert {n for n, role in roles(catalog).items() if role} == {
             f"Annotations/{name}.xml" for name in ("a", "7", "c")
         }
     assert counts == Counts({"voc": 2}, {"voc": 2}, 1, 0)
@@ -158,9 +158,9 @@ def test_an_annotation_that_is_damaged_leaves_the_picture(tmp_path: Path) -> Non
     root = tmp_path / "data"
     picture(root / "a.png")
     (root / "a.xml").write_text("<annotation><object><name>cell</name>")
-    with books(root) as ledger:
-        find_annotations(ledger, 0)
-        items = read(ledger, "boxes")
+    with books(root) as catalog:
+        find_annotations(catalog, 0)
+        items = read(catalog, "boxes")
     assert items["a.png"].notes == ("left out: a damaged XML file",)
     assert items["a.png"].labels is None
 
@@ -192,10 +192,10 @@ def test_coco_boxes_outlines_and_captions(tmp_path: Path, indent: int | None) ->
     for seed, name in enumerate(("a", "b", "empty", "other")):
         picture(root / "images" / f"{name}.png", seed)
     (root / "instances.json").write_text(json.dumps(COCO, indent=indent))
-    with books(root) as ledger:
-        counts = find_annotations(ledger, 0)
-        items = read(ledger, "boxes")
-        assert absent(ledger) == [("gone.png", "the image of an annotation is missing")]
+    with books(root) as catalog:
+        counts = find_annotations(catalog, 0)
+        items = read(catalog, "boxes")
+        assert absent(catalog) == [("gone.png", "the image of an annotation is missing")]
     assert counts == Counts({"coco": 3}, {"coco": 1}, 1, 0)
     a, b = items["images/a.png"], items["images/b.png"]
     assert (a.boxes, a.text) == ((Box("cell", 10, 10, 15, 16),), "two cells")
@@ -241,10 +241,10 @@ def test_a_table_of_boxes(tmp_path: Path) -> None:
         picture(root / f"{name}.png", seed)
     lines = ["patientId,x,y,width,height,Target", "a,1,2,3,4,1", "a,10,10,100,5,1", "b,,,,,0"]
     (root / "boxes.csv").write_text("\n".join([*lines, "gone,1,1,1,1,1", '"b,1', "c,z,1,1,1,1"]))
-    with books(root) as ledger:
-        counts = find_annotations(ledger, 0)
-        items = read(ledger, "boxes")
-        assert absent(ledger) == [
+    with books(root) as catalog:
+        counts = find_annotations(catalog, 0)
+        items = read(catalog, "boxes")
+        assert absent(catalog) == [
             ("boxes.csv", "row 5: a quoted cell that is not closed"),
             ("gone", "the image of a box is missing"),
         ]
@@ -260,10 +260,10 @@ def test_a_table_of_other_numbers_and_of_other_pictures_is_no_annotation(tmp_pat
     (root / "labels.csv").write_text("file,label,age\na.png,x,3\n")
     (root / "others.csv").write_text("file,xmin,ymin,xmax,ymax\nz.png,1,1,2,2\n")
     (root / "questions.json").write_text('[{"question": "a?", "answer": "b"}]')
-    with books(root) as ledger:
-        assert find_annotations(ledger, 0) == Counts()
-        assert set(roles(ledger).values()) == {""}
-        assert absent(ledger) == []
+    with books(root) as catalog:
+        assert find_annotations(catalog, 0) == Counts()
+        assert set(roles(catalog).values()) == {""}
+        assert absent(catalog) == []
 
 
 def mask_file(path: Path, values: Any, **how: Any) -> Path:
@@ -297,9 +297,9 @@ def test_masks_are_found_by_name_and_content(tmp_path: Path, image: str, mask: s
     root = tmp_path / "data"
     picture(root / image)
     mask_file(root / mask, REGION * 255)
-    with books(root) as ledger:
-        counts = find_annotations(ledger, 0)
-        items = read(ledger, "masks")
+    with books(root) as catalog:
+        counts = find_annotations(catalog, 0)
+        items = read(catalog, "masks")
     assert counts == Counts({"mask": 1}, {"mask": 1})
     assert (items[image].mask == REGION).all()
     assert items[image].labels == ["1"]
@@ -310,9 +310,9 @@ def test_several_masks_of_one_picture_are_one(tmp_path: Path) -> None:
     picture(root / "a.png")
     mask_file(root / "a_mask.png", REGION * 255)
     mask_file(root / "a_mask_1.png", REGION[::-1] * 255)
-    with books(root) as ledger:
-        assert find_annotations(ledger, 0).sources == {"mask": 2}
-        items = read(ledger)
+    with books(root) as catalog:
+        assert find_annotations(catalog, 0).sources == {"mask": 2}
+        items = read(catalog)
     assert (items["a.png"].mask == (REGION | REGION[::-1])).all()
 
 
@@ -324,9 +324,9 @@ def test_pictures_that_are_only_called_masks_stay_pictures(tmp_path: Path, conte
         picture(root / "mask" / "a.png", 1)
     else:
         mask_file(root / "mask" / "a.png", REGION[:20])
-    with books(root) as ledger:
-        assert find_annotations(ledger, 0) == Counts()
-        assert set(roles(ledger).values()) == {""}
+    with books(root) as catalog:
+        assert find_annotations(catalog, 0) == Counts()
+        assert set(roles(catalog).values()) == {""}
 
 
 def test_the_values_of_masks_are_kept_however_they_are_written(tmp_path: Path) -> None:
@@ -373,16 +373,16 @@ def test_questions_become_turns_of_their_picture(tmp_path: Path) -> None:
         {"question": "How?", "answer": "so"},
     ]
     (root / "qa.jsonl").write_text("\n".join(json.dumps(row) for row in rows) + "\n{bad\n")
-    with books(root) as ledger:
-        counts = find_annotations(ledger, 0)
-        items = read(ledger)
-        assert absent(ledger) == [
+    with books(root) as catalog:
+        counts = find_annotations(catalog, 0)
+        items = read(catalog)
+        assert absent(catalog) == [
             ("c.png", "the image of a question is missing"),
             ("qa.jsonl", "row 5: no question or no answer"),
             ("qa.jsonl", "row 6: a question without an image"),
             ("qa.jsonl", "row 7: not a JSON object"),
         ]
-        assert roles(ledger)["qa.jsonl"] == "annotation"
+        assert roles(catalog)["qa.jsonl"] == "annotation"
     assert counts.files == {"turns": 2}
     a, b = items["images/a.png"], items["images/b.png"]
     assert [turn.question for turn in a.turns] == ["Is it?", "Where?"]
@@ -394,9 +394,9 @@ def test_questions_become_turns_of_their_picture(tmp_path: Path) -> None:
 @pytest.mark.realdata
 def test_blood_cells_have_the_boxes_of_their_xml(shared_data: Path, tmp_path: Path) -> None:
     root = shared_data / "blood_bccd"
-    with books(root, tmp_path) as ledger:
-        counts = find_annotations(ledger, 0)
-        items = _pictures(ledger)
+    with books(root, tmp_path) as catalog:
+        counts = find_annotations(catalog, 0)
+        items = _pictures(catalog)
     assert counts.files["voc"] == 364
     assert counts.sources["voc"] == 364
     assert counts.doubled == 364  # boxes.csv says it again
@@ -419,9 +419,9 @@ def test_blood_cells_have_the_boxes_of_their_xml(shared_data: Path, tmp_path: Pa
 @pytest.mark.realdata
 def test_blood_cells_have_the_boxes_of_their_table(shared_data: Path, tmp_path: Path) -> None:
     root = shared_data / "blood_bccd"
-    with books(root, tmp_path) as ledger:
-        counts = find_annotations(ledger, 0, ["boxes"])
-        items = _pictures(ledger)
+    with books(root, tmp_path) as catalog:
+        counts = find_annotations(catalog, 0, ["boxes"])
+        items = _pictures(catalog)
     table: defaultdict[str, Counter[tuple[Any, ...]]] = defaultdict(Counter)
     with (root / "boxes.csv").open() as file:
         for row in csv.DictReader(file):
@@ -437,12 +437,12 @@ def test_blood_cells_have_the_boxes_of_their_table(shared_data: Path, tmp_path: 
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
-def _pictures(ledger: Ledger) -> dict[str, Item]:
+def _pictures(catalog: Catalog) -> dict[str, Item]:
     found = {}
     sql = "SELECT number, name, path FROM files WHERE role = '' AND name LIKE '%.jpg'"
-    for row in list(ledger.rows(sql)):
+    for row in list(catalog.rows(sql)):
         (item,) = read_images(row["path"])
-        found[row["name"]] = apply_annotations(item, refs_of(ledger, row["number"]), "boxes")
+        found[row["name"]] = apply_annotations(item, refs_of(catalog, row["number"]), "boxes")
     return found
 
 
@@ -453,11 +453,11 @@ def test_questions_of_vqa_rad_are_those_of_its_json(shared_data: Path, tmp_path:
     for row in json.loads((root / "questions.json").read_text()):
         pair = (row["question"].strip(), str(row["answer"]).strip())
         expected[f"images/{row['image_name']}"].append(pair)
-    with books(root, tmp_path) as ledger:
-        counts = find_annotations(ledger, 0)
+    with books(root, tmp_path) as catalog:
+        counts = find_annotations(catalog, 0)
         found = {
-            row["name"]: [tuple(json.loads(ref.key)[:2]) for ref in refs_of(ledger, row["number"])]
-            for row in list(ledger.rows("SELECT number, name FROM files WHERE role = ''"))
+            row["name"]: [tuple(json.loads(ref.key)[:2]) for ref in refs_of(catalog, row["number"])]
+            for row in list(catalog.rows("SELECT number, name FROM files WHERE role = ''"))
         }
     there = {name: turns for name, turns in expected.items() if (root / name).is_file()}
     assert {name: turns for name, turns in found.items() if turns} == there
@@ -473,8 +473,8 @@ def test_questions_of_vqa_rad_are_those_of_its_json(shared_data: Path, tmp_path:
 def test_nothing_is_found_where_there_are_no_annotations(
     shared_data: Path, tmp_path: Path, name: str
 ) -> None:
-    with books(shared_data / name, tmp_path) as ledger:
-        assert find_annotations(ledger, 0) == Counts()
+    with books(shared_data / name, tmp_path) as catalog:
+        assert find_annotations(catalog, 0) == Counts()
 
 
 def test_many_annotations_are_found_in_little_memory(tmp_path: Path) -> None:
@@ -486,12 +486,12 @@ def test_many_annotations_are_found_in_little_memory(tmp_path: Path) -> None:
         for i in range(20_000):
             row = {"image": "a.png", "question": f"Is it {i}?", "answer": "yes"}
             file.write(json.dumps(row) + "\n")
-    with books(root) as ledger:
+    with books(root) as catalog:
         tracemalloc.start()
-        find_annotations(ledger, 0)
+        find_annotations(catalog, 0)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert ledger.one("SELECT count(*) FROM annotations") == 20_000
+        assert catalog.one("SELECT count(*) FROM annotations") == 20_000
     assert peak < 4_000_000
     assert sqlite3.sqlite_version_info >= (3, 24)
 
@@ -504,9 +504,9 @@ def test_pictures_of_documents_and_facts_of_datasets_are_no_samples(tmp_path: Pa
     (root / "docs" / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
     (root / "train").mkdir()
     (root / "train" / "dataset_info.json").write_text('{"features": {}, "splits": {}}')
-    with books(root) as ledger:
-        assert find_annotations(ledger, 0) == Counts()
-        assert roles(ledger) == {
+    with books(root) as catalog:
+        assert find_annotations(catalog, 0) == Counts()
+        assert roles(catalog) == {
             "docs/images/a.png": "companion",
             "docs/images/b.png": "",
             "docs/images/c.png": "",

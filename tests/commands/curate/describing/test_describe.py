@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from curate_mixed import BLOCKS, Kept, everything, shape_picture, write_ledger, write_mixed
+from curate_mixed import BLOCKS, Kept, everything, shape_picture, write_catalog, write_mixed
 
 from medfm_cli.commands.curate.describing.features import features, matrix, squares
 from medfm_cli.commands.curate.describing.measures import davies_bouldin, gzip_ratio
@@ -24,8 +24,8 @@ from medfm_cli.samples.content import Image2D, Row, Series, Signal, Text
 def described(folder: Path, items: list[Kept], *, seed: int = 0, **options: Any) -> dict[str, Any]:
     folder.mkdir(exist_ok=True)
     write_mixed(folder / "dataset", items)
-    with write_ledger(folder / "ledger.db", items) as ledger:
-        return describe(ledger, folder / "dataset", BLOCKS, Describe(**options), seed=seed)
+    with write_catalog(folder / "catalog.db", items) as catalog:
+        return describe(catalog, folder / "dataset", BLOCKS, Describe(**options), seed=seed)
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +140,9 @@ def test_the_tail_is_measured() -> None:
 
 def test_quantiles_are_values(tmp_path: Path) -> None:
     items = [Kept(shape_picture(i), age=float(a)) for i, a in enumerate([3, 1, 4, 1, 5, 9, 2, 6])]
-    with write_ledger(tmp_path / "l.db", items) as ledger:
-        assert quantiles(ledger, "age", "1", (0.0, 1.0)) == [1.0, 9.0]
-        assert quantiles(ledger, "age", "age > 100") == []
+    with write_catalog(tmp_path / "l.db", items) as catalog:
+        assert quantiles(catalog, "age", "1", (0.0, 1.0)) == [1.0, 9.0]
+        assert quantiles(catalog, "age", "age > 100") == []
 
 
 @pytest.mark.parametrize("seed", range(12))

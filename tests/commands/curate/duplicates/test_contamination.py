@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from curate_ledger import ledger_of
+from curate_catalog import ledger_of
 from curate_pictures import drawn, numbered, seen
 from curate_types import Curate
 from dataset_files import write_dataset
@@ -51,8 +51,8 @@ def other(tmp_path: Path) -> Dataset:
 def compare(tmp_path: Path, other: Dataset) -> Callable[..., Contaminated]:
     def against(rows: list[Row], *, key: str = "mine", near: bool = True, **options: Any) -> Any:
         asked = {"against": [str(other.root)], "near": near} | options
-        with ledger_of(tmp_path / "ledger.sqlite", numbered(rows)) as ledger:
-            return contamination(ledger, Contamination(**asked), near=Deduplicate(), key=key)
+        with ledger_of(tmp_path / "catalog.sqlite", numbered(rows)) as catalog:
+            return contamination(catalog, Contamination(**asked), near=Deduplicate(), key=key)
 
     return against
 

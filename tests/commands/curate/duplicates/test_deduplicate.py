@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from curate_ledger import ledger_of
+from curate_catalog import ledger_of
 
 from medfm_cli.commands.curate.duplicates.exact import MOST_TIED
 from medfm_cli.commands.curate.duplicates.step import deduplicate
@@ -30,9 +30,9 @@ class Done:
         self.folder = folder
 
     def __call__(self, *images: Any) -> DuplicateSummary:
-        with ledger_of(self.folder / "ledger.sqlite", images) as ledger:
-            unique = deduplicate(ledger)
-            rows = list(ledger.rows("SELECT * FROM items ORDER BY id"))
+        with ledger_of(self.folder / "catalog.sqlite", images) as catalog:
+            unique = deduplicate(catalog)
+            rows = list(catalog.rows("SELECT * FROM items ORDER BY id"))
         self.kept: list[sqlite3.Row] = [row for row in rows if row["fate"] == "kept"]
         self.copies: list[sqlite3.Row] = [row for row in rows if row["fate"] == "duplicate"]
         return unique

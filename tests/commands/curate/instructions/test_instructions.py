@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from curate_ledger import ledger_of
+from curate_catalog import ledger_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,9 +55,9 @@ def asked(
     samples: list[Sample], *, seed: int = 0, **keys: Any
 ) -> tuple[list[list[Turn]], InstructionSummary]:
     """The turns of every sample, and what the step says."""
-    with TemporaryDirectory() as folder, ledger_of(Path(folder, "l"), samples) as ledger:
-        said = add_instructions(ledger, Instructions.model_validate(keys), seed=seed)
-        rows = ledger.rows("SELECT turns FROM items ORDER BY id")
+    with TemporaryDirectory() as folder, ledger_of(Path(folder, "l"), samples) as catalog:
+        said = add_instructions(catalog, Instructions.model_validate(keys), seed=seed)
+        rows = catalog.rows("SELECT turns FROM items ORDER BY id")
         return [[tuple(t) for t in json.loads(row[0] or "[]")] for row in rows], said
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from curate_mixed import BLOCKS, Kept, everything, shape_picture, write_ledger, write_mixed
+from curate_mixed import BLOCKS, Kept, everything, shape_picture, write_catalog, write_mixed
 
-from medfm_cli.commands.curate.counts import Account
+from medfm_cli.commands.curate.counts import CurationCounts
 from medfm_cli.commands.curate.deidentify.rescan import KNOWN, Look, Rescan
 from medfm_cli.commands.curate.describing.step import describe
 from medfm_cli.commands.curate.duplicates.summary import DuplicateSummary, Pair
@@ -50,12 +50,13 @@ def tell(tmp_path: Path) -> Any:
         recipe = CurateRecipe.model_validate({"sources": sources} | keys)
         (tmp_path / "checkpoints").mkdir(exist_ok=True)
         card = write_mixed(tmp_path / "dataset", items)
-        ledger = opened.enter_context(write_ledger(tmp_path / "ledger.db", items))
-        told = describe(ledger, tmp_path / "dataset", BLOCKS, recipe.describe, seed=0)
+        catalog = opened.enter_context(write_catalog(tmp_path / "catalog.db", items))
+        told = describe(catalog, tmp_path / "dataset", BLOCKS, recipe.describe, seed=0)
         run = Run(dir=tmp_path, verb="curate", name="toy", hash="0" * 64, console=Silence())
         run.resolve("deidentify.secret", "private", "the source may hold patients' data")
         return ReportContext(
-            recipe=recipe, account=Account(ledger), card=card, run=run, joined=JoinSummary(),
+            recipe=recipe, account=CurationCounts(catalog), card=card, run=run,
+            joined=JoinSummary(),
             unique=DuplicateSummary(), dealt=SplitResult(why="by subject"),
             description=told, public=public,
             more=more or {},
@@ -209,7 +210,7 @@ def test_copies_and_look_alikes_are_shown(tell: Tell, tmp_path: Path) -> None:
     )
     context = replace(tell(items), unique=unique)
     thumb = np.arange(256, dtype=np.uint8).tobytes()
-    context.ledger.execute("UPDATE items SET thumb = ?", thumb)
+    context.catalog.execute("UPDATE items SET thumb = ?", thumb)
     found = sections(context)
     text = repr(found)
     assert "1 samples have the same content as 1 others" in text

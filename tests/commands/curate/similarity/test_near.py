@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from curate_ledger import ledger_of
+from curate_catalog import ledger_of
 from curate_pictures import drawn, numbered, seen
 from PIL import Image, ImageEnhance
 
@@ -37,9 +37,9 @@ class Done:
         self.folder = folder
 
     def __call__(self, rows: list[Row], **options: Any) -> DuplicateSummary:
-        with ledger_of(self.folder / "ledger.sqlite", numbered(rows)) as ledger:
-            unique = deduplicate(ledger, Deduplicate(**options))
-            self.rows = [dict(row) for row in ledger.rows("SELECT * FROM items ORDER BY id")]
+        with ledger_of(self.folder / "catalog.sqlite", numbered(rows)) as catalog:
+            unique = deduplicate(catalog, Deduplicate(**options))
+            self.rows = [dict(row) for row in catalog.rows("SELECT * FROM items ORDER BY id")]
         return unique
 
     @property
@@ -152,9 +152,9 @@ def test_clusters_do_not_depend_on_threads_or_tries(done: Done, tmp_path: Path) 
     rows = numbered([seen(i) for image in images for i in (image, smaller(image))])
     found = []
     for threads in (1, 3):
-        with ledger_of(tmp_path / "ledger.sqlite", rows) as ledger:
-            deduplicate(ledger, threads=threads)
-            found.append([r["cluster"] for r in ledger.rows("SELECT cluster FROM items")])
+        with ledger_of(tmp_path / "catalog.sqlite", rows) as catalog:
+            deduplicate(catalog, threads=threads)
+            found.append([r["cluster"] for r in catalog.rows("SELECT cluster FROM items")])
     assert found[0] == found[1] == [n for n in range(1, 31) for _ in range(2)]
 
 

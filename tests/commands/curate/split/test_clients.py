@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from curate_ledger import ledger_of
+from curate_catalog import ledger_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -33,11 +33,11 @@ def dealt(
     **keys: Any,
 ) -> tuple[list[tuple[str, str]], Partitioned]:
     """Split and client of every sample, and what the step says; splits unless samples say."""
-    with TemporaryDirectory() as folder, ledger_of(Path(folder, "l"), samples) as ledger:
+    with TemporaryDirectory() as folder, ledger_of(Path(folder, "l"), samples) as catalog:
         if "split" not in samples[0]:
-            split(ledger, Split.model_validate(sides or SEVEN_TO_ONE), seed=seed)
-        said = partition(ledger, Clients.model_validate(keys), seed=seed)
-        rows = ledger.rows("SELECT split, client FROM items ORDER BY id")
+            split(catalog, Split.model_validate(sides or SEVEN_TO_ONE), seed=seed)
+        said = partition(catalog, Clients.model_validate(keys), seed=seed)
+        rows = catalog.rows("SELECT split, client FROM items ORDER BY id")
         return [(row[0], row[1]) for row in rows], said
 
 

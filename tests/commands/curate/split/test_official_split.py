@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from curate_ledger import ledger_of
+from curate_catalog import ledger_of
 from pydantic import ValidationError
 
 from medfm_cli.commands.curate.options.split import Folds, Split
@@ -21,9 +21,9 @@ NAMES = ["train"] * 7 + ["val"] + ["test"] * 2
 @pytest.fixture
 def dealt(tmp_path: Path) -> Any:
     def deal(samples: list[Sample], **keys: Any) -> tuple[list[str], SplitResult]:
-        with ledger_of(tmp_path / "ledger", samples) as ledger:
-            said = split(ledger, Split.model_validate(keys), seed=0)
-            return [row[0] for row in ledger.rows("SELECT split FROM items ORDER BY id")], said
+        with ledger_of(tmp_path / "catalog", samples) as catalog:
+            said = split(catalog, Split.model_validate(keys), seed=0)
+            return [row[0] for row in catalog.rows("SELECT split FROM items ORDER BY id")], said
 
     return deal
 

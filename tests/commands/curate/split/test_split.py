@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from curate_ledger import ledger_of
+from curate_catalog import ledger_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,9 +52,9 @@ many = settings(max_examples=300)
 
 def dealt(samples: list[Sample], *, seed: int = 0, **keys: Any) -> tuple[list[str], SplitResult]:
     """The side of every sample, and what the step says."""
-    with TemporaryDirectory() as folder, ledger_of(Path(folder, "l"), samples) as ledger:
-        said = split(ledger, Split.model_validate(keys), seed=seed)
-        return [row[0] for row in ledger.rows("SELECT split FROM items ORDER BY id")], said
+    with TemporaryDirectory() as folder, ledger_of(Path(folder, "l"), samples) as catalog:
+        said = split(catalog, Split.model_validate(keys), seed=seed)
+        return [row[0] for row in catalog.rows("SELECT split FROM items ORDER BY id")], said
 
 
 def groups_of(subjects: dict[str, tuple[int, str | None]]) -> list[Sample]:
@@ -235,10 +235,10 @@ def test_time_needs_times_that_have_an_order(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no sample has one"):
         dealt([{}], by="time")
     with (
-        ledger_of(tmp_path / "l", [{"time": "2020"}]) as ledger,
+        ledger_of(tmp_path / "l", [{"time": "2020"}]) as catalog,
         pytest.raises(DataError, match="times are shifted"),
     ):
-        split(ledger, Split(by="time"), seed=0, shifted=True)
+        split(catalog, Split(by="time"), seed=0, shifted=True)
 
 
 @pytest.mark.parametrize("chance", range(6))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from curate_ledger import ledger_of
+from curate_catalog import ledger_of
 
 from medfm_cli.commands.curate.instructions.step import add_instructions
 from medfm_cli.commands.curate.options.clients import Clients
@@ -55,9 +55,9 @@ def ecgs(shared_data: Path) -> list[Sample]:
 def test_lesions_stay_whole_and_diagnoses_come_in_proportion(
     tmp_path: Path, skin: list[Sample]
 ) -> None:
-    with ledger_of(tmp_path / "l", skin) as ledger:
-        said = split(ledger, Split(), seed=0)
-        sides = [row[0] for row in ledger.rows("SELECT split FROM items ORDER BY id")]
+    with ledger_of(tmp_path / "l", skin) as catalog:
+        said = split(catalog, Split(), seed=0)
+        sides = [row[0] for row in catalog.rows("SELECT split FROM items ORDER BY id")]
     found: defaultdict[str, set[str]] = defaultdict(set)
     for sample, side in zip(skin, sides, strict=True):
         found[sample["subject"]].add(side)
@@ -71,40 +71,40 @@ def test_lesions_stay_whole_and_diagnoses_come_in_proportion(
 def test_the_folds_of_ptbxl_keep_their_patients(tmp_path: Path, ecgs: list[Sample]) -> None:
     """The released FEDMEKI code splits by record and tears patients apart."""
     folds = {"column": "strat_fold", "val": [6], "test": [7]}
-    with ledger_of(tmp_path / "l", ecgs) as ledger:
-        said = split(ledger, Split.model_validate({"official": folds}), seed=0)
+    with ledger_of(tmp_path / "l", ecgs) as catalog:
+        said = split(catalog, Split.model_validate({"official": folds}), seed=0)
     assert (said.official, said.crossing, said.torn) == (True, 0, 0)
     fold = Counter(sample["official"] for sample in ecgs)
     assert (said.sides["val"], said.sides["test"]) == (fold["6"], fold["7"])
 
 
 def test_ecgs_split_by_time_and_by_site(tmp_path: Path, ecgs: list[Sample]) -> None:
-    with ledger_of(tmp_path / "l", ecgs) as ledger:
-        said = split(ledger, Split(by="time"), seed=0)
+    with ledger_of(tmp_path / "l", ecgs) as catalog:
+        said = split(catalog, Split(by="time"), seed=0)
         assert abs(said.sides["test"] / len(ecgs) - 0.15) < 0.02
-        last = ledger.one("SELECT max(time) FROM items WHERE split = 'train'")
-        early, back = ledger.db.execute(
+        last = catalog.one("SELECT max(time) FROM items WHERE split = 'train'")
+        early, back = catalog.db.execute(
             "SELECT sum(time <= ?), sum(time <= ? AND subject IN "
             "(SELECT subject FROM items WHERE time > ?)) FROM items WHERE split = 'test'",
             (last, last, last),
         ).fetchone()
         assert early == back  # only patients who came back later
-        split(ledger, Split(by="site"), seed=0)
-        for _, sides in ledger.rows(
+        split(catalog, Split(by="site"), seed=0)
+        for _, sides in catalog.rows(
             "SELECT site, count(DISTINCT split) FROM items WHERE site <> '' GROUP BY site"
         ):
             assert sides == 1
 
 
 def test_clients_and_questions_of_ecgs(tmp_path: Path, ecgs: list[Sample]) -> None:
-    with ledger_of(tmp_path / "l", ecgs) as ledger:
-        split(ledger, Split(), seed=0)
-        iid = partition(ledger, Clients(count=4), seed=0)
-        skewed = partition(ledger, Clients(count=4, scheme="dirichlet", alpha=0.1), seed=0)
+    with ledger_of(tmp_path / "l", ecgs) as catalog:
+        split(catalog, Split(), seed=0)
+        iid = partition(catalog, Clients(count=4), seed=0)
+        skewed = partition(catalog, Clients(count=4, scheme="dirichlet", alpha=0.1), seed=0)
         assert iid.skew < 0.15 < skewed.skew
-        said = add_instructions(ledger, Instructions(), seed=0)
+        said = add_instructions(catalog, Instructions(), seed=0)
         normal, other = (
-            ledger.one(
+            catalog.one(
                 "SELECT count(*) FROM items WHERE split = 'train' AND "
                 "(labels LIKE '%\"NORM\"%') = ?",
                 has,

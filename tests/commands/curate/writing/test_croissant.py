@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from curate_mixed import BLOCKS, everything, write_ledger, write_mixed
+from curate_mixed import BLOCKS, everything, write_catalog, write_mixed
 
 from medfm_cli.commands.curate.describing.step import describe
 from medfm_cli.commands.curate.options.describe import Describe
@@ -34,8 +34,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     card = write_mixed(
         folder / "dataset", items, quarantine=left_out, licences=["CC-BY-4.0"], consent="waived"
     )
-    with write_ledger(folder / "ledger.db", items) as ledger:
-        describe(ledger, folder / "dataset", BLOCKS, Describe(), seed=0)
+    with write_catalog(folder / "catalog.db", items) as catalog:
+        describe(catalog, folder / "dataset", BLOCKS, Describe(), seed=0)
     write_croissant(folder / "dataset", card, description='Toys & "more".', rai=RAI)
     return folder / "dataset"
 

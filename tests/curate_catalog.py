@@ -1,4 +1,4 @@
-"""A ledger with samples in it, as the steps of a curation find it."""
+"""A catalog with samples in it, as the steps of a curation find it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from medfm_cli.commands.curate.catalog import Ledger
+from medfm_cli.commands.curate.catalog import Catalog
 
 BLANK: dict[str, Any] = {
     "block": 0,
@@ -50,9 +50,9 @@ BLANK: dict[str, Any] = {
 """A sample of which nothing is known."""
 
 
-def ledger_of(path: Path | str, samples: Iterable[Mapping[str, Any]]) -> Ledger:
-    """A ledger with these samples; `labels` is a list. Ids and hashes are numbered from 1."""
-    ledger = Ledger(Path(path))
+def ledger_of(path: Path | str, samples: Iterable[Mapping[str, Any]]) -> Catalog:
+    """A catalog with these samples; `labels` is a list. Ids and hashes are numbered from 1."""
+    catalog = Catalog(Path(path))
     columns = ["id", "content_sha", *BLANK]
 
     def rows() -> Iterable[list[Any]]:
@@ -61,6 +61,6 @@ def ledger_of(path: Path | str, samples: Iterable[Mapping[str, Any]]) -> Ledger:
             row["labels"] = None if row["labels"] is None else json.dumps(row["labels"])
             yield [row[name] for name in columns]
 
-    ledger.insert("items", columns, rows())
-    ledger.index("items")
-    return ledger
+    catalog.insert("items", columns, rows())
+    catalog.index("items")
+    return catalog
