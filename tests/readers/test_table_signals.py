@@ -71,7 +71,7 @@ def test_a_regular_time_column_gives_the_rate(tmp_path: Path) -> None:
     assert (signal(item).rate, signal(item).channels) == (250.0, ("II",))
     table.loc[100:, "t"] += 3
     table.to_csv(tmp_path / "x.csv", index=False)
-    with pytest.raises(Unreadable, match="not regular"):
+    with pytest.raises(Unreadable, match="without a regular step"):
         list(sniff(tmp_path / "x.csv", ["csv-signal"]).read(tmp_path / "x.csv", options))
 
 

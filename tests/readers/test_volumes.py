@@ -226,7 +226,7 @@ def test_a_mask_of_another_grid_is_refused(tmp_path: Path) -> None:
             read_mask(path, scan)
         assert not is_mask_of(path, scan)
     halves = saved(tmp_path / "halves.nii", labels / 2)
-    with pytest.raises(Unreadable, match="whole numbers"):
+    with pytest.raises(Unreadable, match="integers from 0"):
         read_mask(halves, scan)
 
 

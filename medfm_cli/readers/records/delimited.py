@@ -144,7 +144,7 @@ def _layout(path: Path, _size: int, _time: int) -> Layout:
         found = delimiter(head)
         if not found:
             raise DataError(
-                f"'{path}' is no table: it needs a header line, rows, and a delimiter (, ; | or "
+                f"'{path}' is not a table: it needs a header line, rows, and a delimiter (, ; | or "
                 "tab)"
             )
         end = b"\n" if b"\n" in head or b"\r" not in head else b"\r"

@@ -115,7 +115,7 @@ def test_the_table_of_another_day_is_read_anew(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", ["", "a,b\n", "words\nmore\n", '{"a": 1,\n"b": 2}\n'])
 def test_what_is_no_table_is_a_data_error(tmp_path: Path, data: str) -> None:
-    with pytest.raises(DataError, match="is no table"):
+    with pytest.raises(DataError, match="is not a table"):
         layout(write(tmp_path / "t", data))
     with pytest.raises(DataError, match="does not exist"):
         layout(tmp_path / "nothing.csv")
