@@ -109,7 +109,7 @@ def test_a_depth_of_several_patches_repeats_the_positions(tmp_path: Path) -> Non
 
 
 def test_a_signal_keeps_its_own_filters_and_positions(tmp_path: Path) -> None:
-    """A picture says nothing of how a signal is cut: blocks are taken over, and it is told."""
+    """Image patches do not fit a signal: blocks are loaded, and the rest is reported as missing."""
     save_file(image().net.state_dict(), tmp_path / "image.safetensors")
     spec = PatchSpec(kind="signal", name="vit_xxs", shape=[200], patch=[25], channels=12)
     target = build_backbone(spec, seed=2)
@@ -168,7 +168,7 @@ def test_a_part_of_a_block_is_refused_whatever_the_demand(tmp_path: Path) -> Non
     tensors = dict(image().net.state_dict())
     del tensors["blocks.2.attn.proj.bias"]
     save_file(tensors, tmp_path / "torn.safetensors")
-    with pytest.raises(DataError, match=r"has no blocks\.2\.attn\.proj\.bias, but other parts"):
+    with pytest.raises(DataError, match=r"lacks blocks\.2\.attn\.proj\.bias, but has other parts"):
         load_backbone_weights(image(2), tmp_path / "torn.safetensors", coverage=0.1)
 
 

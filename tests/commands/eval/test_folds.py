@@ -104,7 +104,7 @@ def test_folds_are_alike_in_their_classes() -> None:
     ("images", "wanted", "fault"),
     [
         (one_class_each(5, 1), "auto", "two classes with two subjects"),
-        (one_class_each(3, 3), 7, "7 folds cannot be made of 6"),
+        (one_class_each(3, 3), 7, "6 subjects do not suffice for 7 folds"),
     ],
 )
 def test_too_few_subjects_are_refused(images: LabelledImages, wanted: object, fault: str) -> None:
