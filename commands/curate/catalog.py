@@ -145,7 +145,7 @@ _SQL_TYPES = {
 }
 
 
-def create_table(name: str, record: type[Any]) -> str:
+def create_table(name: str, record: Any) -> str:
     """The SQL that makes the table of a record; its field `id` is the key."""
     return f"CREATE TABLE {name} ({', '.join(map(_column, record_fields(record)))});"
 

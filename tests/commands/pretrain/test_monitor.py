@@ -66,7 +66,7 @@ def test_the_probes_are_compared_with_random_weights(monitored: tuple[Result, Ru
         assert scores["pretrained"]["n"] == scores["random"]["n"] == scores["gain"]["n"] > 0
         delta = scores["pretrained"]["value"] - scores["random"]["value"]
         assert scores["gain"]["delta"] == pytest.approx(delta)
-        assert scores["gain"]["comparison"] in ("gain", "no gain", "loss", "undecided")
+        assert scores["gain"]["verdict"] in ("gain", "no gain", "loss", "undecided")
     (section,) = [s for s in result.sections if s.title == "Monitoring during training"]
     assert len(section.blocks) >= 4
 
