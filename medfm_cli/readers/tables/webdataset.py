@@ -75,7 +75,7 @@ def _items(sample: Members, options: ReadOptions) -> Iterator[Item]:
             name = next(name for name in sample.data if _MASK.fullmatch(name))
             fields["mask"] = payload.decode_mask(name, mask)
         if numbered:
-            fields["images"] = tuple(_image(sample.data[name], options) for name in numbered)
+            fields["pictures"] = tuple(_image(sample.data[name], options) for name in numbered)
         yield replace(_with(item, metadata, text), **fields)
 
 
