@@ -30,7 +30,7 @@ from medfm_cli.commands.curate.report.texts import column, excerpt
 from medfm_cli.commands.curate.split.step import SplitResult
 from medfm_cli.console import Silence
 from medfm_cli.runs import Callout, Figure, Run, Section, Table
-from medfm_cli.runs.page import write_page
+from medfm_cli.runs.page import render_page
 from medfm_cli.samples.content import Image2D, Row, Text
 
 WORDS = "Jane Roe was seen on Tuesday with a cough and no fever at all."
@@ -51,13 +51,13 @@ def tell(tmp_path: Path) -> Any:
         (tmp_path / "checkpoints").mkdir(exist_ok=True)
         card = write_mixed(tmp_path / "dataset", items)
         ledger = opened.enter_context(write_ledger(tmp_path / "ledger.db", items))
-        told = describe(ledger, tmp_path / "dataset", BLOCKS, recipe.describe, seed=0)
+        description = describe(ledger, tmp_path / "dataset", BLOCKS, recipe.describe, seed=0)
         run = Run(dir=tmp_path, verb="curate", name="toy", hash="0" * 64, console=Silence())
         run.resolve("deidentify.secret", "private", "the source may hold patients' data")
         return ReportContext(
             recipe=recipe, account=Account(ledger), card=card, run=run, joined=JoinSummary(),
             unique=DuplicateSummary(), dealt=SplitResult(why="by subject"),
-            description=told, public=public,
+            description=description, public=public,
             more=more or {},
         )  # fmt: skip
 
@@ -92,16 +92,14 @@ def test_every_kind_has_its_section_and_its_figures(tell: Tell, tmp_path: Path) 
 
 def test_the_page_is_one_file_that_asks_for_nothing(tell: Tell, tmp_path: Path) -> None:
     context = tell(everything(), public=True)
-    write_page(tmp_path / "report.html", title="t", verb="curate", facts={},
-               sections=sections(context))  # fmt: skip
-    page = (tmp_path / "report.html").read_text()
+    page = render_page(tmp_path, title="t", verb="curate", facts={}, sections=sections(context))
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
     assert "was not written" not in page
     assert "<script" not in page
     assert len(page) < 6_000_000
 
 
-def test_the_same_story_is_told_in_the_same_bytes(tell: Tell, tmp_path: Path) -> None:
+def test_the_same_curation_gives_the_same_bytes(tell: Tell, tmp_path: Path) -> None:
     context = tell(everything())
     one = sections(context)
     pictures = {p.name: p.read_bytes() for p in (tmp_path / "figures").iterdir()}
@@ -125,7 +123,7 @@ def test_words_are_shown_only_where_that_is_allowed(tell: Tell) -> None:
         text = repr(sections(shown))
         assert text.count(WORDS) >= 3
         assert "'name'" in text
-        assert "Jane Roe (" not in text, "a cell that one row has is never told"
+        assert "Jane Roe (" not in text, "a cell that one row has is never shown"
 
 
 def test_columns_are_summed_up_without_their_rare_values() -> None:
@@ -180,7 +178,7 @@ def test_reasons_and_notes_are_counted_together(tell: Tell) -> None:
     assert notes == {"implausible: Temp": (2, 7), "channels of several rates": (1, 1)}
 
 
-def test_rules_of_labels_are_told_with_their_counts(tell: Tell, tmp_path: Path) -> None:
+def test_rules_of_labels_are_listed_with_their_counts(tell: Tell, tmp_path: Path) -> None:
     sources: dict[str, Any] = {name: {"source": str(tmp_path)} for name in BLOCKS}
     sources["films"]["labels"] = {
         "file": "t.csv", "column": "dx", "classes": {"pos": "ill", "neg": "well"},
@@ -263,15 +261,15 @@ def test_sheets_can_be_off(tell: Tell) -> None:
 
 
 def test_what_further_steps_tell_stands_in_their_chapters(tell: Tell) -> None:
-    told = [Callout("good", "No overlap with the other set.")]
-    found = sections(tell(everything(), more={"Contamination": told}))
+    extra = [Callout("good", "No overlap with the other set.")]
+    found = sections(tell(everything(), more={"Contamination": extra}))
     chapters = {section.title: section for section in found}
-    assert chapters["Contamination"].blocks == tuple(told)
+    assert chapters["Contamination"].blocks == tuple(extra)
     steps = [row[0] for row in table(found, "Step").rows]
     assert steps.index("split") + 1 == steps.index("contamination")
 
 
-def test_what_looking_again_has_shown_is_told(tell: Tell) -> None:
+def test_what_looking_again_has_shown_is_listed(tell: Tell) -> None:
     looks = [Look("texts", 3, 3), Look("pixels", 2, 9)]
     context = replace(
         tell(everything()), rescanned=Rescan(looks, 40, "builtin", ["Voices were not."])
@@ -313,10 +311,10 @@ def test_a_datasheet_answers_what_is_known_and_no_more(tell: Tell) -> None:
 
 
 def test_responsible_use_tells_no_unknown_field(tell: Tell) -> None:
-    told = responsible_use(tell(everything()))
-    assert "duplicates were removed" in " ".join(told["dataPreprocessingProtocol"])
-    assert any(line.startswith("label: ") for line in told["dataBiases"])
-    assert "dataCollection" not in told
+    fields = responsible_use(tell(everything()))
+    assert "duplicates were removed" in " ".join(fields["dataPreprocessingProtocol"])
+    assert any(line.startswith("label: ") for line in fields["dataBiases"])
+    assert "dataCollection" not in fields
 
 
 def test_the_summary_counts_kinds(tell: Tell) -> None:
