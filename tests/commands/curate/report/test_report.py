@@ -35,6 +35,9 @@ from medfm_cli.samples.content import Image2D, Row, Text
 
 WORDS = "Jane Roe was seen on Tuesday with a cough and no fever at all."
 
+NO_SHEETS: dict[str, Any] = {"describe": {"sheets": False}}
+"""Options of a curation for tests that look at tables alone: drawing takes a second."""
+
 Tell = Callable[..., ReportContext]
 
 
@@ -148,7 +151,7 @@ def test_the_table_of_steps_shows_the_counts_before_and_after(tell: Tell) -> Non
     items = everything()
     items.append(replace(items[0], fate="duplicate", twin=0, exact=1, step="duplicates"))
     dropped = Kept(shape_picture(70), fate="dropped", step="labels", reason="dropped: odd")
-    context = tell([*items, dropped], quality={"on": False})
+    context = tell([*items, dropped], quality={"on": False}, **NO_SHEETS)
     rows = table(sections(context), "Step").rows
     steps = {row[0]: row[1:] for row in rows}
     assert steps["reading"] == ("on", 47, 0, 47)
@@ -171,7 +174,7 @@ def test_reasons_and_notes_are_counted_together(tell: Tell) -> None:
             Kept(shape_picture(80 + row), fate="dropped", step="quality",
                  reason=f"row {row}: an empty report")
         )  # fmt: skip
-    found = sections(tell(items))
+    found = sections(tell(items, **NO_SHEETS))
     reasons = table(found, "Reason").rows
     assert reasons == (("an empty report", "quality", 3),)
     notes = {row[0]: row[1:] for row in table(found, "Note").rows}
@@ -183,7 +186,7 @@ def test_rules_of_labels_are_listed_with_their_counts(tell: Tell, tmp_path: Path
     sources["films"]["labels"] = {
         "file": "t.csv", "column": "dx", "classes": {"pos": "ill", "neg": "well"},
     }  # fmt: skip
-    rows = table(sections(tell(everything(), sources=sources)), "Source").rows
+    rows = table(sections(tell(everything(), sources=sources, **NO_SHEETS)), "Source").rows
     assert ("films", "pos", "ill", 8) in rows
     assert ("films", "neg", "well", 16) in rows
 
@@ -262,7 +265,7 @@ def test_sheets_can_be_off(tell: Tell) -> None:
 
 def test_what_further_steps_tell_stands_in_their_chapters(tell: Tell) -> None:
     extra = [Callout("good", "No overlap with the other set.")]
-    found = sections(tell(everything(), more={"Contamination": extra}))
+    found = sections(tell(everything(), more={"Contamination": extra}, **NO_SHEETS))
     chapters = {section.title: section for section in found}
     assert chapters["Contamination"].blocks == tuple(extra)
     steps = [row[0] for row in table(found, "Step").rows]
@@ -272,7 +275,8 @@ def test_what_further_steps_tell_stands_in_their_chapters(tell: Tell) -> None:
 def test_what_looking_again_has_shown_is_listed(tell: Tell) -> None:
     looks = [Look("texts", 3, 3), Look("pixels", 2, 9)]
     context = replace(
-        tell(everything()), rescanned=Rescan(looks, 40, "builtin", ["Voices were not."])
+        tell(everything(), **NO_SHEETS),
+        rescanned=Rescan(looks, 40, "builtin", ["Voices were not."]),
     )
     text = repr(sections(context)[-2])
     assert "No identifier that occurred during reading is in the dataset." in text
@@ -286,7 +290,7 @@ def test_what_looking_again_has_shown_is_listed(tell: Tell) -> None:
 
 
 def test_without_deidentification_the_report_says_so(tell: Tell) -> None:
-    context = tell(everything(), deidentify={"on": False})
+    context = tell(everything(), deidentify={"on": False}, **NO_SHEETS)
     rows = {row[0]: row[1] for row in table(sections(context), "Possible identifier").rows}
     assert rows["text burned into pixels"] == "NOT CHECKED"
     assert rows["patient, study and institution"] == "replaced by keyed pseudonyms"
