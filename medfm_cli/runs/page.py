@@ -16,7 +16,6 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from medfm_cli.runs.atomic import write_text
 from medfm_cli.runs.blocks import Cell, Figure, Section
 from medfm_cli.runs.cells import (
     clean,
@@ -61,35 +60,6 @@ class Stage:
     sections: Sequence[Section] = ()
 
 
-def write_page(
-    path: Path,
-    *,
-    title: str,
-    subtitle: str = "",
-    verb: str,
-    facts: Mapping[str, Cell],
-    sections: Sequence[Section],
-    stages: Sequence[Stage] = (),
-    appendix: Mapping[str, str] | None = None,
-) -> None:
-    """Write the page atomically to `path`; figures are read relative to the page's folder.
-
-    `subtitle` is the summary paragraph under the title; `appendix` holds long plain texts (the
-    resolved recipe, the environment) that are folded at the end, by their titles.
-    """
-    page = render_page(
-        path.parent,
-        title=title,
-        subtitle=subtitle,
-        verb=verb,
-        facts=facts,
-        sections=sections,
-        stages=stages,
-        appendix=appendix,
-    )
-    write_text(path, page)
-
-
 def render_page(
     root: Path,
     *,
@@ -101,7 +71,11 @@ def render_page(
     stages: Sequence[Stage] = (),
     appendix: Mapping[str, str] | None = None,
 ) -> str:
-    """Give the page's HTML; see `write_page`."""
+    """Give the page's HTML; figures are read relative to `root`.
+
+    `subtitle` is the summary paragraph under the title; `appendix` holds long plain texts (the
+    resolved recipe, the environment) that are folded at the end, by their titles.
+    """
     anchors = _Anchors()
     return (
         _environment()
@@ -156,7 +130,7 @@ def _environment() -> Environment:
     environment.filters["markdown"] = _markdown
     environment.filters["value"] = show_value
     environment.filters["duration"] = duration
-    environment.globals["picture"] = _picture
+    environment.globals["data_uri"] = _data_uri
     environment.globals["columns"] = lambda table: show_columns(table, limit=ROW_LIMIT)
     environment.filters["split_interval"] = split_interval
     environment.filters["split_caption"] = split_caption
@@ -182,7 +156,7 @@ def _markdown(text: str) -> Markup:
     return Markup(reader.renderer.render(tokens, reader.options, {}))  # noqa: S704
 
 
-def _picture(figure: Figure, root: Path) -> str | None:
+def _data_uri(figure: Figure, root: Path) -> str | None:
     """Give the figure as a data URI, or None where its file is missing."""
     path = root / str(figure.path)
     mime = _MIME.get(path.suffix.lower())

@@ -49,11 +49,11 @@ def text_blocks(catalog: Catalog, stored: WrittenSamples, *, show: bool) -> list
 def attached_blocks(catalog: Catalog, *, show: bool) -> list[Block]:
     """Reports that belong to samples of other kinds, and questions about them."""
     texts = catalog.one(
-        f"SELECT COUNT(*) FROM items WHERE {KEPT} AND kind <> 'text' AND text <> ''"  # noqa: S608
-    )
-    asked = f"{KEPT} AND json_array_length(nullif(turns, '')) > 0"
+        f"SELECT COUNT(*) FROM items WHERE {KEPT} AND kind <> 'text' AND text <> ''"
+    )  # noqa: S608
+    has_turns = f"{KEPT} AND json_array_length(nullif(turns, '')) > 0"
     questions = catalog.one(
-        f"SELECT coalesce(SUM(json_array_length(turns)), 0) FROM items WHERE {asked}"  # noqa: S608
+        f"SELECT coalesce(SUM(json_array_length(turns)), 0) FROM items WHERE {has_turns}"  # noqa: S608
     )
     blocks: list[Block] = []
     if texts:
@@ -72,7 +72,9 @@ def attached_blocks(catalog: Catalog, *, show: bool) -> list[Block]:
     if questions:
         caption = f"Some of the {questions} questions and answers."
         if show:
-            sql = f"SELECT turns FROM items WHERE {asked} ORDER BY content_sha LIMIT {MOST_TURNS}"  # noqa: S608
+            sql = (
+                f"SELECT turns FROM items WHERE {has_turns} ORDER BY content_sha LIMIT {MOST_TURNS}"  # noqa: S608
+            )
             turns = [read_turns(row["turns"])[0] for row in catalog.rows(sql)]
             shown = [[excerpt(question), excerpt(answer)] for question, answer, _ in turns]
             blocks.append(Table(["Question", "Answer"], shown, caption))

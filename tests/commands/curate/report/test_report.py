@@ -30,10 +30,13 @@ from medfm_cli.commands.curate.report.texts import column, excerpt
 from medfm_cli.commands.curate.split.step import SplitResult
 from medfm_cli.console import Silence
 from medfm_cli.runs import Callout, Figure, Run, Section, Table
-from medfm_cli.runs.page import write_page
+from medfm_cli.runs.page import render_page
 from medfm_cli.samples.content import Image2D, Row, Text
 
 WORDS = "Jane Roe was seen on Tuesday with a cough and no fever at all."
+
+NO_SHEETS: dict[str, Any] = {"describe": {"sheets": False}}
+"""Options of a curation for tests that look at tables alone: drawing takes a second."""
 
 Tell = Callable[..., ReportContext]
 
@@ -51,14 +54,14 @@ def tell(tmp_path: Path) -> Any:
         (tmp_path / "checkpoints").mkdir(exist_ok=True)
         card = write_mixed(tmp_path / "dataset", items)
         catalog = opened.enter_context(write_catalog(tmp_path / "catalog.db", items))
-        told = describe(catalog, tmp_path / "dataset", BLOCKS, recipe.describe, seed=0)
+        description = describe(catalog, tmp_path / "dataset", BLOCKS, recipe.describe, seed=0)
         run = Run(dir=tmp_path, verb="curate", name="toy", hash="0" * 64, console=Silence())
         run.resolve("deidentify.secret", "private", "the source may hold patients' data")
         return ReportContext(
             recipe=recipe, account=CurationCounts(catalog), card=card, run=run,
             joined=JoinSummary(),
             unique=DuplicateSummary(), dealt=SplitResult(why="by subject"),
-            description=told, public=public,
+            description=description, public=public,
             more=more or {},
         )  # fmt: skip
 
@@ -93,16 +96,14 @@ def test_every_kind_has_its_section_and_its_figures(tell: Tell, tmp_path: Path) 
 
 def test_the_page_is_one_file_that_asks_for_nothing(tell: Tell, tmp_path: Path) -> None:
     context = tell(everything(), public=True)
-    write_page(tmp_path / "report.html", title="t", verb="curate", facts={},
-               sections=sections(context))  # fmt: skip
-    page = (tmp_path / "report.html").read_text()
+    page = render_page(tmp_path, title="t", verb="curate", facts={}, sections=sections(context))
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
     assert "was not written" not in page
     assert "<script" not in page
     assert len(page) < 6_000_000
 
 
-def test_the_same_story_is_told_in_the_same_bytes(tell: Tell, tmp_path: Path) -> None:
+def test_the_same_curation_gives_the_same_bytes(tell: Tell, tmp_path: Path) -> None:
     context = tell(everything())
     one = sections(context)
     pictures = {p.name: p.read_bytes() for p in (tmp_path / "figures").iterdir()}
@@ -126,7 +127,7 @@ def test_words_are_shown_only_where_that_is_allowed(tell: Tell) -> None:
         text = repr(sections(shown))
         assert text.count(WORDS) >= 3
         assert "'name'" in text
-        assert "Jane Roe (" not in text, "a cell that one row has is never told"
+        assert "Jane Roe (" not in text, "a cell that one row has is never shown"
 
 
 def test_columns_are_summed_up_without_their_rare_values() -> None:
@@ -151,7 +152,7 @@ def test_the_table_of_steps_shows_the_counts_before_and_after(tell: Tell) -> Non
     items = everything()
     items.append(replace(items[0], fate="duplicate", twin=0, exact=1, step="duplicates"))
     dropped = Kept(shape_picture(70), fate="dropped", step="labels", reason="dropped: odd")
-    context = tell([*items, dropped], quality={"on": False})
+    context = tell([*items, dropped], quality={"on": False}, **NO_SHEETS)
     rows = table(sections(context), "Step").rows
     steps = {row[0]: row[1:] for row in rows}
     assert steps["reading"] == ("on", 47, 0, 47)
@@ -174,19 +175,19 @@ def test_reasons_and_notes_are_counted_together(tell: Tell) -> None:
             Kept(shape_picture(80 + row), fate="dropped", step="quality",
                  reason=f"row {row}: an empty report")
         )  # fmt: skip
-    found = sections(tell(items))
+    found = sections(tell(items, **NO_SHEETS))
     reasons = table(found, "Reason").rows
     assert reasons == (("an empty report", "quality", 3),)
     notes = {row[0]: row[1:] for row in table(found, "Note").rows}
     assert notes == {"implausible: Temp": (2, 7), "channels of several rates": (1, 1)}
 
 
-def test_rules_of_labels_are_told_with_their_counts(tell: Tell, tmp_path: Path) -> None:
+def test_rules_of_labels_are_listed_with_their_counts(tell: Tell, tmp_path: Path) -> None:
     sources: dict[str, Any] = {name: {"source": str(tmp_path)} for name in BLOCKS}
     sources["films"]["labels"] = {
         "file": "t.csv", "column": "dx", "classes": {"pos": "ill", "neg": "well"},
     }  # fmt: skip
-    rows = table(sections(tell(everything(), sources=sources)), "Source").rows
+    rows = table(sections(tell(everything(), sources=sources, **NO_SHEETS)), "Source").rows
     assert ("films", "pos", "ill", 8) in rows
     assert ("films", "neg", "well", 16) in rows
 
@@ -264,18 +265,19 @@ def test_sheets_can_be_off(tell: Tell) -> None:
 
 
 def test_what_further_steps_tell_stands_in_their_chapters(tell: Tell) -> None:
-    told = [Callout("good", "No overlap with the other set.")]
-    found = sections(tell(everything(), more={"Contamination": told}))
+    extra = [Callout("good", "No overlap with the other set.")]
+    found = sections(tell(everything(), more={"Contamination": extra}, **NO_SHEETS))
     chapters = {section.title: section for section in found}
-    assert chapters["Contamination"].blocks == tuple(told)
+    assert chapters["Contamination"].blocks == tuple(extra)
     steps = [row[0] for row in table(found, "Step").rows]
     assert steps.index("split") + 1 == steps.index("contamination")
 
 
-def test_what_looking_again_has_shown_is_told(tell: Tell) -> None:
+def test_what_looking_again_has_shown_is_listed(tell: Tell) -> None:
     looks = [Look("texts", 3, 3), Look("pixels", 2, 9)]
     context = replace(
-        tell(everything()), rescanned=Rescan(looks, 40, "builtin", ["Voices were not."])
+        tell(everything(), **NO_SHEETS),
+        rescanned=Rescan(looks, 40, "builtin", ["Voices were not."]),
     )
     text = repr(sections(context)[-2])
     assert "No identifier that occurred during reading is in the dataset." in text
@@ -289,7 +291,7 @@ def test_what_looking_again_has_shown_is_told(tell: Tell) -> None:
 
 
 def test_without_deidentification_the_report_says_so(tell: Tell) -> None:
-    context = tell(everything(), deidentify={"on": False})
+    context = tell(everything(), deidentify={"on": False}, **NO_SHEETS)
     rows = {row[0]: row[1] for row in table(sections(context), "Possible identifier").rows}
     assert rows["text burned into pixels"] == "NOT CHECKED"
     assert rows["patient, study and institution"] == "replaced by keyed pseudonyms"
@@ -314,10 +316,10 @@ def test_a_datasheet_answers_what_is_known_and_no_more(tell: Tell) -> None:
 
 
 def test_responsible_use_tells_no_unknown_field(tell: Tell) -> None:
-    told = responsible_use(tell(everything()))
-    assert "duplicates were removed" in " ".join(told["dataPreprocessingProtocol"])
-    assert any(line.startswith("label: ") for line in told["dataBiases"])
-    assert "dataCollection" not in told
+    fields = responsible_use(tell(everything()))
+    assert "duplicates were removed" in " ".join(fields["dataPreprocessingProtocol"])
+    assert any(line.startswith("label: ") for line in fields["dataBiases"])
+    assert "dataCollection" not in fields
 
 
 def test_the_summary_counts_kinds(tell: Tell) -> None:
