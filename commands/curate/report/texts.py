@@ -48,9 +48,8 @@ def text_blocks(catalog: Catalog, stored: WrittenSamples, *, show: bool) -> list
 
 def attached_blocks(catalog: Catalog, *, show: bool) -> list[Block]:
     """Reports that belong to samples of other kinds, and questions about them."""
-    texts = catalog.one(
-        f"SELECT COUNT(*) FROM items WHERE {KEPT} AND kind <> 'text' AND text <> ''"
-    )  # noqa: S608
+    has_text = f"{KEPT} AND kind <> 'text' AND text <> ''"
+    texts = catalog.one(f"SELECT COUNT(*) FROM items WHERE {has_text}")  # noqa: S608
     has_turns = f"{KEPT} AND json_array_length(nullif(turns, '')) > 0"
     questions = catalog.one(
         f"SELECT coalesce(SUM(json_array_length(turns)), 0) FROM items WHERE {has_turns}"  # noqa: S608
