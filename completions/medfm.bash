@@ -437,13 +437,13 @@ _medfm_keys() {
         'checkpoints.every_minutes=	Minutes between checkpoints' \
         'checkpoints.keep=	How many of the newest are kept' \
         'data=	The dataset: a folder, a run directory or an earlier stage' \
-        'split=	Which samples are learnt from' \
-        'input.kind=	What is learnt from: sound' \
+        'split=	Which samples are learned from' \
+        'input.kind=	What is learned from: sound' \
         'input.size=	Height and width' \
         'input.depths=	Depths in use, ascending' \
         'input.channels=	1 for grey scans, 3 for colour' \
         'input.window=	HU of CT that become 0 and 1' \
-        'input.pictures=	Whether images of the dataset are learnt from as well, as flat volumes' \
+        'input.pictures=	Whether images of the dataset are learned from as well, as flat…' \
         'input.leads=	Names of the leads, in this order' \
         'input.rate=	Samples a second' \
         'input.seconds=	Length of an input' \
@@ -570,12 +570,12 @@ _medfm_keys() {
         'augment.time_mask=	Longest of them, as part of the time' \
         'augment.mel_masks=	Bands of pitch that are made the mean' \
         'augment.mel_mask=	Widest of them, as part of the bands' \
-        'fraction=	Part of the subjects that is learnt from' \
-        'watch.every=	Epochs between looks' \
-        'watch.data=	Labelled dataset of the probes: a path, or `same` for the labels of…' \
-        'watch.neighbours=	Neighbours that vote (k of k-NN)' \
-        'watch.most=	Most samples of the bank, and most that are asked' \
-        'watch.on_collapse=	What an alarm does: say so and go on, or end the run with exit code 1' \
+        'fraction=	Part of the subjects that is learned from' \
+        'monitor.every=	Epochs between evaluations' \
+        'monitor.data=	Labelled dataset of the probes: a path, or `same` for the labels of…' \
+        'monitor.neighbours=	Neighbours that vote (k of k-NN)' \
+        'monitor.most=	At most so many samples of each of the two splits' \
+        'monitor.on_collapse=	What an alarm does: warn and continue, or end the run with exit code 1' \
         'tasks=	Labelled datasets on which the finished encoder is scored by a…' \
         'probe.rule=	biovfm: AdamW as in BioVFM-21M' \
         'probe.learning_rate=	Peak rate of rule biovfm' \
@@ -585,7 +585,7 @@ _medfm_keys() {
         'probe.inverse_l2=	C of rule logistic' \
         'study=	A grid of pretrainings instead of one: a scaling study' \
         'study.models=	Backbones by name, small to large' \
-        'study.fractions=	Parts of the subjects that are learnt from' \
+        'study.fractions=	Parts of the subjects that are learned from' \
         'study.objectives=	Objectives, each a block as `objective`' \
         'study.seeds=	Seeds: of weights, order, masks, and choice of subjects' \
         'study.metric=	What is fitted: log(100 × metric) = a + s · log(size)' \
@@ -930,8 +930,8 @@ _medfm_values() {
         'false	' ;;
     'pretrain augment.local.flip') printf '%s\n' 'true	' \
         'false	' ;;
-    'pretrain watch.every') printf '%s\n' 'auto	' ;;
-    'pretrain watch.on_collapse') printf '%s\n' 'warn	' \
+    'pretrain monitor.every') printf '%s\n' 'auto	' ;;
+    'pretrain monitor.on_collapse') printf '%s\n' 'warn	' \
         'stop	' ;;
     'pretrain probe.rule') printf '%s\n' 'biovfm	' \
         'logistic	' ;;
