@@ -67,7 +67,7 @@ class StepResults:
 
 
 def run(recipe: CurateRecipe, run: Run) -> Result:
-    """Curate, or go on where an earlier try was stopped.
+    """Curate, or continue where an earlier try was stopped.
 
     Raises:
         DataError: a source holds nothing to read, or the labels do not fit it.
@@ -143,7 +143,7 @@ def _plan(
 def _withdraw(
     recipe: CurateRecipe, run: Run, catalog: Catalog, names: Pseudonyms
 ) -> Withdrawal | None:
-    """Leave out whoever withdrew, where the recipe names a file of them."""
+    """Leave out the subjects who withdrew, where the recipe names a file of them."""
     if recipe.withdraw is None:
         return None
     return withdraw(catalog, Path(recipe.withdraw).expanduser(), names, run)

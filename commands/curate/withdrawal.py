@@ -117,7 +117,7 @@ def report_blocks(withdrawn: Withdrawal, catalog: Catalog, run: Run) -> list[Blo
             Callout(
                 "warn",
                 f"Subjects who withdrew are still in older runs: {', '.join(holders)}. Delete "
-                "these folders; what was trained on them has to be trained anew.",
+                "these folders; models that were trained on them have to be trained again.",
             )
         )
     return blocks

@@ -56,7 +56,7 @@ def image_id(content_sha: str) -> str:
 class WrittenSamples:
     """Looks samples up by the hash of their content; of one in many parts its middle part.
 
-    The manifest is read through once a look-up, in batches: many samples should be asked for at
+    The manifest is read through once a look-up, in batches: look many samples up at
     once.
     """
 

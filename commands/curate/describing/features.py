@@ -1,8 +1,8 @@
 """Simple features of a sample, by which classes are compared: what a glance would see.
 
-No model is asked. Pictures are looked at in 16 × 16 grey squares, volumes in 8 × 8 × 8 cubes,
-signals and sound by their loudness in bands of frequency, stays and rows by their mean values, and
-texts by their words.
+No model is used. An image gives the mean of 16 × 16 grey squares, a volume of 8 × 8 × 8 cubes,
+a signal or audio its power in frequency bands, a time series or row its mean values, and a text
+its words.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def matrix(rows: Sequence[Features]) -> NDArray[np.float64]:
 
 
 def squares(values: NDArray[Any], grid: tuple[int, ...]) -> NDArray[np.float32]:
-    """Mean grey of the cells of a grid laid over a picture `[H, W, …]` or volume `[D, H, W, …]`."""
+    """Mean grey of the cells of a grid over an image `[H, W, …]` or volume `[D, H, W, …]`."""
     small = values
     for axis, cells in enumerate(grid):
         edges = np.linspace(0, small.shape[axis], cells + 1)

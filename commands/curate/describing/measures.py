@@ -43,11 +43,11 @@ def davies_bouldin(points: NDArray[Any], labels: NDArray[Any]) -> float | None:
 
 
 def gzip_ratio(content: Content) -> float | None:
-    """Bytes of what is stored over its bytes after gzip: 1 for noise, large for the monotonous.
+    """Stored bytes divided by bytes after gzip: 1 for noise, large for uniform content.
 
-    Pictures and videos are raw 8-bit pixels. Volumes of other numbers are first brought to 8 bits
-    between their 0.5th and 99.5th percentile, signals likewise, for the ratio of float32 tells of
-    the float more than of the heart. None for what is empty.
+    Images and videos are raw 8-bit pixels. Volumes of other numbers are first brought to 8 bits
+    between their 0.5th and 99.5th percentile, signals likewise: the ratio of float32 depends on
+    the number format more than on the signal. None for an empty sample.
     """
     raw = _bytes(content)
     if not raw:

@@ -1,4 +1,4 @@
-"""How large things are: pictures, volumes and their spacing, lengths and rates, by kind."""
+"""Sizes of samples: images, volumes and their spacing, lengths and rates, by kind."""
 
 from __future__ import annotations
 

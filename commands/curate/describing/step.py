@@ -50,7 +50,7 @@ def describe(
     """Describe a dataset and write `description.json` into its folder.
 
     Args:
-        catalog: the books after the split.
+        catalog: the catalog after the split.
         root: the dataset's folder, whose manifest and shards are written.
         blocks: names of the source blocks, by their number.
         options: how much is measured.
@@ -114,7 +114,7 @@ def _compressibility(
 def _tasks(
     catalog: Catalog, stored: WrittenSamples, blocks: Sequence[str], options: Describe, seed: int
 ) -> list[dict[str, Any]]:
-    """What can be learnt: the labels of one kind of sample of one source block are one task."""
+    """The tasks that can be learned: the labels of one kind of sample of one source block are one task."""
     sql = (
         f"SELECT block, kind, MAX(labels IS NOT NULL) AS several FROM items WHERE {KEPT} "  # noqa: S608
         "AND (label IS NOT NULL OR labels IS NOT NULL) GROUP BY 1, 2 ORDER BY 1, 2"

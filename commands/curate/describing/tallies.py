@@ -25,7 +25,7 @@ def tallies(catalog: Catalog, blocks: Sequence[str]) -> dict[str, Counts]:
     """Samples and subjects of every value of every attribute, in all and by split.
 
     Args:
-        catalog: the books after the split.
+        catalog: the catalog after the split.
         blocks: names of the source blocks, by their number.
     """
     counts = {"source": _named(_count(catalog, "block", "items"), blocks)}

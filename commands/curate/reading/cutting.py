@@ -52,14 +52,14 @@ def cut_content(
 ) -> list[PartOf]:
     """The samples that an item becomes.
 
-    Pictures are cut into tiles or stay whole, volumes into slices of the configured planes,
-    videos into frames, signals and sound into windows; everything else stays as it is. At last,
-    where one shape is configured, pictures and volumes get it. All numbers are capped by `cutting`.
+    Images are cut into tiles or stay whole, volumes into slices of the configured planes,
+    videos into frames, signals and audio into windows; everything else stays as it is. At last,
+    where one shape is configured, images and volumes get it. All numbers are capped by `cutting`.
 
     Args:
         content: what was read.
         cutting: what to take of it.
-        mask: of a picture `[H, W]` or volume `[D, H, W]`; it is cut alike.
+        mask: of an image `[H, W]` or volume `[D, H, W]`; it is cut alike.
         boxes: of a picture.
     """
     whole = PartOf("", content, {}, mask, tuple(boxes))

@@ -95,7 +95,7 @@ class Pool:
                 self._kill_what_hangs(list(running.values()), set(executor._processes or ()))
 
     def _run_alone(self, unit: WorkUnit) -> None:
-        """Do a unit that may hold a file which kills: find that file, skip it, go on."""
+        """Do a unit that may hold a file which kills: find that file, skip it, continue."""
         while self._dies(unit):
             culprit = self._now(unit)
             if culprit is None or culprit[1] in unit.skip:
@@ -107,7 +107,7 @@ class Pool:
             unit = replace(unit, skip={**unit.skip, culprit[1]: reason})
 
     def _dies(self, unit: WorkUnit) -> bool:
-        """Do one unit in a process of its own; tells whether that process died."""
+        """Do one unit in a process of its own; give whether that process died."""
         before, self.workers = self.workers, 1
         try:
             return bool(self._run_together(iter([unit])))

@@ -2,8 +2,8 @@
 payloads in its shards.
 
 A file that is unchanged (name, size, time; the files and table rows that are read with it, too) and
-was read under the same settings need not be read again. Whatever does not fit is read anew: an
-previous run can save time and nothing else.
+was read under the same settings need not be read again. Everything else is read again: a previous
+run saves time and changes nothing else.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class PreviousRun:
     def find(cls, run: Run, mark: str) -> PreviousRun | None:
         """The run that `<out>/curate-<recipe>` leads to, if it can be of use.
 
-        A run that is forced starts anew altogether.
+        A forced run uses no previous run.
         """
         link = run.dir.parent / folder_name(run.verb, run.name)
         if not link.is_symlink() or (run.dir / "previous").exists():
@@ -172,7 +172,7 @@ class PreviousRun:
         self._db.execute("CREATE INDEX samples_content ON samples (content, suffix)")
 
     def _rows(self, unit: int, entry: int) -> list[ItemRecord | RejectedRecord]:
-        """The rows of an entry; neighbours are asked for one after the other."""
+        """The rows of an entry; entries come in the order of their units."""
         if self._unit[0] != unit:
             self._unit = unit, list(self._staging.load(unit))
         return [row for row in self._unit[1] if row.entry == entry]
@@ -187,7 +187,7 @@ class PreviousRun:
     ) -> tuple[str, list[tuple[int, int]]] | None:
         """Shard, offsets and lengths of a part's members, where the shards hold just these.
 
-        A sample without a mask or further pictures follows from its content, so that of a copy
+        A sample without a mask or further images follows from its content, so that of a copy
         serves as well.
         """
         samples = self._db.execute(

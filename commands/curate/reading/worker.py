@@ -240,8 +240,8 @@ def _keep(
 
 
 def _name(item: Item) -> str:
-    """The sha256 (hex) that tells an item from others: of its content; of a document of several
-    pictures, of all of them and its text."""
+    """The sha256 (hex) that identifies an item: of its content; of a document with several
+    images, of all of them and its text."""
     if not item.pictures:
         return content_sha(item.content)
     parts = [content_sha(one) for one in (item.content, *item.pictures)]
@@ -251,8 +251,8 @@ def _name(item: Item) -> str:
 
 
 def _all_that_is_stored(item: Item, name: str) -> str:
-    """Tells items apart by all that is stored of them in payloads: two scans of the same values may
-    have other masks."""
+    """Identifies an item by all that its payloads store: two scans of the same values may have
+    different masks."""
     digest = hashlib.sha256(
         to_json([[b.label, b.x0, b.y0, b.x1, b.y1] for b in item.boxes]).encode()
     )
@@ -303,7 +303,7 @@ def _staged(part: PartOf, item: Item, writer: WorkUnitWriter) -> StagedPart:
 
 
 def _sides(content: Content) -> tuple[int, int, int]:
-    """Height, width and channels of a picture, volume or video; zeros for anything else."""
+    """Height, width and channels of an image, volume or video; zeros for anything else."""
     shape = content.array.shape
     if isinstance(content, Image2D):
         return shape[0], shape[1], 3 if len(shape) == 3 else 1

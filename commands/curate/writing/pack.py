@@ -1,6 +1,6 @@
 """Staged payloads are copied into shards, in the manifest's order, shard by shard.
 
-Every finished shard is written down at once, so that a killed run goes on after the last of them.
+Every finished shard is written down at once, so that a killed run continues after the last of them.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def write_dataset(
 def write_dicom(
     recipe: CurateRecipe, run: Run, catalog: Catalog, names: Pseudonyms
 ) -> Copies | None:
-    """De-identified copies of the DICOM files, where the recipe asks for them."""
+    """De-identified copies of the DICOM files, where the recipe requests them."""
     options = recipe.deidentify
     if options.dicom is None or not options.dicom.export:
         return None

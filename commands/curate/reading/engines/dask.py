@@ -34,7 +34,7 @@ TICK = 0.5
 PATIENCE = 60.0
 """Seconds without any worker after which the cluster is given up."""
 LEAVE = 10.0
-"""Seconds in which tasks that are asked to stop have time to confirm it."""
+"""Seconds for tasks to confirm a request to stop."""
 MOST_UNITS = 32
 """Units of a payload: starting its process takes a second, losing it loses what is under way."""
 TRIES = 3
