@@ -18,9 +18,8 @@ from medfm_cli.commands.curate.counts import CurationCounts
 from medfm_cli.commands.curate.deidentify.pseudonyms import PUBLIC_KEY, Pseudonyms, private_key
 from medfm_cli.commands.curate.deidentify.rescan import Rescan, rescan
 from medfm_cli.commands.curate.describing.step import Description, describe
-from medfm_cli.commands.curate.duplicates.contamination import contamination
 from medfm_cli.commands.curate.duplicates.contamination_summary import Contaminated
-from medfm_cli.commands.curate.duplicates.step import DuplicateSummary, deduplicate
+from medfm_cli.commands.curate.duplicates.step import DuplicateSummary, contamination, deduplicate
 from medfm_cli.commands.curate.instructions.step import InstructionSummary, add_instructions
 from medfm_cli.commands.curate.metadata.file_metadata import Resolve
 from medfm_cli.commands.curate.metadata.step import collect_metadata
@@ -38,9 +37,9 @@ from medfm_cli.commands.curate.report.step import (
 )
 from medfm_cli.commands.curate.sources import Source
 from medfm_cli.commands.curate.sources.listing import list_files
+from medfm_cli.commands.curate.sources.named import open_source
 from medfm_cli.commands.curate.split.client_summary import Partitioned
-from medfm_cli.commands.curate.split.clients import partition
-from medfm_cli.commands.curate.split.step import SplitResult, split
+from medfm_cli.commands.curate.split.step import SplitResult, partition, split
 from medfm_cli.commands.curate.withdrawal import Withdrawal, erase, report_blocks, withdraw
 from medfm_cli.commands.curate.writing.step import (
     write_croissant,
@@ -80,7 +79,7 @@ def run(recipe: CurateRecipe, run: Run) -> Result:
 
 
 def _curate(recipe: CurateRecipe, run: Run, catalog: Catalog) -> Result:
-    sources = [keys.open_source() for keys in recipe.blocks().values()]
+    sources = [open_source(keys) for keys in recipe.blocks().values()]
     public = all(source.public for source in sources)
     names = _pseudonyms(recipe, public, run)
     planned = _plan(recipe, run, catalog, sources, names)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medfm_cli.commands.curate.sources import File, LeftOut, walk
+from medfm_cli.commands.curate.sources.named import is_packed, label_table, open_source
 from medfm_cli.data.card import read_card
 from medfm_cli.errors import DataError
 from medfm_cli.extras import installed, missing
@@ -31,10 +32,10 @@ def inputs(recipe: CurateRecipe) -> dict[str, str]:
     """
     hashes: dict[str, str] = {}
     for name, block in recipe.blocks().items():
-        source = block.open_source()
+        source = open_source(block)
         prefix = f"sources.{name}." if name else ""
         hashes[f"{prefix}source"] = source.fingerprint()
-        table = block.label_file(source.survey().files if block.packed else ())
+        table = label_table(block, source.survey().files if is_packed(block) else ())
         if table is not None and table.is_file():
             key = "labels" if isinstance(block.labels, str) else "labels.file"
             hashes[prefix + key] = _sha256(table)
@@ -103,7 +104,7 @@ def _plan_of_source(block: SourceKeys) -> tuple[list[str], int]:
     endings: Counter[str] = Counter()
     total = pixel_bytes = left_out = 0
     inside: list[File] = []
-    for entry in walk(block.open_source(), None):
+    for entry in walk(open_source(block), None):
         if isinstance(entry, LeftOut):
             left_out += 1
             continue
@@ -111,13 +112,13 @@ def _plan_of_source(block: SourceKeys) -> tuple[list[str], int]:
         endings[ending] += 1
         total += entry.size
         pixel_bytes += int(entry.size * GROWTH.get(ending, 1.2))
-        if block.packed:
+        if is_packed(block):
             inside.append(entry)
     common = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in _most(endings))
     lines = [
         f"read {endings.total()} files ({total / 1e6:.1f} MB: {common}) of {block.source}",
         f"leave out {left_out} (hidden, links)" if left_out else "",
-        f"labels: {block.label_file(inside) or block.label_word}",
+        f"labels: {label_table(block, inside) or block.label_word}",
         "" if total else "fetch the file first: it is in no cache",
     ]
     return [line for line in lines if line], pixel_bytes

@@ -114,7 +114,7 @@ def _compressibility(
 def _tasks(
     catalog: Catalog, stored: WrittenSamples, blocks: Sequence[str], options: Describe, seed: int
 ) -> list[dict[str, Any]]:
-    """The tasks that can be learned: the labels of one kind of sample of one source block are one task."""
+    """The tasks that can be learned: one for each kind of sample of each source block."""
     sql = (
         f"SELECT block, kind, MAX(labels IS NOT NULL) AS several FROM items WHERE {KEPT} "  # noqa: S608
         "AND (label IS NOT NULL OR labels IS NOT NULL) GROUP BY 1, 2 ORDER BY 1, 2"

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.commands.curate.catalog import Catalog
+from medfm_cli.commands.curate.duplicates.contamination import contamination, fingerprints
 from medfm_cli.commands.curate.duplicates.embedding import embedded_links
 from medfm_cli.commands.curate.duplicates.exact import keep_one, rank, repeated
 from medfm_cli.commands.curate.duplicates.linked_subjects import LinkedSubjects
@@ -33,7 +34,14 @@ from medfm_cli.commands.curate.similarity.near import (
 from medfm_cli.commands.curate.similarity.perceptual import TURNS
 from medfm_cli.commands.curate.tables.columns import split_name
 
-__all__ = ["Cluster", "DuplicateSummary", "Pair", "deduplicate"]
+__all__ = [
+    "Cluster",
+    "DuplicateSummary",
+    "Pair",
+    "contamination",
+    "deduplicate",
+    "fingerprints",
+]
 
 Places = NDArray[np.int64]
 SHOWN, MEMBERS = 12, 8

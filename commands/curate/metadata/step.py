@@ -13,6 +13,7 @@ from medfm_cli.commands.curate.options.source import SourceKeys
 from medfm_cli.commands.curate.options.split import Split
 from medfm_cli.commands.curate.sources.listing import files
 from medfm_cli.commands.curate.sources.matching import ENOUGH, Matcher
+from medfm_cli.commands.curate.sources.named import label_table
 from medfm_cli.commands.curate.tables import columns
 from medfm_cli.commands.curate.tables.open import Rows, delimiter, read_rows
 from medfm_cli.errors import DataError
@@ -46,7 +47,9 @@ def collect_metadata(
     """
     spec = keys.label_spec()
     metadata = SourceMetadata(block)
-    table = keys.label_file(f for _, f in files(catalog, block)) or _own_table(keys, catalog, block)
+    table = label_table(keys, (f for _, f in files(catalog, block))) or _own_table(
+        keys, catalog, block
+    )
     if table is None and keys.labels == "auto":
         table = _discover(catalog, block, resolve)
     if table is not None:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from medfm_cli.commands.curate.sources import File, Source, find_source
 from medfm_cli.commands.curate.tables.rules import problems
-from medfm_cli.errors import DataError
 from medfm_cli.recipe import Part
-from medfm_cli.recipe.problems import did_you_mean
 
 WORDS = ("auto", "none", "folders", "modality")
 """Short forms of `labels`; any other text is a file."""
@@ -124,19 +119,6 @@ class SourceKeys(Part):
     licences: list[str] = Field(default_factory=list, description="Goes into the card.")
     consent: str = Field("", description="Goes into the card.")
 
-    def open_source(self) -> Source:
-        """The source that the recipe names.
-
-        Raises:
-            DataError: there is none.
-        """
-        files = self.label_spec().files
-        name = self.source or ""
-        readers = () if self.readers == "auto" else self.readers
-        return find_source(
-            name, follow_links=self.follow_links, files_column=files, readers=readers
-        )
-
     def label_spec(self) -> Labels:
         """The labels as a block, whatever the short form."""
         if isinstance(self.labels, Labels):
@@ -147,36 +129,6 @@ class SourceKeys(Part):
             return Labels(folders=True)
         return Labels(field="modality") if self.labels == "modality" else Labels(file=self.labels)
 
-    def label_file(self, inside: Iterable[File] = ()) -> Path | None:
-        """The label table that the recipe names: in the source, beside it, or here.
-
-        A table in an archive that is not yet unpacked has an empty path.
-
-        Args:
-            inside: the files of a packed source, in which the table may lie.
-
-        Raises:
-            DataError: there is no such table.
-        """
-        name = self.label_spec().file
-        if name is None:
-            return None
-        for file in inside:
-            if file.name == name:
-                return Path(file.path)
-        base = Path(self.source or "").expanduser()
-        places = [(base if base.is_dir() else base.parent) / name, Path(name).expanduser()]
-        for place in places:
-            if place.is_file():
-                return place
-        raise _no_table(name, places)
-
-    @property
-    def packed(self) -> bool:
-        """Whether the source is one file, in which the label table may lie."""
-        file = Path(self.source or "").expanduser()
-        return self.label_spec().file is not None and file.is_file()
-
     @property
     def label_word(self) -> str:
         """Where the labels come from, for a plan."""
@@ -186,13 +138,3 @@ class SourceKeys(Part):
         if spec.folders:
             return "the folders"
         return str(self.labels) if isinstance(self.labels, str) else "auto"
-
-
-def _no_table(name: str, places: list[Path]) -> DataError:
-    folder = places[0].parent
-    nearby = [p.name for p in folder.iterdir()] if folder.is_dir() else []
-    fix = did_you_mean(name, [*WORDS, *nearby])
-    return DataError(
-        f"the label table '{name}' is neither in '{folder}' nor here",
-        hint=fix or f"labels takes a table, or one of {', '.join(WORDS)}",
-    )

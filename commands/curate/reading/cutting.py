@@ -60,7 +60,7 @@ def cut_content(
         content: what was read.
         cutting: what to take of it.
         mask: of an image `[H, W]` or volume `[D, H, W]`; it is cut alike.
-        boxes: of a picture.
+        boxes: of an image.
     """
     whole = PartOf("", content, {}, mask, tuple(boxes))
     if isinstance(content, Image2D):

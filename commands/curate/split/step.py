@@ -14,12 +14,15 @@ from dataclasses import dataclass, field
 from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.options.split import SIDES, Split
 from medfm_cli.commands.curate.split.by_time import assign_by_time
+from medfm_cli.commands.curate.split.clients import partition
 from medfm_cli.commands.curate.split.groups import Groups, form_groups
 from medfm_cli.commands.curate.split.official import FREE, SIDE, TRAIN, take_official
 from medfm_cli.commands.curate.split.strata import common_labels, labels_of
 from medfm_cli.commands.curate.split.stratified import assign, fixed
 from medfm_cli.errors import DataError
 from medfm_cli.runs.blocks import Table
+
+__all__ = ["SplitResult", "partition", "split"]
 
 PRIORITY = ("train", "test", "val")
 """Which side a label with few subjects must not lack, in this order."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.commands.curate.deidentify.dicom.copies import Copies, count_copies, write_copies
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
-from medfm_cli.commands.curate.duplicates.contamination import fingerprints
+from medfm_cli.commands.curate.duplicates.step import fingerprints
 from medfm_cli.commands.curate.instructions.records import write_instructions
 from medfm_cli.commands.curate.options.source import Labels
 from medfm_cli.commands.curate.reading.step import Reading, SourceInfo
