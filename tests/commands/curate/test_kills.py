@@ -29,10 +29,11 @@ workers: 2
 HOOK = """
 import os, signal, sys
 EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "sqlite3.connect"}
+CACHES = (".py", "__pycache__", "matplotlib", "/fonts")
 at, where, count = int(os.environ.get("KILL_AT", "0")), os.environ["KILL_COUNT"], 0
 def hook(event, arguments):
     global count
-    if event in EVENTS and not any(word in str(arguments[0]) for word in (".py", "__pycache__")):
+    if event in EVENTS and not any(word in str(arguments[0]) for word in CACHES):
         count += 1
         if count == at:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -44,7 +45,8 @@ if not any("multiprocessing" in word for word in sys.orig_argv):
 """
 """In the command's own process: end it at the so many-th thing it does to the disk.
 
-Python's own reading and caching of modules does not count: what is cached differs between tries.
+Reading and caching of Python's modules and of matplotlib's list of fonts do not count: what is
+cached differs between tries.
 """
 
 
