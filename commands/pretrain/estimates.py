@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medfm_cli.commands.pretrain.inputs.describe import input_text
-from medfm_cli.commands.pretrain.inputs.inspect import thin
+from medfm_cli.commands.pretrain.inputs.inspect import evenly_spaced
 from medfm_cli.commands.pretrain.resolve import inspect_dataset, resolve_network
 from medfm_cli.data.dataset import Dataset
 from medfm_cli.models.spec import BackboneSpec, PatchSpec, swiglu_width
@@ -17,7 +17,7 @@ from medfm_cli.training.options import choose_batch, choose_steps
 from medfm_cli.training.safety import known_of, refuse_unsafe
 
 if TYPE_CHECKING:
-    from medfm_cli.commands.pretrain.objectives.options.base import Beside
+    from medfm_cli.commands.pretrain.objectives.options.base import ExtraParameters
     from medfm_cli.commands.pretrain.recipe import PretrainRecipe
 
 _BASE_BYTES = 700_000_000  # a process with torch in it, before it does anything
@@ -30,7 +30,7 @@ def plan_of_training(recipe: PretrainRecipe) -> Plan:
     dataset = Dataset.open(recipe.data)
     found = inspect_dataset(recipe, dataset)
     measured = recipe.input.kind in ("series", "audio")  # sample by sample: a few will do here
-    few = replace(found, rows=thin(found.rows, _MEASURED)) if measured else found
+    few = replace(found, rows=evenly_spaced(found.rows, _MEASURED)) if measured else found
     preprocessing, spec = resolve_network(recipe, dataset, few, lambda *_: None)
     refuse_unsafe(recipe.augment, known_of(dataset.card, preprocessing, colour=found.colour))
     batch = choose_batch(recipe, samples=len(found.rows), world=1)
@@ -50,38 +50,38 @@ def plan_of_training(recipe: PretrainRecipe) -> Plan:
     encoder = count_parameters(spec)
     if not encoder:
         return Plan([*lines, "what timm's model needs is known only when it is built"])
-    beside = count_beside(recipe, spec, encoder)
-    trained, resting = encoder + (beside.trained if beside else 0), beside.resting if beside else 0
-    weights, held = 4 * (trained + resting), 4 * (4 * trained + resting)
+    extra = count_extra_parameters(recipe, spec, encoder)
+    trained, frozen = encoder + (extra.trainable if extra else 0), extra.frozen if extra else 0
+    weights, held = 4 * (trained + frozen), 4 * (4 * trained + frozen)
     activations = activation_bytes(recipe, spec, batch=batch // recipe.accumulate)
     training = held + activations  # weights, gradients, two moments; a teacher has weights alone
     gpu = any(Path("/dev").glob("nvidia[0-9]*"))
     memory = _BASE_BYTES + (weights if gpu else training)
-    checkpoint = 3 * 4 * trained + 4 * resting + (weights if recipe.ema else 0)
+    checkpoint = 3 * 4 * trained + 4 * frozen + (weights if recipe.ema else 0)
     disk = 4 * encoder + (recipe.checkpoints.keep + 1) * checkpoint
     place = f"{training / 1e9:.1f} GB of GPU memory" if gpu else f"{memory / 1e9:.1f} GB of memory"
     lines += [
-        f"the encoder has {encoder / 1e6:.1f} million parameters, {_beside_text(beside)}",
+        f"the encoder has {encoder / 1e6:.1f} million parameters, {_extra_text(extra)}",
         f"about {place}, {disk / 1e6:.0f} MB on disk",
     ]
     return Plan(lines, disk_bytes=disk, memory_bytes=memory)
 
 
-def _beside_text(beside: Beside | None) -> str:
-    if beside is None:
+def _extra_text(extra: ExtraParameters | None) -> str:
+    if extra is None:
         return "what the objective has beside it is not known and not counted"
-    resting = f", {beside.resting / 1e6:.1f} million at rest" if beside.resting else ""
-    return f"the objective beside it {beside.trained / 1e6:.1f} million{resting}"
+    frozen = f", {extra.frozen / 1e6:.1f} million at rest" if extra.frozen else ""
+    return f"the objective beside it {extra.trainable / 1e6:.1f} million{frozen}"
 
 
-def count_beside(
+def count_extra_parameters(
     recipe: PretrainRecipe, spec: BackboneSpec | PatchSpec, encoder: int
-) -> Beside | None:
+) -> ExtraParameters | None:
     """Count what the objective has beside the encoder; None where it does not tell."""
-    tell = getattr(recipe.objective, "beside", None)
+    tell = getattr(recipe.objective, "extra_parameters", None)
     if tell is None or spec.preset is None:
         return None
-    found: Beside | None = tell(encoder, dim=spec.preset.dim, patch=count_tokens(spec)[1])
+    found: ExtraParameters | None = tell(encoder, dim=spec.preset.dim, patch=count_tokens(spec)[1])
     return found
 
 
@@ -118,5 +118,5 @@ def activation_bytes(recipe: PretrainRecipe, spec: BackboneSpec | PatchSpec, *, 
     if preset is None or not tokens:
         return 0
     width = preset.dim * preset.depth
-    tell = getattr(recipe.objective, "kept", float)  # of another package it may say nothing
+    tell = getattr(recipe.objective, "activations", float)  # of another package it may say nothing
     return int(4 * _FLOATS * batch * tokens * tell(width))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from medfm_cli.commands.pretrain.inputs.inspect import evenly_spaced
 from medfm_cli.commands.pretrain.monitor_options import SAME
 from medfm_cli.data import Dataset
 from medfm_cli.errors import DataError
@@ -109,7 +110,9 @@ def load_feature_evaluator(
         return None
     named = dataset if monitor.data == SAME else Dataset.open(monitor.data)
     images = labelled_images(named, kind=kind)
-    reference, query = (_thin(images.of_split(split), monitor.most) for split in ("train", "val"))
+    reference, query = (
+        evenly_spaced(images.of_split(split), monitor.most) for split in ("train", "val")
+    )
     for split, part in (("train", reference), ("val", query)):
         if len(np.unique(images.truth[part])) < 2:
             raise DataError(
@@ -169,10 +172,3 @@ def compare(
         part,
         start,
     )
-
-
-def _thin(images: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """At most `most` of the images, evenly spaced."""
-    if len(images) <= most:
-        return images
-    return images[np.linspace(0, len(images) - 1, most).round().astype(np.int64)]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from medfm_cli.commands.pretrain.objectives.base import Examined
+from medfm_cli.commands.pretrain.inputs.inspect import evenly_spaced
+from medfm_cli.commands.pretrain.objectives.base import ObjectiveEvaluation
 from medfm_cli.data.batch import Batch
 from medfm_cli.data.collators import ArrayCollator
 from medfm_cli.data.loader import Loader, LoaderOptions
@@ -31,7 +32,7 @@ _BATCH = 64
 
 
 @dataclass(frozen=True)
-class Quality:
+class FeatureStatistics:
     """Measured on samples as they are, without augmentation.
 
     Attributes:
@@ -51,12 +52,12 @@ class Quality:
         """The mean loss with its interval over subjects."""
         return mean_estimate(self.losses, self.subjects, metric="loss")
 
-    def gain(self, before: Quality) -> Estimate:
+    def gain(self, before: FeatureStatistics) -> Estimate:
         """The mean loss less that of `before`, image by image."""
         return mean_estimate(self.losses - before.losses, self.subjects, metric="loss")
 
 
-class Probe:
+class EvaluationSamples:
     """A fixed set of samples on which an encoder is looked at before and after training."""
 
     def __init__(
@@ -72,13 +73,13 @@ class Probe:
         unseen = np.setdiff1d(held_out, trained_on)
         self.split = "val" if len(unseen) >= 2 else "train"
         self.dataset = dataset
-        self.rows = _thin(unseen if self.split == "val" else trained_on, _MOST)
+        self.rows = evenly_spaced(unseen if self.split == "val" else trained_on, _MOST)
         self.seed = seed
-        self.trained_on = _thin(trained_on, _MOST)
+        self.trained_on = evenly_spaced(trained_on, _MOST)
         self.subjects = self._subjects(self.rows)
 
     @torch.no_grad()
-    def measure(self, task: Objective) -> Quality:
+    def measure(self, task: Objective) -> FeatureStatistics:
         """Measure the loss and the spread of the features; the task is left in evaluation mode."""
         task.eval()
         device = next(task.parameters()).device
@@ -90,7 +91,9 @@ class Probe:
             features.append(task.encoder(normalise(batch.values, task.preprocessing)))
         spread = feature_spread(torch.cat(features))
         order = torch.cat(rows).argsort()  # those of one depth came together
-        return Quality(self.split, torch.cat(losses)[order.cpu()].numpy(), self.subjects, spread)
+        return FeatureStatistics(
+            self.split, torch.cat(losses)[order.cpu()].numpy(), self.subjects, spread
+        )
 
     @torch.no_grad()
     def spread(self, task: Objective) -> Spread:
@@ -106,16 +109,16 @@ class Probe:
         )
 
     @torch.no_grad()
-    def examine(self, task: Objective) -> list[Any]:
+    def evaluate(self, task: Objective) -> list[Any]:
         """Let the objective look at held-out samples and at some that are learned from."""
         task.eval()
         device = next(task.parameters()).device
-        return [task.examine(self._batches(task, rows, device)) for _, rows in self._sets()]
+        return [task.evaluate(self._batches(task, rows, device)) for _, rows in self._sets()]
 
-    def examined(self, before: list[Any], after: list[Any]) -> list[Examined]:
-        """Put together what `examine` gave before and after the training."""
+    def paired_evaluations(self, before: list[Any], after: list[Any]) -> list[ObjectiveEvaluation]:
+        """Put together what `evaluate` gave before and after the training."""
         return [
-            Examined(
+            ObjectiveEvaluation(
                 split=split,
                 trained_on=split == "train",
                 rows=rows,
@@ -180,10 +183,3 @@ class Probe:
 
     def _random(self, step: int, count: int, device: torch.device) -> StepRandom:
         return StepRandom(seed=self.seed, step=-1 - step, batch=count, device=device)
-
-
-def _thin(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """At most `most` of the rows, evenly spaced."""
-    if len(rows) <= most:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]

@@ -14,7 +14,7 @@ from medfm_cli.runs.run import read_jsonl
 
 if TYPE_CHECKING:
     from medfm_cli.commands.pretrain.feature_evaluation import FeatureEvaluator
-    from medfm_cli.commands.pretrain.feature_statistics import Probe
+    from medfm_cli.commands.pretrain.feature_statistics import EvaluationSamples
     from medfm_cli.commands.pretrain.monitor_options import Monitor
     from medfm_cli.commands.pretrain.objectives.base import Objective
     from medfm_cli.metrics import Cases
@@ -28,14 +28,14 @@ class EvalCallback:
     def __init__(
         self,
         monitor: Monitor,
-        probe: Probe,
+        eval_samples: EvaluationSamples,
         evaluator: FeatureEvaluator | None,
         run: Run,
         *,
         steps: int,
     ) -> None:
         self._monitor = monitor
-        self._probe = probe
+        self._eval_samples = eval_samples
         self._evaluator = evaluator
         self._run = run
         self._steps = steps
@@ -46,7 +46,7 @@ class EvalCallback:
         Raises:
             RunFailed: the features have collapsed and the recipe says `on_collapse: stop`.
         """
-        spread = self._probe.spread(task)
+        spread = self._eval_samples.spread(task)
         warnings = alarms(
             spread, values, highest=task.highest_entropy, progress=step / max(1, self._steps)
         )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from medfm_cli.commands.pretrain.trained import Trained
     from medfm_cli.runs.blocks import Block, Cell
 
-_PICTURES = 6
+_EXAMPLES = 6
 
 
 def metrics(trained: Trained, run: Run) -> dict[str, Any]:
@@ -48,7 +48,11 @@ def metrics(trained: Trained, run: Run) -> dict[str, Any]:
         },
         **monitor_metrics(run, trained.comparison),
         "tasks": trained.tasks.metrics() if trained.tasks else {},
-        **{name: value for each in trained.chapters for name, value in each.metrics.items()},
+        **{
+            name: value
+            for each in trained.objective_sections
+            for name, value in each.metrics.items()
+        },
         "parameters_encoder": count_parameters(trained.task.encoder),
         "parameters_total": count_parameters(trained.task),
         "images_per_second": round(report.samples_per_second, 1),
@@ -92,8 +96,8 @@ def sections(trained: Trained, run: Run) -> list[Section]:
                 *_curve(run, trained.samples.noun),
             ],
         ),
-        Section("What the encoder learned", [*_pictures(trained, run), *_spread(trained)]),
-        *(Section(chapter.title, chapter.blocks) for chapter in trained.chapters),
+        Section("What the encoder learned", [*_figures(trained, run), *_spread(trained)]),
+        *(Section(section.title, section.blocks) for section in trained.objective_sections),
         *monitor_section(run, trained.comparison, trained.samples.noun),
         *tasks_section(trained.tasks, trained.samples.noun),
     ]
@@ -165,10 +169,10 @@ def _curve(run: Run, noun: str) -> list[Block]:
     return [Figure("figures/loss.svg", caption, "Curve of the training loss over the steps.")]
 
 
-def _pictures(trained: Trained, run: Run) -> list[Block]:
-    batch, captions, random = trained.probe.examples(trained.task, _PICTURES)
-    pictures = trained.task.pictures(batch, captions, random, run)
-    if not pictures:
+def _figures(trained: Trained, run: Run) -> list[Block]:
+    batch, captions, random = trained.eval_samples.examples(trained.task, _EXAMPLES)
+    figures = trained.task.figures(batch, captions, random, run)
+    if not figures:
         return []
     split = trained.after.split
     seen = "not trained on" if split == "val" else "also trained on"
@@ -176,14 +180,14 @@ def _pictures(trained: Trained, run: Run) -> list[Block]:
         f"The {trained.samples.noun} are from the split {split} ({seen}): of each modality, "
         "then of each subject, the one with most detail."
     )
-    return [*pictures, Text(note)]
+    return [*figures, Text(note)]
 
 
 def _spread(trained: Trained) -> list[Block]:
     before, after = trained.before, trained.after
     rows: list[list[Cell]] = [
-        [name, quality.loss.text(), quality.spread.effective_rank, quality.spread.std]
-        for name, quality in ((trained.initial.label, before), ("pretrained", after))
+        [name, statistics.loss.text(), statistics.spread.effective_rank, statistics.spread.std]
+        for name, statistics in ((trained.initial.label, before), ("pretrained", after))
     ]
     spread, loss, noun = after.spread, after.loss, trained.samples.noun
     table = Table(
@@ -194,8 +198,8 @@ def _spread(trained: Trained) -> list[Block]:
         "draws some, are the same for both; the loss changed by "
         f"{after.gain(before).text()}, paired.{_moving(trained)} Effective rank: how many "
         "directions the features use (Roy & Vetterli 2007). Spread: 0 when the features of all "
-        f"{noun} are alike. None of these is a quality by itself; whether the features serve a "
-        "task is measured by finetune and eval.",
+        f"{noun} are alike. None of these measures quality: finetune and eval measure whether the "
+        "features serve a task.",
     )
     if spread.collapsed:
         warning = (

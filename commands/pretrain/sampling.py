@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 COLUMNS = {"modality": "modality", "source": "origin", "site": "site"}
 """The manifest's column of each thing that strata are made of."""
 UNKNOWN = "unknown"
-_CROWDED = 2.0
+_MOST_REPEATS = 2.0
 
 
 class Sampling(Part):
@@ -35,7 +35,7 @@ class Sampling(Part):
     )
 
 
-class Drawn(NamedTuple):
+class StratumShare(NamedTuple):
     """A stratum: its samples, its part of all samples, and its part of all draws."""
 
     name: str
@@ -57,21 +57,21 @@ def strata_of(keys: Sampling, dataset: Dataset, rows: NDArray[np.int64]) -> Stra
     return Strata(codes.astype(np.int64), tuple(found.tolist()), keys.temperature)
 
 
-def drawn(strata: Strata, plan: Plan) -> list[Drawn]:
+def stratum_shares(strata: Strata, plan: Plan) -> list[StratumShare]:
     """What a plan takes of each stratum, the largest stratum first; nothing where there is one."""
     if len(strata.names) < 2:
         return []
     counts = strata.counts
-    taken = getattr(plan, "drawn", counts)
+    taken = getattr(plan, "draw_counts", counts)
     rows = zip(strata.names, counts.tolist(), taken.tolist(), strict=True)
     found = [
-        Drawn(name, count, count / int(counts.sum()), draws / int(taken.sum()))
+        StratumShare(name, count, count / int(counts.sum()), draws / int(taken.sum()))
         for name, count, draws in rows
     ]
     return sorted(found, key=lambda each: (-each.samples, each.name))
 
 
-def record(mixture: list[Drawn], keys: Sampling, run: Run) -> None:
+def record(mixture: list[StratumShare], keys: Sampling, run: Run) -> None:
     """Write down what is drawn of each stratum."""
     if mixture:
         shares = {each.name: round(each.share, 4) for each in mixture}
@@ -79,7 +79,7 @@ def record(mixture: list[Drawn], keys: Sampling, run: Run) -> None:
         run.resolve("sampling.shares", shares, why)
 
 
-def crowded(loader: Loader) -> list[str]:
+def repeated_samples(loader: Loader) -> list[str]:
     """Say which depths are so rare that their volumes come much more often than the others'."""
     import numpy as np
 
@@ -92,11 +92,11 @@ def crowded(loader: Loader) -> list[str]:
         f"{loader.global_batch} by themselves and come {times:.1f} times as often as they should; "
         f"without {shape[1]} in input.depths they would join the nearest depth"
         for shape, count, times in zip(loader.shapes, counts, excess.tolist(), strict=True)
-        if times > _CROWDED
+        if times > _MOST_REPEATS
     ]
 
 
-def mixture_table(mixture: list[Drawn], keys: Sampling) -> Table:
+def mixture_table(mixture: list[StratumShare], keys: Sampling) -> Table:
     """The strata, and how often they come, for the report."""
     from medfm_cli.runs import Table
 

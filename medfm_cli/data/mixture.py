@@ -82,13 +82,13 @@ class MixturePlan:
         return sum(self.batches)
 
     @property
-    def drawn(self) -> Integers:
+    def draw_counts(self) -> Integers:
         """Draws of each stratum in an epoch."""
-        drawn = np.zeros(len(self.strata.names), dtype=np.int64)
+        counts = np.zeros(len(self.strata.names), dtype=np.int64)
         for cells in self.cells:
             for cell in cells:
-                drawn[self.strata.codes[cell.members[0]]] += cell.quota
-        return drawn
+                counts[self.strata.codes[cell.members[0]]] += cell.quota
+        return counts
 
     @property
     def excess(self) -> NDArray[np.float64]:

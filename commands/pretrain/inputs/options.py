@@ -55,7 +55,7 @@ class SignalChoice(Part):
         "auto", description="Names of the leads, in this order; auto: those in half of the records."
     )
     rate: Positive | Auto = Field(
-        "auto", description="Samples a second; auto: the commonest rate, at most 250."
+        "auto", description="Samples a second; auto: the most common rate, at most 250."
     )
     seconds: Positive | Auto = Field(
         "auto", description="Length of an input; auto: that of half of the records, at most 10."
@@ -86,7 +86,7 @@ class AudioChoice(Part):
 
     kind: Literal["audio"] = Field("audio", description="What is learned from: sound.")
     rate: Annotated[int, Field(ge=100)] | Auto = Field(
-        "auto", description="Samples a second; auto: the commonest rate, at most 16000."
+        "auto", description="Samples a second; auto: the most common rate, at most 16000."
     )
     seconds: Positive | Auto = Field(
         "auto", description="Length of an input; auto: that of half of the recordings, at most 10."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from medfm_cli.commands.pretrain.inputs.audio import settle_audio
+from medfm_cli.commands.pretrain.inputs.audio import resolve_audio
 from medfm_cli.commands.pretrain.inputs.options import (
     AudioChoice,
     ImageChoice,
@@ -12,9 +12,9 @@ from medfm_cli.commands.pretrain.inputs.options import (
     SignalChoice,
     VolumeChoice,
 )
-from medfm_cli.commands.pretrain.inputs.series import settle_series
-from medfm_cli.commands.pretrain.inputs.signal import settle_signal
-from medfm_cli.commands.pretrain.inputs.volume import settle_volume
+from medfm_cli.commands.pretrain.inputs.series import resolve_series
+from medfm_cli.commands.pretrain.inputs.signal import resolve_signal
+from medfm_cli.commands.pretrain.inputs.volume import resolve_volume
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,11 +55,11 @@ def resolve_input(
         DataError: the samples have nothing in common that a network could take.
     """
     if isinstance(choice, VolumeChoice):
-        return settle_volume(choice, dataset, rows, resolve)
+        return resolve_volume(choice, dataset, rows, resolve)
     if isinstance(choice, SignalChoice):
-        return settle_signal(choice, dataset, rows, resolve)
+        return resolve_signal(choice, dataset, rows, resolve)
     if isinstance(choice, SeriesChoice):
-        return settle_series(choice, dataset, rows, resolve)
+        return resolve_series(choice, dataset, rows, resolve)
     if isinstance(choice, AudioChoice):
-        return settle_audio(choice, dataset, rows, resolve)
+        return resolve_audio(choice, dataset, rows, resolve)
     return None

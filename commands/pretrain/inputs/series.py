@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medfm_cli.commands.pretrain.inputs.inspect import look
+from medfm_cli.commands.pretrain.inputs.inspect import read_metadata
 from medfm_cli.data.inputs.series import SeriesInput, gridded
 from medfm_cli.errors import DataError
 from medfm_cli.samples.content import Series
@@ -26,7 +26,7 @@ USUAL = 0.95
 """Part of the stays that the length suffices for."""
 
 
-def settle_series(
+def resolve_series(
     choice: SeriesChoice, dataset: Dataset, rows: NDArray[np.int64], resolve: Resolve
 ) -> SeriesInput:
     """Settle variables and length, and measure every variable over all `rows`.
@@ -105,7 +105,9 @@ def _measure(
 
 
 def _hours(dataset: Dataset, rows: NDArray[np.int64], step: float) -> float:
-    ends = sorted(each.meta["times"][-1] for each in look(dataset, rows) if each.meta.get("times"))
+    ends = sorted(
+        each.meta["times"][-1] for each in read_metadata(dataset, rows) if each.meta.get("times")
+    )
     if not ends:
         raise DataError("nothing was measured in the training samples")
     end = ends[min(len(ends) - 1, math.floor(USUAL * len(ends)))]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medfm_cli.commands.pretrain.inputs.inspect import look
+from medfm_cli.commands.pretrain.inputs.inspect import read_metadata
 from medfm_cli.data.card import Unify
 from medfm_cli.data.common_shape import nearest_depth
 from medfm_cli.data.inputs.volume import VolumeInput
@@ -25,7 +25,7 @@ WIDE = [-1000.0, 1000.0]
 """HU from air to hard bone."""
 
 
-def settle_volume(
+def resolve_volume(
     choice: VolumeChoice, dataset: Dataset, rows: NDArray[np.int64], resolve: Resolve
 ) -> VolumeInput:
     """Settle size, depths, channels and window; `rows` are volumes, and pictures beside them.
@@ -42,14 +42,14 @@ def settle_volume(
             "there are no volumes among the training samples, only pictures",
             hint="leave `input` out to learn from pictures, or curate volumes with whole=true",
         )
-    seen = look(dataset, scans)
+    metadata = read_metadata(dataset, scans)
     if choice.size == "auto":
-        side = int(statistics.median(max(each.shape[1:3]) for each in seen))
+        side = int(statistics.median(max(each.shape[1:3]) for each in metadata))
         values["size"] = max(16, min(side, LARGEST) // 8 * 8)
         why = f"half of the scans are at least {side} wide or high, {LARGEST} is the most"
         resolve("input.size", values["size"], why)
     if choice.depths == "auto":
-        depth = int(statistics.median(each.shape[0] for each in seen))
+        depth = int(statistics.median(each.shape[0] for each in metadata))
         known = Unify().depths
         values["depths"] = sorted({nearest_depth(depth, known)} | ({known[0]} if flat else set()))
         why = f"half of the scans have at least {depth} slices"
@@ -59,9 +59,9 @@ def settle_volume(
         values["channels"] = 3 if colour else 1
         resolve("input.channels", values["channels"], "some are colour" if colour else "all grey")
     if choice.window == "auto":
-        measured = sum(each.meta.get("unit") == "HU" for each in seen)
-        values["window"] = WIDE if 2 * measured > len(seen) else None
-        resolve("input.window", values["window"], f"{measured} of {len(seen)} scans are in HU")
+        measured = sum(each.meta.get("unit") == "HU" for each in metadata)
+        values["window"] = WIDE if 2 * measured > len(metadata) else None
+        resolve("input.window", values["window"], f"{measured} of {len(metadata)} scans are in HU")
     return VolumeInput(**values)
 
 

@@ -57,7 +57,7 @@ class ObjectiveContext:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examined:
+class ObjectiveEvaluation:
     """What an objective saw in some samples before and after the training.
 
     Attributes:
@@ -65,7 +65,7 @@ class Examined:
         trained_on: whether they were learned from.
         rows: of the manifest, int64 [n].
         subjects: codes 0 … S−1 of their subjects, int64 [n].
-        before, after: what `Objective.examine` gave.
+        before, after: what `Objective.evaluate` gave.
     """
 
     split: str
@@ -77,7 +77,7 @@ class Examined:
 
 
 @dataclass(frozen=True)
-class Chapter:
+class ReportSection:
     """A section of the report that only one objective can write, and its numbers for scripts."""
 
     title: str
@@ -131,23 +131,23 @@ class Objective(Task):
         (the same at every call) where it needs several.
         """
 
-    def pictures(
+    def figures(
         self, batch: Batch, captions: Sequence[str], random: StepRandom, run: Run
     ) -> list[Block]:
         """Show in the report what was learned, on a few samples and a caption for each."""
         del batch, captions, random, run
         return []
 
-    def examine(self, batches: Iterable[Batch]) -> Any:
-        """Look at samples as they are for `chapters`, before and after training; None: nothing.
+    def evaluate(self, batches: Iterable[Batch]) -> Any:
+        """Evaluate samples without augmentation for `report_sections`; None: nothing to report.
 
-        Called in evaluation mode, with held-out samples and with some that are learned from.
+        Called before and after training, in evaluation mode, on held-out and on training samples.
         """
         del batches
 
-    def chapters(self, examined: Sequence[Examined]) -> list[Chapter]:
+    def report_sections(self, evaluations: Sequence[ObjectiveEvaluation]) -> list[ReportSection]:
         """Tell what only this objective can tell of what it has learned."""
-        del examined
+        del evaluations
         return []
 
     def files(self) -> dict[str, bytes]:

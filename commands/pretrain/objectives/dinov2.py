@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
-from medfm_cli.commands.pretrain.objectives.block_masks import ROUNDS, block_masks, wanted
+from medfm_cli.commands.pretrain.objectives.block_masks import ROUNDS, block_masks, mask_counts
 from medfm_cli.commands.pretrain.objectives.centering import Centre
 from medfm_cli.commands.pretrain.objectives.distillation import SelfDistillation
 from medfm_cli.commands.pretrain.objectives.koleo import koleo
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from medfm_cli.training.randomness import StepRandom
 
 
-class Taught(NamedTuple):
+class TeacherOutput(NamedTuple):
     """What the teacher says of the large crops [2B, K] and of their hidden patches [M, K]."""
 
     logits: Tensor
@@ -119,18 +119,18 @@ class Dinov2(SelfDistillation):
 
     def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
         """Give the loss, its three parts, and what tells of collapse; centres note the batch."""
-        taught = self.teach(**inputs)
-        parts = self.learn(taught, **inputs)
+        teacher_output = self.teach(**inputs)
+        parts = self.learn(teacher_output, **inputs)
         if self.options.balance == "centering":
-            self.centre.see(taught.logits)
-            self.patch_centre.see(taught.patch_logits)
+            self.centre.see(teacher_output.logits)
+            self.patch_centre.see(teacher_output.patch_logits)
         means = Parts(*(part.mean() for part in parts))
         return {
             "loss": self._total(means),
             "loss_dino": means.images,
             "loss_ibot": means.patches,
             "loss_koleo": means.spread,
-            **self.observe(taught.targets, parts.images),
+            **self.observe(teacher_output.targets, parts.images),
         }
 
     def losses(self, **inputs: Tensor) -> Tensor:
@@ -138,7 +138,7 @@ class Dinov2(SelfDistillation):
         return self._total(self.learn(self.teach(**inputs), **inputs))
 
     @torch.no_grad()
-    def teach(self, **inputs: Tensor) -> Taught:
+    def teach(self, **inputs: Tensor) -> TeacherOutput:
         """Give the teacher's logits and targets, of the large crops and of their hidden patches."""
         tokens = self.teacher.module.tokens(inputs["globals"])
         logits = self.teacher_head(tokens.mean(dim=1)).float()
@@ -152,9 +152,9 @@ class Dinov2(SelfDistillation):
             rounds = options.sinkhorn_rounds
             targets = sinkhorn(logits, temperature, rounds=rounds)
             patch_targets = sinkhorn(patch_logits, temperature, rounds=rounds)
-        return Taught(logits, targets, patch_logits, patch_targets)
+        return TeacherOutput(logits, targets, patch_logits, patch_targets)
 
-    def learn(self, taught: Taught, **inputs: Tensor) -> Parts:
+    def learn(self, teacher_output: TeacherOutput, **inputs: Tensor) -> Parts:
         """Give the three losses; the student runs once over the large crops, once over the small.
 
         The small crops have no masks. KoLeo compares the images of all processes, so that each
@@ -168,8 +168,8 @@ class Dinov2(SelfDistillation):
         patch_logits = head(tokens.flatten(0, 1)[inputs["hidden"]])
         first, second = features.chunk(2)
         return Parts(
-            images=self.compare(logits, taught.targets),
-            patches=self._compare_patches(patch_logits, taught.patch_targets, **inputs),
+            images=self.compare(logits, teacher_output.targets),
+            patches=self._compare_patches(patch_logits, teacher_output.patch_targets, **inputs),
             spread=koleo(gather_rows(first)) + koleo(gather_rows(second)),
         )
 
@@ -210,7 +210,7 @@ class Dinov2(SelfDistillation):
         def draw(purpose: str, *shape: int) -> NDArray[np.float64]:
             return random.uniform(f"mask {purpose}", *shape).cpu().double().numpy()
 
-        counts = wanted(draw("part"), low=low, high=high, patches=rows * columns)
+        counts = mask_counts(draw("part"), low=low, high=high, patches=rows * columns)
         noise = draw("rest", rows * columns)
         masks = block_masks(counts, draw("blocks", ROUNDS, 4), noise, grid=(rows, columns))
         second = draw("crop") < 0.5

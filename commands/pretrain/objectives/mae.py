@@ -31,7 +31,7 @@ from medfm_cli.commands.pretrain.objectives.masked import (
     Target,
     has_flags,
     mean_where,
-    painted_numbers,
+    target_size,
 )
 from medfm_cli.commands.pretrain.objectives.patches import (
     Grid,
@@ -53,15 +53,15 @@ if TYPE_CHECKING:
 
 _ONE_BY_ONE = (
     "The model learns patches normalised one by one, so the brightness and contrast (mean and "
-    "spread) of each painted patch are taken from the sample itself."
+    "spread) of each reconstructed patch are taken from the sample itself."
 )
 
 
-class Painting(NamedTuple):
+class PredictedPatches(NamedTuple):
     """What the autoencoder made of the hidden patches."""
 
     split: Split
-    painted: Tensor  # [B,M,P], in the units of the target
+    patches: Tensor  # [B,M,P], in the units of the target
     target: Target
 
 
@@ -82,7 +82,7 @@ class Mae(Masked):
             options.decoder,
             grid=backbone.grid,
             encoder_dim=backbone.dim,
-            outputs=painted_numbers(backbone, context.preprocessing),
+            outputs=target_size(backbone, context.preprocessing),
         )
 
     @classmethod
@@ -101,34 +101,34 @@ class Mae(Masked):
 
     def losses(self, values: Tensor, noise: Tensor) -> Tensor:  # type: ignore[override]
         """Give the loss [B] of normalised inputs [B,C,*space] under `noise` [B,N]."""
-        split, painted, target = self.paint(values, noise)
+        split, predicted, target = self.predict_patches(values, noise)
         wanted = take(target.patches, split.hidden)
         if self.options.norm_pix:
             wanted = normalise_patches(wanted)
         # In full precision: the difference of like numbers is where bf16 would lose most.
-        errors = (painted.float() - wanted.float()).square()
+        errors = (predicted.float() - wanted.float()).square()
         if target.counts is None:
             return errors.mean(dim=(1, 2))
         return mean_where(errors, take(target.counts, split.hidden))
 
-    def paint(self, values: Tensor, noise: Tensor) -> Painting:
+    def predict_patches(self, values: Tensor, noise: Tensor) -> PredictedPatches:
         """Hide patches, encode the visible ones, decode the hidden ones."""
         split = choose_hidden(noise, self.options.mask_ratio)
         tokens = self.backbone.encode(take(self.backbone.embed(values), split.visible))
-        painted = self.decoder(tokens, split, self.backbone.grid_of(values))
-        return Painting(split, painted, self.target(values))
+        predicted = self.decoder(tokens, split, self.backbone.grid_of(values))
+        return PredictedPatches(split, predicted, self.target(values))
 
-    def repaint(self, values: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Undo the normalisation of the painted patches and put them in their places."""
-        split, painted, target = self.paint(values, noise)
-        painted = painted.float()
+    def reconstruct_patches(self, values: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Undo the normalisation of the predicted patches and put them in their places."""
+        split, predicted, target = self.predict_patches(values, noise)
+        predicted = predicted.float()
         if self.options.norm_pix:
             hidden = take(target.patches, split.hidden)
-            painted = painted * patch_std(hidden) + hidden.mean(dim=-1, keepdim=True)
-        index = split.hidden.unsqueeze(-1).expand_as(painted)
-        everything = torch.zeros_like(target.patches, dtype=painted.dtype)
+            predicted = predicted * patch_std(hidden) + hidden.mean(dim=-1, keepdim=True)
+        index = split.hidden.unsqueeze(-1).expand_as(predicted)
+        everything = torch.zeros_like(target.patches, dtype=predicted.dtype)
         covered = torch.zeros_like(noise, dtype=torch.bool)
-        return everything.scatter(1, index, painted), covered.scatter(1, split.hidden, True)
+        return everything.scatter(1, index, predicted), covered.scatter(1, split.hidden, True)
 
 
 class Decoder(nn.Module):
@@ -168,8 +168,8 @@ class Decoder(nn.Module):
         visible = self.embed(tokens) + positions[split.visible]
         hidden = self.mask_token + positions[split.hidden]
         decoded = self.blocks(torch.cat([visible, hidden], dim=1))
-        painted: Tensor = self.predict(self.norm(decoded[:, visible.shape[1] :]))
-        return painted
+        predicted: Tensor = self.predict(self.norm(decoded[:, visible.shape[1] :]))
+        return predicted
 
     def _positions(self, grid: Grid) -> Tensor:
         """Positions [N,D] of a grid; another one than the backbone's is resized as its are."""

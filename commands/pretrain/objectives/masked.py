@@ -1,7 +1,7 @@
-"""What objectives that hide patches share: what is hidden, what should be painted, and pictures.
+"""What objectives that hide patches share: what is hidden, what should be predicted, and pictures.
 
-Of most inputs everything is painted. A series holds F values and F flags of what was observed; of
-it the values are painted, and a painting counts only where one was observed: in the other places
+Of most inputs everything is predicted. A series holds F values and F flags of what was observed; of
+it the values are predicted, and a painting counts only where one was observed: in the other places
 stand zeros that nobody measured. The flags themselves are no target: what was measured when tells
 about the ward as much as about the patient, and an encoder should not be rewarded for knowing it.
 """
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from medfm_cli.commands.pretrain.objectives.base import Objective
-from medfm_cli.commands.pretrain.objectives.figures import Reconstruction, Shown, draw
+from medfm_cli.commands.pretrain.objectives.figures import FigureContext, Reconstruction, draw
 from medfm_cli.commands.pretrain.objectives.patches import Grid, patchify, unpatchify
 from medfm_cli.models.inputs import normalise
 from medfm_cli.training.views import draw_view
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Target(NamedTuple):
-    """What should be painted, patch by patch."""
+    """What should be predicted, patch by patch."""
 
     patches: Tensor  # [B,N,P]
     counts: Tensor | None  # [B,N,P], 1 where a painting is compared and 0 elsewhere; None: 1
@@ -58,7 +58,7 @@ class Masked(Objective):
         """How many numbers decide what is hidden of a grid of patches."""
 
     @abstractmethod
-    def repaint(self, values: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    def reconstruct_patches(self, values: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Give every patch painted [B,N,P] in the units of `values`, and which were hidden [B,N].
 
         What is painted over a patch that was not hidden means nothing.
@@ -73,11 +73,11 @@ class Masked(Objective):
         return Target(patchify(wanted, self.backbone.patch), counts)
 
     @torch.no_grad()
-    def pictures(
+    def figures(
         self, batch: Batch, captions: Sequence[str], random: StepRandom, run: Run
     ) -> list[Block]:
         """Show each sample as it is, what was left visible, and the whole painted from that."""
-        shown = Shown(
+        figure = FigureContext(
             samples=self.reconstruct(**self.plain_inputs(batch, random)),
             captions=captions,
             preprocessing=self.preprocessing,
@@ -85,14 +85,14 @@ class Masked(Objective):
             note=self.note,
             run=run,
         )
-        return draw(shown)
+        return draw(figure)
 
     def reconstruct(self, values: Tensor, noise: Tensor) -> Reconstruction:
-        """Put the painted patches in the places of the hidden ones."""
-        painted, hidden = self.repaint(values, noise)
+        """Put the predicted patches in the places of the hidden ones."""
+        predicted, hidden = self.reconstruct_patches(values, noise)
         target = self.target(values)
         places = hidden.unsqueeze(-1)
-        whole = torch.where(places, painted.to(target.patches.dtype), target.patches)
+        whole = torch.where(places, predicted.to(target.patches.dtype), target.patches)
         patch, grid = self.backbone.patch, self.backbone.grid_of(values)
         counts = torch.ones_like(whole) if target.counts is None else target.counts
         parts = (target.patches, whole, places.expand_as(whole), counts)
@@ -104,7 +104,7 @@ class Masked(Objective):
         return {"values": values, "noise": random.uniform("mask", self.draws(grid))}
 
 
-def painted_numbers(backbone: Backbone, preprocessing: AnyInput) -> int:
+def target_size(backbone: Backbone, preprocessing: AnyInput) -> int:
     """How many numbers of a patch are painted: P."""
     numbers = backbone.spec.channels * math.prod(backbone.patch)
     return numbers // 2 if has_flags(preprocessing) else numbers

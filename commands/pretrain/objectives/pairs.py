@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medfm_cli.commands.pretrain.objectives.base import Chapter, Objective, ObjectiveContext
-from medfm_cli.commands.pretrain.objectives.retrieval import Vectors, retrieval_chapter, text_facts
+from medfm_cli.commands.pretrain.objectives.base import Objective, ObjectiveContext, ReportSection
+from medfm_cli.commands.pretrain.objectives.retrieval import Vectors, retrieval_section, text_facts
 from medfm_cli.data.tokens import Tokeniser, TokenTable
 from medfm_cli.errors import UsageError
 from medfm_cli.models.inputs import normalise
@@ -24,7 +24,7 @@ from medfm_cli.training.views import draw_view
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from medfm_cli.commands.pretrain.objectives.base import Examined
+    from medfm_cli.commands.pretrain.objectives.base import ObjectiveEvaluation
     from medfm_cli.commands.pretrain.objectives.options.pairs import PairOptions, TextOptions
     from medfm_cli.data.batch import Batch
     from medfm_cli.models.backbones import Backbone
@@ -114,7 +114,7 @@ class Pairs(Objective):
         return text_files(self.side, self.tokeniser, objective=name)
 
     @torch.no_grad()
-    def examine(self, batches: Iterable[Batch]) -> Vectors:
+    def evaluate(self, batches: Iterable[Batch]) -> Vectors:
         """Give the vectors of images and of whole texts, in the order of the rows."""
         images, texts, numbers, rows = [], [], [], []
         for batch in batches:
@@ -126,11 +126,13 @@ class Pairs(Objective):
         order = torch.cat(rows).argsort()  # volumes of one depth came together
         return Vectors(*(torch.cat(parts)[order].numpy() for parts in (images, texts, numbers)))
 
-    def chapters(self, examined: Sequence[Examined]) -> list[Chapter]:
+    def report_sections(self, evaluations: Sequence[ObjectiveEvaluation]) -> list[ReportSection]:
         """Tell how well images and texts find each other, and how the texts were read."""
-        facts = text_facts(self.tokeniser, self.table, examined, length=self.side.tower.spec.length)
+        facts = text_facts(
+            self.tokeniser, self.table, evaluations, length=self.side.tower.spec.length
+        )
         scale = float(self.side.logit_scale.detach().exp())
-        return [retrieval_chapter(examined, facts, scale=scale)]
+        return [retrieval_section(evaluations, facts, scale=scale)]
 
     def _inputs(
         self, images: Tensor, batch: Batch, draws: Tensor | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medfm_cli.commands.pretrain.objectives.base import Chapter
+from medfm_cli.commands.pretrain.objectives.base import ReportSection
 from medfm_cli.metrics.means import mean_estimate
 from medfm_cli.runs import Facts, Table, Text
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from medfm_cli.commands.pretrain.objectives.base import Examined
+    from medfm_cli.commands.pretrain.objectives.base import ObjectiveEvaluation
     from medfm_cli.data.tokens import Tokeniser, TokenTable
     from medfm_cli.metrics.estimates import Estimate
     from medfm_cli.runs.blocks import Cell
@@ -74,13 +74,13 @@ def recall(
     return mean_estimate(values.astype(np.float64), subjects, metric=f"recall@{k}")
 
 
-def retrieval_chapter(
-    examined: Sequence[Examined], facts: dict[str, Any], *, scale: float
-) -> Chapter:
+def retrieval_section(
+    evaluations: Sequence[ObjectiveEvaluation], facts: dict[str, Any], *, scale: float
+) -> ReportSection:
     """Tell the recalls of every set of pairs that was looked at, as numbers and as a table."""
     metrics: dict[str, Any] = {"logit_scale": round(scale, 4), **_keyed(facts)}
     rows: list[list[Cell]] = []
-    for each in examined:
+    for each in evaluations:
         before: Vectors = each.before
         after: Vectors = each.after
         seen = "trained on" if each.trained_on else "not trained on"
@@ -104,7 +104,7 @@ def retrieval_chapter(
         columns += [f"Recall@{k} [95 % interval]", f"at the start @{k}", f"chance @{k}"]
     sizes = ", ".join(
         f"{len(each.subjects)} of {int(each.subjects.max()) + 1} subjects in {each.split}"
-        for each in examined
+        for each in evaluations
     )
     caption = (
         "How often the right text (image) is among the most alike for an image (text). "
@@ -112,19 +112,23 @@ def retrieval_chapter(
         "right too. Intervals over subjects, the candidates kept. More candidates make it harder: "
         "compare with chance, and only numbers of as many pairs."
     )
-    return Chapter(
+    return ReportSection(
         title="Images and texts",
         metrics=metrics,
-        blocks=[Table(columns, rows, caption), Facts(facts), *_remark(examined)],
+        blocks=[Table(columns, rows, caption), Facts(facts), *_remark(evaluations)],
     )
 
 
 def text_facts(
-    tokeniser: Tokeniser, table: TokenTable, examined: Sequence[Examined], *, length: int
+    tokeniser: Tokeniser,
+    table: TokenTable,
+    evaluations: Sequence[ObjectiveEvaluation],
+    *,
+    length: int,
 ) -> dict[str, Any]:
     """Count tokens: never the texts themselves, which may tell of patients."""
     facts: dict[str, Any] = {"Vocabulary": tokeniser.size, "Tokens of a text, at most": length}
-    for each in examined:
+    for each in evaluations:
         lengths = table.lengths(each.rows)
         tokens = np.concatenate([table.whole(row) for row in each.rows.tolist()])
         cut = float((lengths > length - 2).mean())
@@ -143,9 +147,9 @@ def _keyed(facts: dict[str, Any]) -> dict[str, Any]:
     return {name.lower().translate(kept): value for name, value in facts.items()}
 
 
-def _remark(examined: Sequence[Examined]) -> list[Text]:
+def _remark(evaluations: Sequence[ObjectiveEvaluation]) -> list[Text]:
     """Say whether anything was learned that holds for pairs not trained on."""
-    held_out = [each for each in examined if not each.trained_on]
+    held_out = [each for each in evaluations if not each.trained_on]
     if not held_out:
         return [Text("No pairs were held out: this says nothing about images not seen before.")]
     each = held_out[0]

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from medfm_cli.commands.pretrain.objectives.masked import (
     Masked,
     mean_where,
-    painted_numbers,
+    target_size,
 )
 from medfm_cli.commands.pretrain.objectives.patches import Grid, choose_hidden
 from medfm_cli.errors import UsageError
@@ -58,7 +58,7 @@ class SimMim(Masked):
         self.mask_ratio = options.mask_ratio
         self.block = block_of(options, backbone.patch)
         self.mask_token = nn.Parameter(torch.empty(1, 1, backbone.dim))
-        self.predict = nn.Linear(backbone.dim, painted_numbers(backbone, context.preprocessing))
+        self.predict = nn.Linear(backbone.dim, target_size(backbone, context.preprocessing))
         nn.init.trunc_normal_(self.mask_token, std=0.02)
 
     def no_weight_decay(self) -> set[str]:
@@ -74,17 +74,17 @@ class SimMim(Masked):
         hidden = self.hide(noise, self.backbone.grid_of(values))
         patches, counts = self.target(values)
         # In full precision: the difference of like numbers is where bf16 would lose most.
-        errors = (self.paint(values, hidden).float() - patches.float()).abs()
+        errors = (self.predict_patches(values, hidden).float() - patches.float()).abs()
         weights = hidden.unsqueeze(-1) * (torch.ones_like(errors) if counts is None else counts)
         return mean_where(errors, weights)
 
-    def paint(self, values: Tensor, hidden: Tensor) -> Tensor:
+    def predict_patches(self, values: Tensor, hidden: Tensor) -> Tensor:
         """Paint every patch [B,N,P] from those that are not `hidden` [B,N]."""
         grid = self.backbone.grid_of(values)
         instead = self.mask_token + self.backbone.positions(grid)
         tokens = torch.where(hidden.unsqueeze(-1), instead, self.backbone.embed(values))
-        painted: Tensor = self.predict(self.backbone.encode(tokens))
-        return painted
+        predicted: Tensor = self.predict(self.backbone.encode(tokens))
+        return predicted
 
     def hide(self, noise: Tensor, grid: Grid) -> Tensor:
         """Say which patches of a grid are hidden [B,N]: the blocks with most noise [B,U]."""
@@ -96,10 +96,10 @@ class SimMim(Masked):
             hidden = hidden.repeat_interleave(size, dim=axis).narrow(axis, 0, side)
         return hidden.flatten(1)
 
-    def repaint(self, values: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    def reconstruct_patches(self, values: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Paint, and say what was hidden."""
         hidden = self.hide(noise, self.backbone.grid_of(values))
-        return self.paint(values, hidden).float(), hidden
+        return self.predict_patches(values, hidden).float(), hidden
 
     def _blocks(self, grid: Grid) -> Grid:
         """Blocks along each axis, those that the edge cuts included."""

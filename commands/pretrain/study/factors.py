@@ -31,11 +31,11 @@ class Factors:
 def factors_of(dataset: Path, *, kind: str) -> Factors:
     """The factors of the labelled samples of one kind; all None without a description."""
     try:
-        told: dict[str, Any] = json.loads((dataset / "description.json").read_text("utf-8"))
+        description: dict[str, Any] = json.loads((dataset / "description.json").read_text("utf-8"))
     except (OSError, ValueError):
         return Factors()
-    tasks = [task for task in told.get("tasks", []) if task["kind"] == kind]
-    ratio = told.get("compressibility", {}).get(kind, {}).get("median_gzip_ratio")
+    tasks = [task for task in description.get("tasks", []) if task["kind"] == kind]
+    ratio = description.get("compressibility", {}).get(kind, {}).get("median_gzip_ratio")
     if not tasks:
         return Factors(compressibility=ratio)
     largest = max(tasks, key=lambda task: task["labelled"])

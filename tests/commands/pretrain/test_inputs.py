@@ -17,7 +17,13 @@ from medfm_cli.commands.pretrain.patching import choose_patch, nearest_divisor
 from medfm_cli.commands.pretrain.plan import plan
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
 from medfm_cli.commands.pretrain.resolve import inspect_dataset, resolve_network
-from medfm_cli.commands.pretrain.sampling import UNKNOWN, Sampling, crowded, drawn, strata_of
+from medfm_cli.commands.pretrain.sampling import (
+    UNKNOWN,
+    Sampling,
+    repeated_samples,
+    strata_of,
+    stratum_shares,
+)
 from medfm_cli.data.collators import ArrayCollator
 from medfm_cli.data.inputs import AudioInput, SeriesInput, SignalInput, VolumeInput
 from medfm_cli.data.loader import Loader, LoaderOptions
@@ -196,7 +202,7 @@ def test_strata_are_named_and_their_draws_told(tmp_path: Path) -> None:
     by_both = strata_of(Sampling(temperature=0.0), dataset, rows)
     assert by_both.names == ("CT · a", "CT · b", "MR · b", UNKNOWN)
     mixed = MixturePlan(groups=np.zeros(20, dtype=np.int64), strata=by_both, global_batch=4)
-    told = {each.name: each for each in drawn(by_both, mixed)}
+    told = {each.name: each for each in stratum_shares(by_both, mixed)}
     assert {name: each.samples for name, each in told.items()} == {
         "CT · a": 8,
         "CT · b": 8,
@@ -205,7 +211,7 @@ def test_strata_are_named_and_their_draws_told(tmp_path: Path) -> None:
     }
     assert {each.share for each in told.values()} == {0.25}
     one = strata_of(Sampling(by=["site"]), dataset, rows)
-    assert drawn(one, mixed) == []
+    assert stratum_shares(one, mixed) == []
 
 
 def test_a_rare_depth_that_fills_batches_with_copies_is_told(tmp_path: Path) -> None:
@@ -219,6 +225,6 @@ def test_a_rare_depth_that_fills_batches_with_copies_is_told(tmp_path: Path) -> 
         for depths in ([8, 32], [8])
     ]
     loaders = [Loader(dataset, rows, collator, options) for collator in collators]
-    (told,) = crowded(loaders[0])
+    (told,) = repeated_samples(loaders[0])
     assert "depth 32, of which there are 1, fill a batch of 4" in told
-    assert "4.0 times as often" in told and crowded(loaders[1]) == []
+    assert "4.0 times as often" in told and repeated_samples(loaders[1]) == []

@@ -18,7 +18,7 @@ class Reconstruction(NamedTuple):
     """Some samples and their reconstruction; all [B,C,*space]."""
 
     values: Tensor  # as the network takes them
-    painted: Tensor  # masked patches as reconstructed, the others unchanged
+    reconstruction: Tensor  # masked patches as reconstructed, the others unchanged
     hidden: Tensor  # bool: masked, invisible to the encoder
     known: Tensor  # bool: what was observed
 
@@ -29,7 +29,7 @@ class Reconstruction(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class FigureContext:
     """What a figure needs to know.
 
     Attributes:

@@ -8,11 +8,11 @@ from typing import ClassVar, NamedTuple
 from medfm_cli.recipe import Part
 
 
-class Beside(NamedTuple):
+class ExtraParameters(NamedTuple):
     """Parameters that an objective has beside the encoder: trained, and at rest (a teacher)."""
 
-    trained: int
-    resting: int = 0
+    trainable: int
+    frozen: int = 0
 
 
 def count_layers(*sizes: int, bias: bool = True) -> int:
@@ -32,9 +32,9 @@ class ObjectiveOptions(Part):
 
     name: str
     implementation: ClassVar[str]
-    asks: ClassVar[frozenset[str]] = frozenset()
+    needs: ClassVar[frozenset[str]] = frozenset()
 
-    def kept(self, width: int) -> float:
+    def activations(self, width: int) -> float:
         """Numbers kept for the gradient, a patch of a sample and in the encoder's own unit.
 
         `width` is the encoder's: units of all its blocks. An objective that encodes a part of the
@@ -42,7 +42,7 @@ class ObjectiveOptions(Part):
         """
         return float(width)
 
-    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside | None:
+    def extra_parameters(self, encoder: int, *, dim: int, patch: int) -> ExtraParameters | None:
         """Parameters beside an encoder of `encoder` parameters; None: not known. For an estimate.
 
         Args:

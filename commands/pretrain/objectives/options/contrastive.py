@@ -13,7 +13,7 @@ from medfm_cli.recipe import Part
 class ContrastiveOptions(ObjectiveOptions):
     """Who is compared with whom."""
 
-    asks: ClassVar[frozenset[str]] = frozenset({"subjects"})
+    needs: ClassVar[frozenset[str]] = frozenset({"subjects"})
     subject_aware: bool = Field(
         True, description="Samples of one person are not told apart: they are no negatives."
     )
@@ -23,7 +23,7 @@ class ContrastiveOptions(ObjectiveOptions):
         "to be found like the sample's own other view.",
     )
 
-    def kept(self, width: int) -> float:
+    def activations(self, width: int) -> float:
         """Every patch of two views in the encoder."""
         return 2.0 * width
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from medfm_cli.commands.pretrain.objectives.options.base import Beside
+from medfm_cli.commands.pretrain.objectives.options.base import ExtraParameters
 from medfm_cli.commands.pretrain.objectives.options.distillation import (
     Crops,
     Distillation,
@@ -39,8 +39,8 @@ class Dinov2Options(Distillation):
     )
     sinkhorn_rounds: int = Field(3, ge=1, description="Rounds of Sinkhorn-Knopp.")
 
-    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside:
+    def extra_parameters(self, encoder: int, *, dim: int, patch: int) -> ExtraParameters:
         """A head for images, one for patches, a token; the teacher at rest."""
         del patch
         heads = self.head.count(dim) * (1 if self.shared_head else 2)
-        return Beside(heads + dim, encoder + heads)
+        return ExtraParameters(heads + dim, encoder + heads)

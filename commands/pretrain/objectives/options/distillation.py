@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from medfm_cli.commands.pretrain.objectives.options.base import (
-    Beside,
+    ExtraParameters,
     ObjectiveOptions,
     count_layers,
 )
@@ -84,12 +84,12 @@ class Distillation(ObjectiveOptions):
         1.0, ge=0, description="Epochs in which the prototypes stay as they were drawn."
     )
 
-    def kept(self, width: int) -> float:
+    def activations(self, width: int) -> float:
         """Numbers kept for the gradient, a patch of a sample: of two large and n small crops."""
         return (2 + self.crops.local_count * LOCAL_PART**2) * width
 
-    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside:
+    def extra_parameters(self, encoder: int, *, dim: int, patch: int) -> ExtraParameters:
         """The head; the teacher at rest."""
         del patch
         head = self.head.count(dim)
-        return Beside(head, encoder + head)
+        return ExtraParameters(head, encoder + head)

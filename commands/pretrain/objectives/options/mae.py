@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from medfm_cli.commands.pretrain.objectives.options.base import (
-    Beside,
+    ExtraParameters,
     ObjectiveOptions,
     count_layers,
 )
@@ -42,14 +42,14 @@ class MaeOptions(ObjectiveOptions):
     )
     decoder: Decoder = Field(Decoder(), description="The part that is thrown away.")
 
-    def kept(self, width: int) -> float:
+    def activations(self, width: int) -> float:
         """The visible part in the encoder, every patch in the decoder."""
         return (1 - self.mask_ratio) * width + self.decoder.dim * self.decoder.depth
 
-    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside:
+    def extra_parameters(self, encoder: int, *, dim: int, patch: int) -> ExtraParameters:
         """The decoder: a layer in, a token, blocks of 12 d² + 13 d, a norm, a layer out."""
         del encoder
         inner = self.decoder.dim
         blocks = self.decoder.depth * (12 * inner**2 + 13 * inner)
         ends = count_layers(dim, inner) + count_layers(inner, patch)
-        return Beside(ends + blocks + 3 * inner)
+        return ExtraParameters(ends + blocks + 3 * inner)

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from medfm_cli.commands.pretrain.objectives.options.base import Beside
+from medfm_cli.commands.pretrain.objectives.options.base import ExtraParameters
 from medfm_cli.commands.pretrain.objectives.options.contrastive import (
     ContrastiveHead,
     ContrastiveOptions,
@@ -31,8 +31,10 @@ class Mocov3Options(ContrastiveOptions):
         ContrastiveHead(hidden=4096, out=256, layers=3), description="The part thrown away."
     )
 
-    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside:
+    def extra_parameters(self, encoder: int, *, dim: int, patch: int) -> ExtraParameters:
         """Projection and prediction; the teacher's encoder and projection at rest."""
         del patch
         project = self.head.count(dim)
-        return Beside(project + self.head.count(self.head.out, layers=2), encoder + project)
+        return ExtraParameters(
+            project + self.head.count(self.head.out, layers=2), encoder + project
+        )

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from medfm_cli.commands.pretrain.objectives.options.base import (
-    Beside,
+    ExtraParameters,
     ObjectiveOptions,
     count_layers,
 )
@@ -62,16 +62,16 @@ class TextOptions(TextShape):
 class PairOptions(ObjectiveOptions):
     """What both objectives share."""
 
-    asks: ClassVar[frozenset[str]] = frozenset({"subjects", "texts"})
+    needs: ClassVar[frozenset[str]] = frozenset({"subjects", "texts"})
 
     dim: int = Field(512, ge=2, description="Width of the space that images and texts share.")
     text: TextOptions = Field(TextOptions(), description="The texts and their encoder.")
 
-    def kept(self, width: int) -> float:
+    def activations(self, width: int) -> float:
         """All patches in the encoder; of the text tower as much for each of its few tokens."""
         return float(width) + self.text.dim * self.text.depth / 2
 
-    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside | None:
+    def extra_parameters(self, encoder: int, *, dim: int, patch: int) -> ExtraParameters | None:
         """The text tower with all the tokens it may have, two projections, the scale.
 
         None with files whose size is not known here: a tokeniser, a text model.
@@ -83,7 +83,7 @@ class PairOptions(ObjectiveOptions):
         places = (text.vocabulary + text.length) * text.dim
         tower = places + text.depth * (12 * text.dim**2 + 13 * text.dim) + 2 * text.dim
         projections = [count_layers(width, self.dim, bias=False) for width in (dim, text.dim)]
-        return Beside(tower + sum(projections) + 1)
+        return ExtraParameters(tower + sum(projections) + 1)
 
     def files(self) -> dict[str, Path]:
         """The files and folders that are read beside the dataset, by dotted key."""
@@ -124,10 +124,10 @@ class SiglipOptions(PairOptions):
         -10.0, description="Added to every logit at the start: most pairs do not belong together."
     )
 
-    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside | None:
+    def extra_parameters(self, encoder: int, *, dim: int, patch: int) -> ExtraParameters | None:
         """As in CLIP, and the bias."""
-        found = super().beside(encoder, dim=dim, patch=patch)
-        return None if found is None else Beside(found.trained + 1)
+        found = super().extra_parameters(encoder, dim=dim, patch=patch)
+        return None if found is None else ExtraParameters(found.trainable + 1)
 
     @field_validator("bias")
     @classmethod

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from medfm_cli.commands.pretrain.objectives.options.base import Beside
+from medfm_cli.commands.pretrain.objectives.options.base import ExtraParameters
 from medfm_cli.commands.pretrain.objectives.options.contrastive import (
     ContrastiveHead,
     ContrastiveOptions,
@@ -23,7 +23,7 @@ class SimclrOptions(ContrastiveOptions):
     )
     head: ContrastiveHead = Field(ContrastiveHead(), description="The part that is thrown away.")
 
-    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside:
+    def extra_parameters(self, encoder: int, *, dim: int, patch: int) -> ExtraParameters:
         """The head."""
         del encoder, patch
-        return Beside(self.head.count(dim))
+        return ExtraParameters(self.head.count(dim))

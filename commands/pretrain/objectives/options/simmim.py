@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from medfm_cli.commands.pretrain.objectives.options.base import (
-    Beside,
+    ExtraParameters,
     ObjectiveOptions,
     count_layers,
 )
@@ -28,7 +28,7 @@ class SimMimOptions(ObjectiveOptions):
         "multiples of the patch; auto: two patches (the paper's 32 pixels at patch 16).",
     )
 
-    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside:
+    def extra_parameters(self, encoder: int, *, dim: int, patch: int) -> ExtraParameters:
         """A token, and one layer to the patch."""
         del encoder
-        return Beside(dim + count_layers(dim, patch))
+        return ExtraParameters(dim + count_layers(dim, patch))
