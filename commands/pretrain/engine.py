@@ -148,7 +148,7 @@ def open_loader(
     context: ObjectiveContext,
     run: Run,
 ) -> tuple[Loader, list[StratumShare]]:
-    """Open what gives the batches, say what is drawn of each stratum, and warn of copies."""
+    """Open the loader, record the share of each stratum, and warn of repeated samples."""
     strata = strata_of(recipe.sampling, dataset, samples.rows)
     loader = Loader(
         dataset,
@@ -180,7 +180,7 @@ def objective_context(
     options: FitOptions,
     samples: TrainingSamples,
 ) -> ObjectiveContext:
-    """What the objective knows beside its options."""
+    """The context of the objective: all that is not among its options."""
     needs = getattr(recipe.objective, "needs", ())
     subjects = dataset.column("subject_id") if "subjects" in needs else []
     return ObjectiveContext(
@@ -207,7 +207,7 @@ def build_task(recipe: PretrainRecipe, backbone: Backbone, context: ObjectiveCon
 
 
 def describe(trained: Trained, run: Run) -> ModelConfig:
-    """Write down what the model is and where it comes from: nothing that a rerun would change."""
+    """The configuration of the model; a rerun writes the same."""
     recipe, options, card = trained.recipe, trained.options, trained.dataset.card
     before = trained.initial.card
     facts: dict[str, str | int | float] = {

@@ -1,4 +1,4 @@
-"""How long a pretraining is, and how much memory and disk it needs. Torch-free."""
+"""Estimates of the length of a pretraining, its memory and disk. Torch-free."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ _FLOATS = 20  # kept for the gradient: per token, block and unit of width
 def plan_of_training(recipe: PretrainRecipe) -> Plan:
     """Estimate steps, memory and disk."""
     dataset = Dataset.open(recipe.data)
-    found = inspect_dataset(recipe, dataset)
+    samples = inspect_dataset(recipe, dataset)
     measured = recipe.input.kind in ("series", "audio")  # sample by sample: a few will do here
-    few = replace(found, rows=evenly_spaced(found.rows, _MEASURED)) if measured else found
+    few = replace(samples, rows=evenly_spaced(samples.rows, _MEASURED)) if measured else samples
     preprocessing, spec = resolve_network(recipe, dataset, few, lambda *_: None)
-    refuse_unsafe(recipe.augment, known_of(dataset.card, preprocessing, colour=found.colour))
-    batch = choose_batch(recipe, samples=len(found.rows), world=1)
-    steps = choose_steps(recipe, samples=len(found.rows), batch=batch)
-    seen = steps * batch / len(found.rows)
+    refuse_unsafe(recipe.augment, known_of(dataset.card, preprocessing, colour=samples.colour))
+    batch = choose_batch(recipe, samples=len(samples.rows), world=1)
+    steps = choose_steps(recipe, samples=len(samples.rows), batch=batch)
+    epochs = steps * batch / len(samples.rows)
     lines = [
-        f"pretrain on {len(found.rows)} samples of {found.subjects} subjects "
+        f"pretrain on {len(samples.rows)} samples of {samples.subjects} subjects "
         f"(split {recipe.split} of {dataset.card.name})",
         f"{spec.name} on inputs of {input_text(preprocessing, spec)}; "
         f"objective {recipe.objective.name}",
-        f"{steps} steps of {batch} samples: every sample is seen about {seen:.0f} times",
+        f"{steps} steps of {batch} samples: every sample is used about {epochs:.0f} times",
     ]
-    if found.without_text:
-        lines.insert(1, f"{found.without_text} samples without a text are left out")
+    if samples.without_text:
+        lines.insert(1, f"{samples.without_text} samples without a text are left out")
     if recipe.backbone.weights is not None:
-        lines.append(f"it goes on from the weights of {recipe.backbone.weights}")
+        lines.append(f"initial weights: {recipe.backbone.weights}")
     encoder = count_parameters(spec)
     if not encoder:
-        return Plan([*lines, "what timm's model needs is known only when it is built"])
+        return Plan([*lines, "the memory of a timm model is known only once it is built"])
     extra = count_extra_parameters(recipe, spec, encoder)
     trained, frozen = encoder + (extra.trainable if extra else 0), extra.frozen if extra else 0
     weights, held = 4 * (trained + frozen), 4 * (4 * trained + frozen)
@@ -69,20 +69,21 @@ def plan_of_training(recipe: PretrainRecipe) -> Plan:
 
 def _extra_text(extra: ExtraParameters | None) -> str:
     if extra is None:
-        return "what the objective has beside it is not known and not counted"
-    frozen = f", {extra.frozen / 1e6:.1f} million at rest" if extra.frozen else ""
-    return f"the objective beside it {extra.trainable / 1e6:.1f} million{frozen}"
+        return "the parameters of the objective are unknown and not counted"
+    frozen = f", {extra.frozen / 1e6:.1f} million frozen" if extra.frozen else ""
+    return f"the objective another {extra.trainable / 1e6:.1f} million{frozen}"
 
 
 def count_extra_parameters(
     recipe: PretrainRecipe, spec: BackboneSpec | PatchSpec, encoder: int
 ) -> ExtraParameters | None:
-    """Count what the objective has beside the encoder; None where it does not tell."""
-    tell = getattr(recipe.objective, "extra_parameters", None)
-    if tell is None or spec.preset is None:
+    """Count the parameters of the objective beside the encoder; None if it does not report them."""
+    estimate = getattr(recipe.objective, "extra_parameters", None)
+    if estimate is None or spec.preset is None:
         return None
-    found: ExtraParameters | None = tell(encoder, dim=spec.preset.dim, patch=count_tokens(spec)[1])
-    return found
+    patch = count_tokens(spec)[1]
+    extra: ExtraParameters | None = estimate(encoder, dim=spec.preset.dim, patch=patch)
+    return extra
 
 
 def count_tokens(spec: BackboneSpec | PatchSpec) -> tuple[int, int]:
@@ -113,10 +114,10 @@ def count_parameters(spec: BackboneSpec | PatchSpec) -> int:
 
 
 def activation_bytes(recipe: PretrainRecipe, spec: BackboneSpec | PatchSpec, *, batch: int) -> int:
-    """Estimate what is kept for the gradient of `batch` samples, roughly, in bytes."""
+    """Estimate the bytes of activations kept for the gradient of `batch` samples."""
     preset, (tokens, _) = spec.preset, count_tokens(spec)
     if preset is None or not tokens:
         return 0
     width = preset.dim * preset.depth
-    tell = getattr(recipe.objective, "activations", float)  # of another package it may say nothing
-    return int(4 * _FLOATS * batch * tokens * tell(width))
+    activations = getattr(recipe.objective, "activations", float)  # optional in other packages
+    return int(4 * _FLOATS * batch * tokens * activations(width))

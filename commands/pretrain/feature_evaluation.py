@@ -101,7 +101,7 @@ class FeatureEvaluator:
 def load_feature_evaluator(
     monitor: Monitor, dataset: Dataset, *, seed: int, kind: str | None = "image"
 ) -> FeatureEvaluator | None:
-    """Open the labelled data that the recipe names; None where it names none.
+    """Open the labelled data of the recipe; None without `monitor.data`.
 
     Raises:
         DataError: it has no single labels, or none in the training or the validation split.
@@ -163,7 +163,7 @@ def compare(
     part: str = "val",
     start: str = BEFORE,
 ) -> ProbeComparison:
-    """Set both encoders side by side on the same images."""
+    """Compare both encoders on the same images."""
     return ProbeComparison(
         {
             method: Comparison({BEFORE: before[method], AFTER: after[method]}, metrics=METRICS)

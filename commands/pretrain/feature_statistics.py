@@ -1,4 +1,4 @@
-"""What can be said about an encoder without labels."""
+"""Statistics of an encoder that need no labels: its loss and the spread of its features."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class FeatureStatistics:
-    """Measured on samples as they are, without augmentation.
+    """Loss and features of an encoder on samples without augmentation.
 
     Attributes:
-        split: the split the samples are from: `val`, or what was trained on where there is no val.
+        split: the split of the samples: `val`, or the training samples without one.
         losses: loss of the objective for each sample, [n], with the same masks each time.
         subjects: codes of the subject of each sample, [n].
         spread: of the encoder's features.
@@ -58,7 +58,7 @@ class FeatureStatistics:
 
 
 class EvaluationSamples:
-    """A fixed set of samples on which an encoder is looked at before and after training."""
+    """A fixed set of samples on which an encoder is evaluated before and after training."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class EvaluationSamples:
             losses.append(task.losses(**task.plain_inputs(batch, random)).double().cpu())
             features.append(task.encoder(normalise(batch.values, task.preprocessing)))
         spread = feature_spread(torch.cat(features))
-        order = torch.cat(rows).argsort()  # those of one depth came together
+        order = torch.cat(rows).argsort()  # batches hold volumes of one depth
         return FeatureStatistics(
             self.split, torch.cat(losses)[order.cpu()].numpy(), self.subjects, spread
         )
@@ -110,24 +110,24 @@ class EvaluationSamples:
 
     @torch.no_grad()
     def evaluate(self, task: Objective) -> list[Any]:
-        """Let the objective look at held-out samples and at some that are learned from."""
+        """Let the objective evaluate held-out and training samples."""
         task.eval()
         device = next(task.parameters()).device
         return [task.evaluate(self._batches(task, rows, device)) for _, rows in self._sets()]
 
     def paired_evaluations(self, before: list[Any], after: list[Any]) -> list[ObjectiveEvaluation]:
-        """Put together what `evaluate` gave before and after the training."""
+        """Pair the results of `evaluate` before and after training."""
         return [
             ObjectiveEvaluation(
                 split=split,
                 trained_on=split == "train",
                 rows=rows,
                 subjects=self._subjects(rows),
-                before=one,
-                after=other,
+                before=first,
+                after=last,
             )
-            for (split, rows), one, other in zip(self._sets(), before, after, strict=True)
-            if other is not None
+            for (split, rows), first, last in zip(self._sets(), before, after, strict=True)
+            if last is not None
         ]
 
     def _sets(self) -> list[tuple[str, NDArray[np.int64]]]:
@@ -140,7 +140,7 @@ class EvaluationSamples:
         return np.unique(subjects, return_inverse=True)[1].astype(np.int64)
 
     def examples(self, task: Objective, count: int) -> tuple[Batch, list[str], StepRandom]:
-        """Give a few samples of as many modalities and subjects as there are, with captions."""
+        """A few samples of different modalities and subjects, with captions."""
         device = next(task.parameters()).device
         batch = next(self._batches(task, self._varied(count), device))
         rows = batch.rows.tolist()
@@ -153,7 +153,7 @@ class EvaluationSamples:
     def _varied(self, count: int) -> NDArray[np.int64]:
         """One image of each modality first, then of each subject, then any.
 
-        Of several, the one whose file is largest: pictures that are almost empty show nothing.
+        Of several the one with the largest file: almost empty images show nothing.
         """
         size = self.dataset.samples.column("length").to_numpy()
         candidates = sorted(self.rows.tolist(), key=lambda row: (-size[row], row))

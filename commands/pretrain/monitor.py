@@ -66,9 +66,9 @@ class EvalCallback:
             self._run.console.warn(f"step {step}: {alarm}")
         if warnings and self._monitor.on_collapse == "stop":
             raise RunFailed(
-                f"the training was ended at step {step}: {warnings[0]}",
+                f"training stopped at step {step}: {warnings[0]}",
                 hint="lower optimiser.learning_rate, use a larger batch or another objective; "
-                "monitor.on_collapse=warn continues all the same",
+                "monitor.on_collapse=warn continues after an alarm",
             )
 
 
@@ -85,7 +85,7 @@ def points(cases: Cases) -> dict[str, float]:
 
 
 def evaluations(run: Run) -> list[tuple[int, dict[str, Any]]]:
-    """Every evaluation of a run, (step, values); one repeated after a stop counts once."""
+    """Every evaluation of a run, (step, values); one repeated after a resume counts once."""
     records = {
         record["step"]: record["evaluation"]
         for record in read_jsonl(run.path("metrics.jsonl"))

@@ -1,4 +1,4 @@
-"""The numbers, pictures and words of a pretraining's report."""
+"""The metrics, figures and text of a pretraining's report."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EXAMPLES = 6
 
 
 def metrics(trained: Trained, run: Run) -> dict[str, Any]:
-    """Give the numbers that scripts read."""
+    """The metrics of result.json."""
     report, before, after = trained.report, trained.before, trained.after
     return {
         "steps": report.steps,
@@ -43,7 +43,7 @@ def metrics(trained: Trained, run: Run) -> dict[str, Any]:
         "augment_allowed": {each.operation: each.reason for each in trained.allowed},
         "collapsed": after.spread.collapsed,
         "mixture": {
-            each.name: {"samples": each.samples, "share": round(each.share, 6)}
+            each.name: {"samples": each.samples, "share": round(each.draw_share, 6)}
             for each in trained.mixture
         },
         **monitor_metrics(run, trained.comparison),
@@ -66,7 +66,7 @@ def metrics(trained: Trained, run: Run) -> dict[str, Any]:
 
 
 def summary(trained: Trained) -> Table:
-    """Give the table shown at the end of the command."""
+    """The table at the end of the command."""
     report, before, after = trained.report, trained.before, trained.after
     start = trained.initial.label
     loss = f"Loss on {after.split} (n={after.loss.n}, {after.loss.subjects} subjects)"
@@ -83,7 +83,7 @@ def summary(trained: Trained) -> Table:
 
 
 def sections(trained: Trained, run: Run) -> list[Section]:
-    """Tell the pretraining from facts to pictures."""
+    """The sections of the report."""
     return [
         Section(
             "Pretraining",
@@ -104,29 +104,31 @@ def sections(trained: Trained, run: Run) -> list[Section]:
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Count the numbers that are trained."""
+    """Count the parameters."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _opening(trained: Trained) -> Text:
-    spec, found, recipe = trained.task.encoder.spec, trained.samples, trained.recipe
+    spec, samples, recipe = trained.task.encoder.spec, trained.samples, trained.recipe
     return Text(
         f"The encoder {spec.name} was trained with {recipe.objective.name} on "
-        f"{len(found.rows)} {found.noun} of {found.subjects} subjects (split: {recipe.split}) of "
-        f"the dataset {trained.dataset.card.name}.{_left_out(trained)}"
+        f"{len(samples.rows)} {samples.noun} of {samples.subjects} subjects (split: "
+        f"{recipe.split}) of the dataset {trained.dataset.card.name}.{_left_out(trained)}"
     )
 
 
 def _left_out(trained: Trained) -> str:
-    """Say which samples and which knowledge of them were left out."""
+    """State which samples and which labels were not used."""
     without = trained.samples.without_text
-    words = (
-        f" {without} more {trained.samples.noun} have no text and were left out." if without else ""
+    excluded = (
+        f" {without} further {trained.samples.noun} have no text and were left out."
+        if without
+        else ""
     )
     text = getattr(trained.recipe.objective, "text", None)
     if text is not None and text.template is not None:
-        return f"{words} Where there was no text, the label was told instead."
-    return f"{words} Labels were not looked at."
+        return f"{excluded} Samples without a text use their label as text."
+    return f"{excluded} Labels were not used."
 
 
 def _facts(trained: Trained) -> Facts:
@@ -147,7 +149,7 @@ def _facts(trained: Trained) -> Facts:
 
 
 def _allowed(trained: Trained) -> list[Block]:
-    """A rule of safety that was overridden is seen by whoever reads the report."""
+    """A warning for each overridden safety rule of the augmentation."""
     return [Callout("warn", overridden(trained.allowed))] if trained.allowed else []
 
 
@@ -177,8 +179,8 @@ def _figures(trained: Trained, run: Run) -> list[Block]:
     split = trained.after.split
     seen = "not trained on" if split == "val" else "also trained on"
     note = (
-        f"The {trained.samples.noun} are from the split {split} ({seen}): of each modality, "
-        "then of each subject, the one with most detail."
+        f"The {trained.samples.noun} are from the split {split} ({seen}): for each modality, "
+        "then for each subject, the one with most detail."
     )
     return [*figures, Text(note)]
 
@@ -194,29 +196,29 @@ def _spread(trained: Trained) -> list[Block]:
         ["Encoder", "Loss [95 % interval]", f"Effective rank of {spread.dimensions}", "Spread"],
         rows,
         f"Loss and features on {loss.n} {noun} of {loss.subjects} subjects (split {after.split}). "
-        f"The {noun} are as they are where the objective allows, and views and masks, where it "
-        "draws some, are the same for both; the loss changed by "
+        f"The {noun} are not augmented where the objective allows it, and random views and masks "
+        "are the same for both encoders; the loss changed by "
         f"{after.gain(before).text()}, paired.{_moving(trained)} Effective rank: how many "
-        "directions the features use (Roy & Vetterli 2007). Spread: 0 when the features of all "
-        f"{noun} are alike. None of these measures quality: finetune and eval measure whether the "
+        "directions the features use (Roy & Vetterli 2007). Spread: 0 if the features of all "
+        f"{noun} are equal. None of these measures quality: finetune and eval measure whether the "
         "features serve a task.",
     )
     if spread.collapsed:
         warning = (
-            "The features have collapsed: they hardly tell one sample from another. "
-            "Lower the learning rate, train longer, or look at the data."
+            "The features have collapsed: they hardly differ between samples. "
+            "Lower the learning rate, train longer, or check the data."
         )
         return [table, Callout("warn", warning)]
     return [table]
 
 
 def _moving(trained: Trained) -> str:
-    """A caution where the loss is against a teacher that changes too."""
+    """A caution for objectives whose targets come from a teacher."""
     if trained.task.highest_entropy is None:
         return ""
     return (
-        " It is against the objective's own teacher, which changed too: the two losses are no "
-        "measure of progress."
+        " Its targets are those of the objective's own teacher, which changed too: the difference "
+        "of the two losses does not measure progress."
     )
 
 

@@ -1,4 +1,4 @@
-"""A finished pretraining, as the report and the model directory need it."""
+"""A finished pretraining, for the report and the model directory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trained:
-    """All that the report tells about."""
+    """The results of a pretraining."""
 
     recipe: PretrainRecipe
     dataset: Dataset

@@ -1,4 +1,4 @@
-"""Settling what a network takes of sound: rate, length, windows and bands."""
+"""Resolve the input of audio: rate, length, windows and mel bands."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 FASTEST, LONGEST = 16000, 10.0
 """Hz and seconds; AST and AudioMAE take 16 kHz and 10 s [memory]."""
 WINDOW = 0.064
-"""Seconds of a window at least: murmurs lie so low that shorter ones do not tell pitches apart."""
+"""Shortest window in seconds: shorter ones cannot resolve the low frequencies of murmurs."""
 FRAMES = 16
 """An input has a multiple of this many frames, so that patches fit."""
 MOST = 1024
-"""Recordings that the decibels are measured on, evenly spaced over all."""
+"""Most recordings whose decibels are measured, evenly spaced over all."""
 
 
 def resolve_audio(
     choice: AudioChoice, dataset: Dataset, rows: NDArray[np.int64], resolve: Resolve
 ) -> AudioInput:
-    """Settle rate, length, windows and bands, and measure the decibels."""
+    """Resolve rate, length, windows and bands, and measure the decibels."""
     values = choice.model_dump()
     metadata = read_metadata(dataset, rows)
     if choice.rate == "auto":
         rate, count = most_common(float(each.meta["rate"]) for each in metadata)
         values["rate"] = min(round(rate), FASTEST)
-        why = f"{count} of {len(metadata)} recordings have {rate:g} Hz; {FASTEST} is the most"
+        why = f"{count} of {len(metadata)} recordings have {rate:g} Hz; at most {FASTEST}"
         resolve("input.rate", values["rate"], why)
     rate = values["rate"]
     if choice.n_fft == "auto":
@@ -52,7 +52,7 @@ def resolve_audio(
     if choice.seconds == "auto":
         median = statistics.median(each.seconds for each in metadata)
         values["seconds"] = _whole_frames(min(median, LONGEST), rate, values["hop"])
-        why = f"half of the recordings are at least {median:.3g} s long; {LONGEST:g} is the most"
+        why = f"median length {median:.3g} s; at most {LONGEST:g} s"
         resolve("input.seconds", values["seconds"], why)
     return _measured(AudioInput(**values), dataset, rows, resolve)
 
@@ -77,13 +77,13 @@ def _measured(
     network_input: AudioInput, dataset: Dataset, rows: NDArray[np.int64], resolve: Resolve
 ) -> AudioInput:
     """The input with the mean and the deviation of the training samples' decibels."""
-    some = evenly_spaced(rows, MOST)
-    found = np.array([_moments(network_input, dataset, row) for row in some.tolist()])
-    mean, square = found.mean(axis=0)
+    sampled = evenly_spaced(rows, MOST)
+    moments = np.array([_moments(network_input, dataset, row) for row in sampled.tolist()])
+    mean, square = moments.mean(axis=0)
     std = math.sqrt(max(square - mean**2, 0.0)) or 1.0
     values = {"mean": float(f"{mean:.6g}"), "std": float(f"{std:.6g}")}
     for name, value in values.items():
-        resolve(f"input.{name}", value, f"decibels of {len(some)} training samples")
+        resolve(f"input.{name}", value, f"decibels of {len(sampled)} training samples")
     return network_input.model_copy(update=values)
 
 

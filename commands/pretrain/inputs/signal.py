@@ -1,4 +1,4 @@
-"""Settling what a network takes of signals."""
+"""Resolve the input of signals: leads, rate and length."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONGEST = 10.0
 def resolve_signal(
     choice: SignalChoice, dataset: Dataset, rows: NDArray[np.int64], resolve: Resolve
 ) -> SignalInput:
-    """Settle leads, rate and length.
+    """Resolve leads, rate and length.
 
     Raises:
         DataError: the records have no lead in common.
@@ -40,12 +40,12 @@ def resolve_signal(
     if choice.rate == "auto":
         rate, count = most_common(float(each.meta["rate"]) for each in metadata)
         values["rate"] = min(rate, FASTEST)
-        why = f"{count} of {len(metadata)} records have {rate:g} Hz; {FASTEST:g} is the most"
+        why = f"{count} of {len(metadata)} records have {rate:g} Hz; at most {FASTEST:g}"
         resolve("input.rate", values["rate"], why)
     if choice.seconds == "auto":
         median = statistics.median(each.seconds for each in metadata)
         values["seconds"] = round(min(median, LONGEST), 3)
-        why = f"half of the records are at least {median:.3g} s long; {LONGEST:g} is the most"
+        why = f"median length {median:.3g} s; at most {LONGEST:g} s"
         resolve("input.seconds", values["seconds"], why)
     return SignalInput(**values)
 
@@ -59,8 +59,8 @@ def _leads(metadata: list[SampleMetadata]) -> list[str]:
     common = {lead for lead, count in counts.items() if 2 * count >= len(metadata)}
     if not common:
         raise DataError(
-            "no lead is in half of the records by name",
-            hint="set input.leads to the names of the leads that you want",
+            "no lead name is in half of the records",
+            hint="set input.leads to the names of leads",
         )
     standard = [lead for lead in STANDARD if plain_lead(lead) in common]
     known = {plain_lead(lead) for lead in standard}

@@ -1,4 +1,4 @@
-"""`run` works through the grid of a study and says what comes of it."""
+"""Run the grid of a study and analyse it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FOLDER = "cells"
 
 @dataclass
 class Progress:
-    """Which cells are done, where, and what became of the others."""
+    """The run directories of finished cells, and the errors of failed ones."""
 
     done: dict[Cell, Path] = field(default_factory=dict)
     failed: dict[Cell, str] = field(default_factory=dict)
@@ -55,7 +55,7 @@ def run_study(recipe: PretrainRecipe, study: Study, run: Run) -> Result:
     names = [task.name for task in recipe.tasks]
     outcomes = [read_outcome(cell, folder, names) for cell, folder in progress.done.items()]
     if not outcomes:
-        raise RunFailed("no cell of the study is done", hint="look into the folder cells/")
+        raise RunFailed("no cell of the study is done", hint="see the logs in cells/")
     return study_result(_findings(recipe, study, outcomes, progress), run)
 
 

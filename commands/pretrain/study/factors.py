@@ -1,4 +1,4 @@
-"""What may explain a slope: factors of a task, as curation measured them (`description.json`)."""
+"""Factors of a task that may explain a slope, from curation (`description.json`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FACTORS = {
     "compressibility": "median gzip ratio",
     "davies_bouldin": "Davies–Bouldin index",
 }
-"""The factors of BioVFM-21M's analysis, and how they are called."""
+"""The factors of BioVFM-21M's analysis, with their names in reports."""
 
 
 @dataclass(frozen=True)

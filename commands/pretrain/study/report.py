@@ -1,4 +1,4 @@
-"""The tables, figures and words of a scaling study."""
+"""The tables, figures and text of a scaling study."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EXPLORATORY = "exploratory"
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """All that the report tells about."""
+    """The results of a study."""
 
     study: Study
     cells: list[Cell]
@@ -51,8 +51,8 @@ def study_result(findings: Findings, run: Run) -> Result:
         artefacts={"cells": "cells.csv", "fits": "fits.csv"},
         sections=[
             Section("The study", [_opening(findings), *_missing(findings), cells]),
-            Section("What scale brings", [*_caution(findings), fits, *_figures(findings, run)]),
-            Section("What may explain the slopes", _explained(findings)),
+            Section("Effect of scale", [*_caution(findings), fits, *_figures(findings, run)]),
+            Section("Factors of the slopes", _explained(findings)),
         ],
         summary=fits if fits.rows else cells,
         headline=f"{done} of {total} cells of the study are done, "
@@ -97,8 +97,8 @@ def _opening(findings: Findings) -> Text:
         f"{study.watts.gpu:g} W for a busy GPU are assumed, not measured."
     )
     return Text(
-        f"{len(findings.cells)} pretrainings: models {_listed(study.models)}; parts of the data "
-        f"{_listed(study.fractions)}; seeds {_listed(study.seeds)}; objectives "
+        f"{len(findings.cells)} pretrainings: models {_listed(study.models)}; fractions of the "
+        f"data {_listed(study.fractions)}; seeds {_listed(study.seeds)}; objectives "
         f"{_listed({cell.objective: None for cell in findings.cells})}. Every encoder was frozen "
         "and scored on each task by a linear probe, as in BioVFM-21M. Model size is the number of "
         f"parameters of the encoder alone, without parts discarded after pretraining. {energy}"
@@ -113,12 +113,12 @@ def _missing(findings: Findings) -> list[Block]:
     if not findings.failed:
         return []
     names = ", ".join(cell.name for cell in findings.failed)
-    text = f"{len(findings.failed)} cells failed and are missing, not filled in: {names}."
+    text = f"{len(findings.failed)} cells failed and are missing (not imputed): {names}."
     return [Callout("warn", text)]
 
 
 def _cells(findings: Findings) -> Table:
-    """One row a cell: what it was, what it cost, what it scored; a missing one has dashes."""
+    """One row a cell: settings, scores and cost; a missing cell has dashes."""
     tasks, done = list(findings.factors), {each.cell: each for each in findings.outcomes}
     names = ["Objective", "Model", "Data", "Seed", "Parameters (M)", "Samples"]
     label = SCORERS[findings.study.metric].label
@@ -147,8 +147,8 @@ def _fits(lines: Sequence[Line]) -> Table:
     columns = ["Task", "Objective", "Along", "At", "Slope [95 % interval]", "Sizes", "Seeds"]
     caption = (
         "Slopes of log(100 × score) on log(size), by least squares. The interval is over seeds and "
-        "test subjects; with one seed it does not know how much seeds differ. Largest residual: "
-        "how far a size lies from the line, in per cent of its score."
+        "test subjects; with one seed it excludes the variation of seeds. Largest residual: "
+        "the largest distance of a size from the line, in per cent of its score."
     )
     return Table([*columns, "Largest residual (%)", "Standing"], rows, caption)
 
@@ -208,10 +208,10 @@ def _explained(findings: Findings) -> list[Block]:
         "interval of about −0.1 to 0.8 around r = 0.5."
     )
     measured = Table(
-        ["Task", *FACTORS.values()], factors, "Factors of the tasks, as curation measured them."
+        ["Task", *FACTORS.values()], factors, "Factors of the tasks, measured by curation."
     )
     if all(each.r is None for each in findings.analysis.correlations.values()):
-        few = "Factors and slopes can be set against each other with three tasks or more."
+        few = "Correlating factors with slopes needs at least three tasks."
         return [measured, Text(few)]
     return [
         measured,

@@ -60,7 +60,7 @@ def run_all(
         at_once: commands at a time; a Dask cluster with an address has its own number.
         engine: `local` or `dask`.
         address: a Dask scheduler's; without one a cluster is made in this process.
-        check_stop: raises when the run should stop; asked twice a second.
+        check_stop: raises when the run should stop; called twice a second.
 
     Raises:
         EnvironmentProblem: Dask is not installed, or there is no scheduler at the address.
@@ -95,7 +95,7 @@ def run_one(argv: list[str], lease: str, variables: dict[str, str]) -> CommandRe
         result = _once(argv, Path(lease), variables)
         if result.code != LOCKED or not Path(lease).exists():
             return result
-        time.sleep(TICK)  # what a lost worker left behind still finishes its cell
+        time.sleep(TICK)  # the process of a lost worker still finishes its cell
 
 
 def _once(argv: list[str], lease: Path, variables: dict[str, str]) -> CommandResult:
@@ -119,7 +119,7 @@ def _once(argv: list[str], lease: Path, variables: dict[str, str]) -> CommandRes
 
 
 def _read_output(process: subprocess.Popen[bytes], lease: Path) -> bytes:
-    """What a process prints until it ends, or is ended because the lease is gone.
+    """The output of a process until it ends, or is ended because the lease is gone.
 
     Read as it comes: one that has printed more than a pipe holds would wait for its reader.
     """
@@ -146,13 +146,13 @@ def _document(out: bytes) -> dict[str, Any]:
 
 
 def _ended(waiting: Mapping[Any, str]) -> list[Any]:
-    """Those that have ended, after half a second at most."""
+    """The futures that have ended, after half a second at most."""
     if all(isinstance(future, Future) for future in waiting):
         return list(wait(list(waiting), timeout=TICK, return_when=FIRST_COMPLETED).done)
-    found = [future for future in waiting if future.done()]
-    if not found:
+    done = [future for future in waiting if future.done()]
+    if not done:
         time.sleep(TICK)
-    return found
+    return done
 
 
 @contextmanager

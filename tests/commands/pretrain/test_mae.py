@@ -214,7 +214,7 @@ def test_pixels_come_back_from_normalised_images() -> None:
         assert np.array_equal(pixels.reshape(32, 32, -1), images[0].permute(1, 2, 0).numpy())
 
 
-def test_pictures_go_into_the_report(tmp_path: Path) -> None:
+def test_figures_are_in_the_report(tmp_path: Path) -> None:
     run = toy_run(tmp_path)
     (figure,) = mae().figures(batch_of(2), ["a", "b"], random_of(2), run)
     assert (tmp_path / figure.path).stat().st_size > 1000  # type: ignore[union-attr]

@@ -167,7 +167,7 @@ def test_a_series_with_nothing_observed_has_no_loss_and_no_gradient(objective: s
     assert all((p.grad == 0).all() for p in task.parameters() if p.grad is not None)
 
 
-def test_the_flags_of_a_series_are_seen_but_not_painted() -> None:
+def test_the_flags_of_a_series_are_seen_but_not_predicted() -> None:
     task = task_of("series")
     inputs = inputs_of(task, batch_of("series"))
     assert task.predict_patches(**inputs).patches.shape[-1] == 2 * 2  # type: ignore[attr-defined]
@@ -176,7 +176,7 @@ def test_the_flags_of_a_series_are_seen_but_not_painted() -> None:
 
 @pytest.mark.parametrize("objective", [MAE, SIMMIM])
 def test_a_flatter_volume_has_positions_of_its_own_grid(objective: str) -> None:
-    """RadFM: pictures are volumes of the smallest depth, and one encoder serves both."""
+    """RadFM: images are volumes of the smallest depth, and one encoder serves both."""
     task = task_of("volume", objective)
     inputs = inputs_of(task, batch_of("volume", depth=8))
     assert inputs["noise"].shape == (2, 32 if objective == MAE else 4)
@@ -206,7 +206,7 @@ def test_what_is_hidden_is_the_asked_part_and_the_rest_is_left_as_it_is(kind: st
 
 @pytest.mark.parametrize("objective", [MAE, SIMMIM])
 @pytest.mark.parametrize("kind", INPUTS)
-def test_pictures_go_into_the_report(kind: str, objective: str, tmp_path: Path) -> None:
+def test_figures_are_in_the_report(kind: str, objective: str, tmp_path: Path) -> None:
     task = task_of(kind, objective)
     random = StepRandom(seed=0, step=0, batch=3, device=torch.device("cpu"))
     names = ["one", "two", "three"]

@@ -80,7 +80,7 @@ def test_the_loss_is_the_mean_distance_over_hidden_pixels_only() -> None:
 
 
 def test_it_is_what_transformers_computes_with_the_same_weights() -> None:
-    """ViT-Tiny with a class token: loss, painting and the gradient of the mask token."""
+    """ViT-Tiny with a class token: loss, prediction and the gradient of the mask token."""
     from transformers import ViTConfig, ViTForMaskedImageModeling
 
     task = simmim(name="vit_tiny_patch16_224", size=64, channels=3, mask_patch=32).eval()
@@ -106,7 +106,7 @@ def test_it_is_what_transformers_computes_with_the_same_weights() -> None:
 
 
 def as_theirs(task: SimMim) -> dict[str, torch.Tensor]:
-    """The weights by the names of transformers: theirs paint by a convolution and a shuffle."""
+    """The weights by the names of transformers: theirs predict by a convolution and a shuffle."""
     net: Any = task.backbone.net
     weights = {
         "vit.embeddings.cls_token": net.cls_token,
@@ -147,7 +147,7 @@ def test_hidden_pixels_reach_the_target_only_and_visible_ones_the_encoder_only()
     assert torch.equal(patchify(by_encoder, (8, 8)).abs().sum(-1) > 0, ~hidden)
     other = images.detach() + 50 * unpatched(hidden)
     assert torch.equal(task.predict_patches(other, hidden), predicted)
-    # What lies under a visible patch is no target: changed there alone, the painting kept, the
+    # What lies under a visible patch is no target: changed there alone, the prediction kept, the
     # loss is the same.
     task.predict_patches = lambda *_: predicted.detach()  # type: ignore[method-assign, assignment]
     loss = task.losses(**inputs)
@@ -167,7 +167,7 @@ def test_every_weight_gets_a_gradient() -> None:
     assert [name for name, p in task.named_parameters() if p.grad is None] == []
 
 
-def test_pictures_go_into_the_report(tmp_path: Path) -> None:
+def test_figures_are_in_the_report(tmp_path: Path) -> None:
     task = simmim()
     batch = Batch(
         values=torch.zeros(2, 1, 32, 32, dtype=torch.uint8),

@@ -1,4 +1,4 @@
-"""Figures of reconstructions for the report, each kind drawn as its readers expect it.
+"""Figures of reconstructions for the report, in the usual form of each kind.
 
 Images and volumes are contact sheets, signals are traces, series and audio are maps over time.
 """

@@ -30,7 +30,7 @@ class Reconstruction(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class FigureContext:
-    """What a figure needs to know.
+    """The data and texts of a figure.
 
     Attributes:
         samples: samples and their reconstruction.

@@ -15,7 +15,7 @@ from medfm_cli.recipe import Part
 
 
 class Decoder(Part):
-    """The small transformer that paints the hidden patches; thrown away after pretraining."""
+    """The small transformer that predicts the masked patches; discarded after pretraining."""
 
     dim: int = Field(64, ge=8, description="Width of the tokens, a multiple of 4 and of heads.")
     depth: int = Field(1, ge=1, description="Number of blocks.")
@@ -32,15 +32,15 @@ class Decoder(Part):
 
 
 class MaeOptions(ObjectiveOptions):
-    """Masked autoencoder (He et al. 2022): hide patches, encode the rest, paint what is hidden."""
+    """Masked autoencoder (He et al. 2022): encode visible patches, predict the masked ones."""
 
     name: Literal["mae"] = "mae"
     implementation: ClassVar[str] = "medfm_cli.commands.pretrain.objectives.mae:Mae"
-    mask_ratio: float = Field(0.75, gt=0, lt=1, description="Part of the patches that is hidden.")
+    mask_ratio: float = Field(0.75, gt=0, lt=1, description="Share of masked patches.")
     norm_pix: bool = Field(
-        True, description="Compare with patches normalised one by one, not with grey values."
+        True, description="Targets are patches normalised one by one, not grey values."
     )
-    decoder: Decoder = Field(Decoder(), description="The part that is thrown away.")
+    decoder: Decoder = Field(Decoder(), description="The decoder, discarded after pretraining.")
 
     def activations(self, width: int) -> float:
         """The visible part in the encoder, every patch in the decoder."""

@@ -27,16 +27,16 @@ class TextOptions(TextShape):
     pretrained: str | None = Field(
         None,
         description="A local Hugging Face folder with a text model to start from, instead of the "
-        "tower above; its tokenizer.json is taken too.",
+        "tower above; its tokenizer.json is used too.",
     )
     draw: Literal["whole", "statement"] = Field(
         "whole",
-        description="What a step sees of a text: all of it, or one sentence (one question with "
-        "its answer), drawn again.",
+        description="Input of a step: the whole text, or one random sentence (one question with "
+        "its answer).",
     )
     template: str | None = Field(
         None,
-        description="What is told of samples that have a label and no text, for instance "
+        description="Text of samples that have a label and no text, for instance "
         "'a photograph of {label}'; may name label, modality, anatomy.",
     )
 
@@ -60,7 +60,7 @@ class TextOptions(TextShape):
 
 
 class PairOptions(ObjectiveOptions):
-    """What both objectives share."""
+    """Options of both objectives."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"subjects", "texts"})
 
@@ -92,15 +92,15 @@ class PairOptions(ObjectiveOptions):
 
 
 class ClipOptions(PairOptions):
-    """CLIP (Radford et al. 2021): find the text of each image in the batch, and the other way."""
+    """CLIP (Radford et al. 2021): match images and texts of the batch in both directions."""
 
     name: Literal["clip"] = "clip"
     implementation: ClassVar[str] = "medfm_cli.commands.pretrain.objectives.clip:Clip"
     temperature: float = Field(
-        0.07, gt=0, description="Divides the cosines at the start; it is learned from there on."
+        0.07, gt=0, description="Initial temperature, which divides the cosines; learned."
     )
     largest_scale: float = Field(
-        100.0, ge=1, description="Most that cosines are multiplied by: 1 / temperature stays below."
+        100.0, ge=1, description="Upper limit of the learned scale, 1 / temperature."
     )
 
     @model_validator(mode="after")
@@ -113,21 +113,19 @@ class ClipOptions(PairOptions):
 
 
 class SiglipOptions(PairOptions):
-    """SigLIP (Zhai et al. 2023): tell for each image and text by itself whether they belong."""
+    """SigLIP (Zhai et al. 2023): classify each pair of image and text as matching or not."""
 
     name: Literal["siglip"] = "siglip"
     implementation: ClassVar[str] = "medfm_cli.commands.pretrain.objectives.siglip:Siglip"
     scale: float = Field(
-        10.0, gt=0, description="Multiplies the cosines at the start; it is learned from there on."
+        10.0, gt=0, description="Initial scale, which multiplies the cosines; learned."
     )
-    bias: float = Field(
-        -10.0, description="Added to every logit at the start: most pairs do not belong together."
-    )
+    bias: float = Field(-10.0, description="Initial bias of every logit: most pairs do not match.")
 
     def extra_parameters(self, encoder: int, *, dim: int, patch: int) -> ExtraParameters | None:
         """As in CLIP, and the bias."""
-        found = super().extra_parameters(encoder, dim=dim, patch=patch)
-        return None if found is None else ExtraParameters(found.trainable + 1)
+        extra = super().extra_parameters(encoder, dim=dim, patch=patch)
+        return None if extra is None else ExtraParameters(extra.trainable + 1)
 
     @field_validator("bias")
     @classmethod
