@@ -1,4 +1,4 @@
-"""Docs, messages, docstrings and names use the words of CONTRIBUTING.md, section "Names and prose"."""
+"""Docs, messages, docstrings and names use the words of CONTRIBUTING.md, "Names and prose"."""
 
 import ast
 import re
