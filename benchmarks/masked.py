@@ -24,7 +24,7 @@ from torch import Tensor
 
 from medfm_cli.commands.pretrain.objectives import MaeOptions
 from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
-from medfm_cli.commands.pretrain.objectives.mae import Mae, Painting
+from medfm_cli.commands.pretrain.objectives.mae import Mae, PredictedPatches
 from medfm_cli.commands.pretrain.objectives.patches import choose_hidden, take
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.models.backbones import build_backbone
@@ -37,12 +37,12 @@ SEED = 0
 class AllPatches(Mae):
     """The same autoencoder, whose encoder sees everything."""
 
-    def paint(self, values: Tensor, noise: Tensor) -> Painting:
+    def predict_patches(self, values: Tensor, noise: Tensor) -> PredictedPatches:
         """Encode all patches, decode from the visible ones."""
         split = choose_hidden(noise, self.options.mask_ratio)
         tokens = take(self.backbone.encode(self.backbone.embed(values)), split.visible)
-        painted = self.decoder(tokens, split, self.backbone.grid_of(values))
-        return Painting(split, painted, self.target(values))
+        predicted = self.decoder(tokens, split, self.backbone.grid_of(values))
+        return PredictedPatches(split, predicted, self.target(values))
 
 
 class Clock:

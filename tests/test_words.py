@@ -1,8 +1,4 @@
-"""Docs, messages, docstrings and names use the words of CONTRIBUTING.md, section "Names and prose".
-
-`NOT_YET` lists the folders that are still to be cleaned. It may only become shorter: a folder that
-is clean fails the test until its line is removed.
-"""
+"""Docs, messages, docstrings and names use the words of CONTRIBUTING.md, "Names and prose"."""
 
 import ast
 import re
@@ -60,11 +56,6 @@ PAGES = sorted(
     if page.name not in ("ARCHITECTURE.md", "CHANGELOG.md", "cli.md", "exit-codes.md")
 )
 """Pages written by hand; what is generated follows the code."""
-
-NOT_YET: set[str] = {
-    "commands/pretrain",
-    "medfm_cli/data",
-}
 
 FOLDERS = sorted(
     str(folder.relative_to(ROOT))
@@ -138,11 +129,6 @@ def test_recipes(recipe: Path) -> None:
     assert list(found_in("\n".join(comments))) == []
 
 
-@pytest.mark.parametrize("folder", [name for name in FOLDERS if name not in NOT_YET])
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_code(folder: str) -> None:
     assert problems_of(folder) == []
-
-
-@pytest.mark.parametrize("folder", sorted(NOT_YET))
-def test_the_exceptions_are_still_needed(folder: str) -> None:
-    assert problems_of(folder), f"{folder} is clean: remove it from NOT_YET"

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from medfm_cli.commands.pretrain.feature_evaluation import compare, load_feature_evaluator
-from medfm_cli.commands.pretrain.feature_statistics import Probe
+from medfm_cli.commands.pretrain.feature_statistics import EvaluationSamples
 from medfm_cli.commands.pretrain.initialisation import init_weights
 from medfm_cli.commands.pretrain.monitor import EvalCallback, resolve_eval_steps
 from medfm_cli.commands.pretrain.objectives import OBJECTIVES
@@ -18,7 +18,13 @@ from medfm_cli.commands.pretrain.plan import inputs
 from medfm_cli.commands.pretrain.probe_tasks import compare_tasks, evaluate_all, load_probe_tasks
 from medfm_cli.commands.pretrain.report import metrics, sections, summary
 from medfm_cli.commands.pretrain.resolve import TrainingSamples, inspect_dataset, resolve_network
-from medfm_cli.commands.pretrain.sampling import Drawn, crowded, drawn, record, strata_of
+from medfm_cli.commands.pretrain.sampling import (
+    StratumShare,
+    record,
+    repeated_samples,
+    strata_of,
+    stratum_shares,
+)
 from medfm_cli.commands.pretrain.study.engine import run_study
 from medfm_cli.commands.pretrain.texts import having_text
 from medfm_cli.commands.pretrain.trained import Trained
@@ -67,21 +73,21 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
     OBJECTIVES.load(recipe.objective).check(recipe.objective, context)
     initial = init_weights(recipe, spec, run)
     task = build_task(recipe, initial.backbone, context).to(own_device(run))
-    probe = Probe(
+    eval_samples = EvaluationSamples(
         dataset,
         samples.rows,
         kinds=samples.kinds,
         seed=recipe.seed,
         usable=lambda rows: having_text(rows, samples.texts),
     )
-    before, examined = probe.measure(task), probe.examine(task)
+    before, evaluations = eval_samples.measure(task), eval_samples.evaluate(task)
     evaluator = load_feature_evaluator(
         recipe.monitor, dataset, seed=recipe.seed, kind=samples.kinds[0]
     )
     probes_before = evaluator.cases(task) if evaluator else {}
     probe_tasks = load_probe_tasks(recipe, dataset, kind=samples.kinds[0])
     tasks_before = evaluate_all(probe_tasks, task)
-    callback = EvalCallback(recipe.monitor, probe, evaluator, run, steps=options.steps)
+    callback = EvalCallback(recipe.monitor, eval_samples, evaluator, run, steps=options.steps)
     loader, mixture = open_loader(recipe, dataset, samples, context, run)
     try:
         with open_session(options.precision, run) as session:
@@ -97,7 +103,7 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
         loader.close()
     if run.rank:
         return Result()
-    after = probe.measure(task)
+    after = eval_samples.measure(task)
     comparison = (
         compare(probes_before, evaluator.cases(task), start=initial.label) if evaluator else None
     )
@@ -111,12 +117,14 @@ def run(recipe: PretrainRecipe, run: Run) -> Result:
         task=task,
         options=options,
         report=report,
-        probe=probe,
+        eval_samples=eval_samples,
         before=before,
         after=after,
         comparison=comparison,
         tasks=compare_tasks(probe_tasks, tasks_before, task, run, start=initial.label),
-        chapters=task.chapters(probe.examined(examined, probe.examine(task))),
+        objective_sections=task.report_sections(
+            eval_samples.paired_evaluations(evaluations, eval_samples.evaluate(task))
+        ),
     )
     config = save_model(run.path("model"), task.encoder, describe(trained, run), files=task.files())
     return Result(
@@ -139,8 +147,8 @@ def open_loader(
     samples: TrainingSamples,
     context: ObjectiveContext,
     run: Run,
-) -> tuple[Loader, list[Drawn]]:
-    """Open what gives the batches, say what is drawn of each stratum, and warn of copies."""
+) -> tuple[Loader, list[StratumShare]]:
+    """Open the loader, record the share of each stratum, and warn of repeated samples."""
     strata = strata_of(recipe.sampling, dataset, samples.rows)
     loader = Loader(
         dataset,
@@ -155,11 +163,11 @@ def open_loader(
             strata=strata,
         ),
     )
-    mixture = drawn(strata, loader.plan)
+    mixture = stratum_shares(strata, loader.plan)
     record(mixture, recipe.sampling, run)
-    for warning in crowded(loader):
+    for warning in repeated_samples(loader):
         run.console.warn(warning)
-        run.log("crowded", warning=warning)
+        run.log("repeated_samples", warning=warning)
     for choice in loader.choices:
         run.resolve(choice.key, choice.value, choice.why)
     return loader, mixture
@@ -172,9 +180,9 @@ def objective_context(
     options: FitOptions,
     samples: TrainingSamples,
 ) -> ObjectiveContext:
-    """What the objective knows beside its options."""
-    asks = getattr(recipe.objective, "asks", ())
-    subjects = dataset.column("subject_id") if "subjects" in asks else []
+    """The context of the objective: all that is not among its options."""
+    needs = getattr(recipe.objective, "needs", ())
+    subjects = dataset.column("subject_id") if "subjects" in needs else []
     return ObjectiveContext(
         preprocessing=preprocessing,
         views=recipe.augment,
@@ -199,7 +207,7 @@ def build_task(recipe: PretrainRecipe, backbone: Backbone, context: ObjectiveCon
 
 
 def describe(trained: Trained, run: Run) -> ModelConfig:
-    """Write down what the model is and where it comes from: nothing that a rerun would change."""
+    """The configuration of the model; a rerun writes the same."""
     recipe, options, card = trained.recipe, trained.options, trained.dataset.card
     before = trained.initial.card
     facts: dict[str, str | int | float] = {

@@ -1,4 +1,4 @@
-"""How long a pretraining is, and how much memory and disk it needs. Torch-free."""
+"""Estimates of the length of a pretraining, its memory and disk. Torch-free."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medfm_cli.commands.pretrain.inputs.describe import input_text
-from medfm_cli.commands.pretrain.inputs.inspect import thin
+from medfm_cli.commands.pretrain.inputs.inspect import evenly_spaced
 from medfm_cli.commands.pretrain.resolve import inspect_dataset, resolve_network
 from medfm_cli.data.dataset import Dataset
 from medfm_cli.models.spec import BackboneSpec, PatchSpec, swiglu_width
@@ -17,7 +17,7 @@ from medfm_cli.training.options import choose_batch, choose_steps
 from medfm_cli.training.safety import known_of, refuse_unsafe
 
 if TYPE_CHECKING:
-    from medfm_cli.commands.pretrain.objectives.options.base import Beside
+    from medfm_cli.commands.pretrain.objectives.options.base import ExtraParameters
     from medfm_cli.commands.pretrain.recipe import PretrainRecipe
 
 _BASE_BYTES = 700_000_000  # a process with torch in it, before it does anything
@@ -28,61 +28,62 @@ _FLOATS = 20  # kept for the gradient: per token, block and unit of width
 def plan_of_training(recipe: PretrainRecipe) -> Plan:
     """Estimate steps, memory and disk."""
     dataset = Dataset.open(recipe.data)
-    found = inspect_dataset(recipe, dataset)
+    samples = inspect_dataset(recipe, dataset)
     measured = recipe.input.kind in ("series", "audio")  # sample by sample: a few will do here
-    few = replace(found, rows=thin(found.rows, _MEASURED)) if measured else found
+    few = replace(samples, rows=evenly_spaced(samples.rows, _MEASURED)) if measured else samples
     preprocessing, spec = resolve_network(recipe, dataset, few, lambda *_: None)
-    refuse_unsafe(recipe.augment, known_of(dataset.card, preprocessing, colour=found.colour))
-    batch = choose_batch(recipe, samples=len(found.rows), world=1)
-    steps = choose_steps(recipe, samples=len(found.rows), batch=batch)
-    seen = steps * batch / len(found.rows)
+    refuse_unsafe(recipe.augment, known_of(dataset.card, preprocessing, colour=samples.colour))
+    batch = choose_batch(recipe, samples=len(samples.rows), world=1)
+    steps = choose_steps(recipe, samples=len(samples.rows), batch=batch)
+    epochs = steps * batch / len(samples.rows)
     lines = [
-        f"pretrain on {len(found.rows)} samples of {found.subjects} subjects "
+        f"pretrain on {len(samples.rows)} samples of {samples.subjects} subjects "
         f"(split {recipe.split} of {dataset.card.name})",
         f"{spec.name} on inputs of {input_text(preprocessing, spec)}; "
         f"objective {recipe.objective.name}",
-        f"{steps} steps of {batch} samples: every sample is seen about {seen:.0f} times",
+        f"{steps} steps of {batch} samples: every sample is used about {epochs:.0f} times",
     ]
-    if found.without_text:
-        lines.insert(1, f"{found.without_text} samples without a text are left out")
+    if samples.without_text:
+        lines.insert(1, f"{samples.without_text} samples without a text are left out")
     if recipe.backbone.weights is not None:
-        lines.append(f"it goes on from the weights of {recipe.backbone.weights}")
+        lines.append(f"initial weights: {recipe.backbone.weights}")
     encoder = count_parameters(spec)
     if not encoder:
-        return Plan([*lines, "what timm's model needs is known only when it is built"])
-    beside = count_beside(recipe, spec, encoder)
-    trained, resting = encoder + (beside.trained if beside else 0), beside.resting if beside else 0
-    weights, held = 4 * (trained + resting), 4 * (4 * trained + resting)
+        return Plan([*lines, "the memory of a timm model is known only once it is built"])
+    extra = count_extra_parameters(recipe, spec, encoder)
+    trained, frozen = encoder + (extra.trainable if extra else 0), extra.frozen if extra else 0
+    weights, held = 4 * (trained + frozen), 4 * (4 * trained + frozen)
     activations = activation_bytes(recipe, spec, batch=batch // recipe.accumulate)
     training = held + activations  # weights, gradients, two moments; a teacher has weights alone
     gpu = any(Path("/dev").glob("nvidia[0-9]*"))
     memory = _BASE_BYTES + (weights if gpu else training)
-    checkpoint = 3 * 4 * trained + 4 * resting + (weights if recipe.ema else 0)
+    checkpoint = 3 * 4 * trained + 4 * frozen + (weights if recipe.ema else 0)
     disk = 4 * encoder + (recipe.checkpoints.keep + 1) * checkpoint
     place = f"{training / 1e9:.1f} GB of GPU memory" if gpu else f"{memory / 1e9:.1f} GB of memory"
     lines += [
-        f"the encoder has {encoder / 1e6:.1f} million parameters, {_beside_text(beside)}",
+        f"the encoder has {encoder / 1e6:.1f} million parameters, {_extra_text(extra)}",
         f"about {place}, {disk / 1e6:.0f} MB on disk",
     ]
     return Plan(lines, disk_bytes=disk, memory_bytes=memory)
 
 
-def _beside_text(beside: Beside | None) -> str:
-    if beside is None:
-        return "what the objective has beside it is not known and not counted"
-    resting = f", {beside.resting / 1e6:.1f} million at rest" if beside.resting else ""
-    return f"the objective beside it {beside.trained / 1e6:.1f} million{resting}"
+def _extra_text(extra: ExtraParameters | None) -> str:
+    if extra is None:
+        return "the parameters of the objective are unknown and not counted"
+    frozen = f", {extra.frozen / 1e6:.1f} million frozen" if extra.frozen else ""
+    return f"the objective another {extra.trainable / 1e6:.1f} million{frozen}"
 
 
-def count_beside(
+def count_extra_parameters(
     recipe: PretrainRecipe, spec: BackboneSpec | PatchSpec, encoder: int
-) -> Beside | None:
-    """Count what the objective has beside the encoder; None where it does not tell."""
-    tell = getattr(recipe.objective, "beside", None)
-    if tell is None or spec.preset is None:
+) -> ExtraParameters | None:
+    """Count the parameters of the objective beside the encoder; None if it does not report them."""
+    estimate = getattr(recipe.objective, "extra_parameters", None)
+    if estimate is None or spec.preset is None:
         return None
-    found: Beside | None = tell(encoder, dim=spec.preset.dim, patch=count_tokens(spec)[1])
-    return found
+    patch = count_tokens(spec)[1]
+    extra: ExtraParameters | None = estimate(encoder, dim=spec.preset.dim, patch=patch)
+    return extra
 
 
 def count_tokens(spec: BackboneSpec | PatchSpec) -> tuple[int, int]:
@@ -113,10 +114,10 @@ def count_parameters(spec: BackboneSpec | PatchSpec) -> int:
 
 
 def activation_bytes(recipe: PretrainRecipe, spec: BackboneSpec | PatchSpec, *, batch: int) -> int:
-    """Estimate what is kept for the gradient of `batch` samples, roughly, in bytes."""
+    """Estimate the bytes of activations kept for the gradient of `batch` samples."""
     preset, (tokens, _) = spec.preset, count_tokens(spec)
     if preset is None or not tokens:
         return 0
     width = preset.dim * preset.depth
-    tell = getattr(recipe.objective, "kept", float)  # of another package it may say nothing
-    return int(4 * _FLOATS * batch * tokens * tell(width))
+    activations = getattr(recipe.objective, "activations", float)  # optional in other packages
+    return int(4 * _FLOATS * batch * tokens * activations(width))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from medfm_cli.commands.pretrain.inputs.inspect import evenly_spaced
 from medfm_cli.commands.pretrain.monitor_options import SAME
 from medfm_cli.data import Dataset
 from medfm_cli.errors import DataError
@@ -100,7 +101,7 @@ class FeatureEvaluator:
 def load_feature_evaluator(
     monitor: Monitor, dataset: Dataset, *, seed: int, kind: str | None = "image"
 ) -> FeatureEvaluator | None:
-    """Open the labelled data that the recipe names; None where it names none.
+    """Open the labelled data of the recipe; None without `monitor.data`.
 
     Raises:
         DataError: it has no single labels, or none in the training or the validation split.
@@ -109,7 +110,9 @@ def load_feature_evaluator(
         return None
     named = dataset if monitor.data == SAME else Dataset.open(monitor.data)
     images = labelled_images(named, kind=kind)
-    reference, query = (_thin(images.of_split(split), monitor.most) for split in ("train", "val"))
+    reference, query = (
+        evenly_spaced(images.of_split(split), monitor.most) for split in ("train", "val")
+    )
     for split, part in (("train", reference), ("val", query)):
         if len(np.unique(images.truth[part])) < 2:
             raise DataError(
@@ -160,7 +163,7 @@ def compare(
     part: str = "val",
     start: str = BEFORE,
 ) -> ProbeComparison:
-    """Set both encoders side by side on the same images."""
+    """Compare both encoders on the same images."""
     return ProbeComparison(
         {
             method: Comparison({BEFORE: before[method], AFTER: after[method]}, metrics=METRICS)
@@ -169,10 +172,3 @@ def compare(
         part,
         start,
     )
-
-
-def _thin(images: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """At most `most` of the images, evenly spaced."""
-    if len(images) <= most:
-        return images
-    return images[np.linspace(0, len(images) - 1, most).round().astype(np.int64)]

@@ -1,4 +1,4 @@
-"""What can be said about an encoder without labels."""
+"""Statistics of an encoder that need no labels: its loss and the spread of its features."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from medfm_cli.commands.pretrain.objectives.base import Examined
+from medfm_cli.commands.pretrain.inputs.inspect import evenly_spaced
+from medfm_cli.commands.pretrain.objectives.base import ObjectiveEvaluation
 from medfm_cli.data.batch import Batch
 from medfm_cli.data.collators import ArrayCollator
 from medfm_cli.data.loader import Loader, LoaderOptions
@@ -31,11 +32,11 @@ _BATCH = 64
 
 
 @dataclass(frozen=True)
-class Quality:
-    """Measured on samples as they are, without augmentation.
+class FeatureStatistics:
+    """Loss and features of an encoder on samples without augmentation.
 
     Attributes:
-        split: the split the samples are from: `val`, or what was trained on where there is no val.
+        split: the split of the samples: `val`, or the training samples without one.
         losses: loss of the objective for each sample, [n], with the same masks each time.
         subjects: codes of the subject of each sample, [n].
         spread: of the encoder's features.
@@ -51,13 +52,13 @@ class Quality:
         """The mean loss with its interval over subjects."""
         return mean_estimate(self.losses, self.subjects, metric="loss")
 
-    def gain(self, before: Quality) -> Estimate:
+    def gain(self, before: FeatureStatistics) -> Estimate:
         """The mean loss less that of `before`, image by image."""
         return mean_estimate(self.losses - before.losses, self.subjects, metric="loss")
 
 
-class Probe:
-    """A fixed set of samples on which an encoder is looked at before and after training."""
+class EvaluationSamples:
+    """A fixed set of samples on which an encoder is evaluated before and after training."""
 
     def __init__(
         self,
@@ -72,13 +73,13 @@ class Probe:
         unseen = np.setdiff1d(held_out, trained_on)
         self.split = "val" if len(unseen) >= 2 else "train"
         self.dataset = dataset
-        self.rows = _thin(unseen if self.split == "val" else trained_on, _MOST)
+        self.rows = evenly_spaced(unseen if self.split == "val" else trained_on, _MOST)
         self.seed = seed
-        self.trained_on = _thin(trained_on, _MOST)
+        self.trained_on = evenly_spaced(trained_on, _MOST)
         self.subjects = self._subjects(self.rows)
 
     @torch.no_grad()
-    def measure(self, task: Objective) -> Quality:
+    def measure(self, task: Objective) -> FeatureStatistics:
         """Measure the loss and the spread of the features; the task is left in evaluation mode."""
         task.eval()
         device = next(task.parameters()).device
@@ -89,8 +90,10 @@ class Probe:
             losses.append(task.losses(**task.plain_inputs(batch, random)).double().cpu())
             features.append(task.encoder(normalise(batch.values, task.preprocessing)))
         spread = feature_spread(torch.cat(features))
-        order = torch.cat(rows).argsort()  # those of one depth came together
-        return Quality(self.split, torch.cat(losses)[order.cpu()].numpy(), self.subjects, spread)
+        order = torch.cat(rows).argsort()  # batches hold volumes of one depth
+        return FeatureStatistics(
+            self.split, torch.cat(losses)[order.cpu()].numpy(), self.subjects, spread
+        )
 
     @torch.no_grad()
     def spread(self, task: Objective) -> Spread:
@@ -106,25 +109,25 @@ class Probe:
         )
 
     @torch.no_grad()
-    def examine(self, task: Objective) -> list[Any]:
-        """Let the objective look at held-out samples and at some that are learned from."""
+    def evaluate(self, task: Objective) -> list[Any]:
+        """Let the objective evaluate held-out and training samples."""
         task.eval()
         device = next(task.parameters()).device
-        return [task.examine(self._batches(task, rows, device)) for _, rows in self._sets()]
+        return [task.evaluate(self._batches(task, rows, device)) for _, rows in self._sets()]
 
-    def examined(self, before: list[Any], after: list[Any]) -> list[Examined]:
-        """Put together what `examine` gave before and after the training."""
+    def paired_evaluations(self, before: list[Any], after: list[Any]) -> list[ObjectiveEvaluation]:
+        """Pair the results of `evaluate` before and after training."""
         return [
-            Examined(
+            ObjectiveEvaluation(
                 split=split,
                 trained_on=split == "train",
                 rows=rows,
                 subjects=self._subjects(rows),
-                before=one,
-                after=other,
+                before=first,
+                after=last,
             )
-            for (split, rows), one, other in zip(self._sets(), before, after, strict=True)
-            if other is not None
+            for (split, rows), first, last in zip(self._sets(), before, after, strict=True)
+            if last is not None
         ]
 
     def _sets(self) -> list[tuple[str, NDArray[np.int64]]]:
@@ -137,7 +140,7 @@ class Probe:
         return np.unique(subjects, return_inverse=True)[1].astype(np.int64)
 
     def examples(self, task: Objective, count: int) -> tuple[Batch, list[str], StepRandom]:
-        """Give a few samples of as many modalities and subjects as there are, with captions."""
+        """A few samples of different modalities and subjects, with captions."""
         device = next(task.parameters()).device
         batch = next(self._batches(task, self._varied(count), device))
         rows = batch.rows.tolist()
@@ -150,7 +153,7 @@ class Probe:
     def _varied(self, count: int) -> NDArray[np.int64]:
         """One image of each modality first, then of each subject, then any.
 
-        Of several, the one whose file is largest: pictures that are almost empty show nothing.
+        Of several the one with the largest file: almost empty images show nothing.
         """
         size = self.dataset.samples.column("length").to_numpy()
         candidates = sorted(self.rows.tolist(), key=lambda row: (-size[row], row))
@@ -180,10 +183,3 @@ class Probe:
 
     def _random(self, step: int, count: int, device: torch.device) -> StepRandom:
         return StepRandom(seed=self.seed, step=-1 - step, batch=count, device=device)
-
-
-def _thin(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """At most `most` of the rows, evenly spaced."""
-    if len(rows) <= most:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]

@@ -1,4 +1,4 @@
-"""What a pretraining begins with: random weights, timm's, or those of a file."""
+"""The initial weights of a pretraining: random, from timm, or from a file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class InitialWeights:
     Attributes:
         backbone: on the CPU.
         origin: where its weights are from; None for random ones and timm's own.
-        report: what was loaded from there.
+        report: the tensors that were loaded from there.
     """
 
     backbone: Backbone
@@ -46,15 +46,15 @@ class InitialWeights:
 
     @property
     def card(self) -> CardFacts:
-        """What the card of that model says of data and training."""
+        """Data and training on the card of that model."""
         config = self.origin.config if self.origin else None
         return config.card if config else CardFacts()
 
     @property
     def label(self) -> str:
-        """What the encoder is called that training began with."""
+        """The name of the encoder before training in reports."""
         published = getattr(self.backbone.spec, "pretrained", False)
-        return "weights at the start" if self.origin or published else "random weights"
+        return "initial weights" if self.origin or published else "random weights"
 
     def facts(self) -> dict[str, str | int | float]:
         """For the model's card."""
@@ -64,7 +64,7 @@ class InitialWeights:
         return {"start": self.origin.name}
 
     def metrics(self) -> dict[str, Any]:
-        """For result.json: counts, and the names of what is not as it was."""
+        """For result.json: counts, and the names of tensors that were not loaded unchanged."""
         if self.report is None or self.origin is None:
             return {}
         report = self.report
@@ -88,18 +88,18 @@ class InitialWeights:
         renamed = [f"{old} → {new}" for old, new in report.renamed.items()]
         rows: list[list[Cell]] = [
             ["loaded", len(report.loaded), ""],
-            ["of these under another name", len(renamed), _some(renamed)],
-            ["of these brought to another shape", len(report.resized), _some(report.resized)],
-            ["missing: random", len(report.missing), _some(report.missing)],
-            ["in the file and not used", len(report.unexpected), _some(report.unexpected)],
+            ["of these renamed", len(renamed), _some(renamed)],
+            ["of these resized", len(report.resized), _some(report.resized)],
+            ["missing (random)", len(report.missing), _some(report.missing)],
+            ["unexpected (not used)", len(report.unexpected), _some(report.unexpected)],
         ]
-        caption = f"Weights at the start, from {self.origin.name}. {report.sentence()}."
+        caption = f"Initial weights, from {self.origin.name}. {report.sentence()}."
         return [Table(["Tensors", "Count", "Names"], rows, caption), Text(_WARNING)]
 
 
 _WARNING = (
-    "What this report compares with, before training, is the encoder with these weights; in "
-    "result.json too, where the key is `random`."
+    "The scores before training are those of the encoder with these weights, in this report and in "
+    "result.json, where their key is `random`."
 )
 
 
@@ -109,8 +109,8 @@ def init_weights(
     """Build the encoder and load the weights that the recipe names.
 
     Raises:
-        DataError: the weights are not there, do not fit, or fill less than the recipe demands.
-        EnvironmentProblem: published weights cannot be had.
+        DataError: the weights are missing, do not fit, or fill less than `coverage`.
+        EnvironmentProblem: published weights are not available.
     """
     backbone = build_backbone(spec, seed=derive(recipe.seed, "backbone"))
     choice = recipe.backbone
@@ -130,7 +130,7 @@ def init_weights(
             unexpected=report.unexpected,
         )
         if report.missing or report.unexpected:
-            run.console.warn(f"starting weights of {origin.name}: {report.sentence()}")
+            run.console.warn(f"initial weights of {origin.name}: {report.sentence()}")
     return InitialWeights(backbone, origin, report)
 
 

@@ -14,7 +14,7 @@ from medfm_cli.runs.run import read_jsonl
 
 if TYPE_CHECKING:
     from medfm_cli.commands.pretrain.feature_evaluation import FeatureEvaluator
-    from medfm_cli.commands.pretrain.feature_statistics import Probe
+    from medfm_cli.commands.pretrain.feature_statistics import EvaluationSamples
     from medfm_cli.commands.pretrain.monitor_options import Monitor
     from medfm_cli.commands.pretrain.objectives.base import Objective
     from medfm_cli.metrics import Cases
@@ -28,14 +28,14 @@ class EvalCallback:
     def __init__(
         self,
         monitor: Monitor,
-        probe: Probe,
+        eval_samples: EvaluationSamples,
         evaluator: FeatureEvaluator | None,
         run: Run,
         *,
         steps: int,
     ) -> None:
         self._monitor = monitor
-        self._probe = probe
+        self._eval_samples = eval_samples
         self._evaluator = evaluator
         self._run = run
         self._steps = steps
@@ -46,7 +46,7 @@ class EvalCallback:
         Raises:
             RunFailed: the features have collapsed and the recipe says `on_collapse: stop`.
         """
-        spread = self._probe.spread(task)
+        spread = self._eval_samples.spread(task)
         warnings = alarms(
             spread, values, highest=task.highest_entropy, progress=step / max(1, self._steps)
         )
@@ -66,9 +66,9 @@ class EvalCallback:
             self._run.console.warn(f"step {step}: {alarm}")
         if warnings and self._monitor.on_collapse == "stop":
             raise RunFailed(
-                f"the training was ended at step {step}: {warnings[0]}",
+                f"training stopped at step {step}: {warnings[0]}",
                 hint="lower optimiser.learning_rate, use a larger batch or another objective; "
-                "monitor.on_collapse=warn continues all the same",
+                "monitor.on_collapse=warn continues after an alarm",
             )
 
 
@@ -85,7 +85,7 @@ def points(cases: Cases) -> dict[str, float]:
 
 
 def evaluations(run: Run) -> list[tuple[int, dict[str, Any]]]:
-    """Every evaluation of a run, (step, values); one repeated after a stop counts once."""
+    """Every evaluation of a run, (step, values); one repeated after a resume counts once."""
     records = {
         record["step"]: record["evaluation"]
         for record in read_jsonl(run.path("metrics.jsonl"))

@@ -36,9 +36,9 @@ class Monitor(Part):
         description="Labelled dataset of the probes: a path, or `same` for the labels of `data`; "
         "none: no probes. Its training split is the reference, its validation split is scored.",
     )
-    neighbours: int = Field(20, ge=1, description="Neighbours that vote (k of k-NN).")
+    neighbours: int = Field(20, ge=1, description="k of k-NN.")
     most: int = Field(
-        500, ge=10, description="At most so many samples of each of the two splits; evenly spaced."
+        500, ge=10, description="Most samples of each of the two splits, evenly spaced."
     )
     on_collapse: Literal["warn", "stop"] = Field(
         "warn",

@@ -63,8 +63,8 @@ def _compared(comparison: ProbeComparison, names: Mapping[str, str], noun: str) 
     blocks: list[Block] = []
     for method, compared in comparison.comparisons.items():
         scores = {
-            shown: {metric: compared.estimate(name, metric) for metric in METRICS}
-            for name, shown in ((BEFORE, comparison.start), (AFTER, AFTER))
+            label: {metric: compared.estimate(name, metric) for metric in METRICS}
+            for name, label in ((BEFORE, comparison.start), (AFTER, AFTER))
         }
         caption = (
             f"{names.get(method, method).capitalize()}: scores on the split {comparison.part}."
@@ -79,10 +79,10 @@ def _compared(comparison: ProbeComparison, names: Mapping[str, str], noun: str) 
         for (method, _), row in zip(pairs, table.rows, strict=True)
     ]
     caption = (
-        f"Pretrained less {comparison.start} of the same network, paired over the same {noun}. "
+        f"Difference of pretrained and {comparison.start} of the same network, paired by {noun}. "
         "A gain is a difference whose interval lies above zero."
     )
-    return [*blocks, Table(["Of", *table.columns[2:]], rows, caption)]
+    return [*blocks, Table(["Method", *table.columns[2:]], rows, caption)]
 
 
 def _alarms(run: Run) -> list[Block]:

@@ -1,4 +1,4 @@
-"""The encoder of what is no image: patches that fit the input. Torch-free."""
+"""Patch sizes for volumes, signals, series and audio. Torch-free."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     Resolve = Callable[[str, Any, str], None]
 
 FEWEST = 36
-"""Patches that an input should have, so that most of them can be hidden."""
+"""Fewest patches of an input, so that most of them can be masked."""
 BEAT = 0.3
 """Seconds of a signal in a patch: 75 samples at 250 Hz in ST-MEM's released configuration."""
 SPECTRAL = 16
-"""Bands and frames of sound in a patch, as in AST and AudioMAE [memory]."""
+"""Bands and frames of audio in a patch, as in AST and AudioMAE [memory]."""
 DEEP = 4
 """Slices in a patch, where the depths are multiples of it: those of RadFM are."""
 
@@ -30,7 +30,7 @@ DEEP = 4
 def resolve_patches(
     choice: BackboneChoice, network_input: PatchInput, resolve: Resolve
 ) -> PatchSpec:
-    """Settle the encoder of an input that is settled already."""
+    """Resolve the encoder of a resolved input."""
     channels, *shape = network_input.shape
     patch = choice.patch_sides
     if patch is None:

@@ -1,4 +1,4 @@
-"""What a pretraining reads, and what it would do. Torch-free."""
+"""The inputs and the plan (`--dry-run`) of a pretraining. Torch-free."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def inputs(recipe: PretrainRecipe) -> dict[str, str]:
-    """The versions of the datasets; the sha256 of the starting weights and of other files."""
+    """The versions of the datasets; the sha256 of the initial weights and of other files."""
     hashes = {"data": read_card(find(recipe.data, "dataset")).version}
     if recipe.monitor.data not in (None, SAME):
         hashes["monitor"] = read_card(find(str(recipe.monitor.data), "dataset")).version
@@ -35,7 +35,7 @@ def inputs(recipe: PretrainRecipe) -> dict[str, str]:
 
 
 def plan(recipe: PretrainRecipe) -> Plan:
-    """How long the training is and what it needs."""
+    """Length, memory and disk of the training."""
     if not holds(recipe.data, "dataset"):
         return Plan(["pretrain on the curated samples (how many is known after curation)"])
     from medfm_cli.commands.pretrain.estimates import plan_of_training  # needs numpy and pyarrow
@@ -45,7 +45,7 @@ def plan(recipe: PretrainRecipe) -> Plan:
 
 
 def _plan_of_study(recipe: PretrainRecipe, one: Plan) -> Plan:
-    """What a study would do; `one` is the plan of the recipe's own backbone."""
+    """The plan of a study; `one` is the plan of the recipe's own backbone."""
     cells = recipe.cells()
     tasks = ", ".join(task.name for task in recipe.tasks)
     return Plan(
@@ -67,7 +67,7 @@ def _sha256(path: Path) -> str:
     """
     files = [path] if path.is_file() else sorted(p for p in path.glob("*") if p.is_file())
     if not files:
-        raise DataError(f"there is no '{path}'")
+        raise DataError(f"'{path}' does not exist")
     digest = hashlib.sha256()
     for file in files:
         with file.open("rb") as content:

@@ -80,7 +80,7 @@ class ProbeTask:
 def load_probe_tasks(
     recipe: PretrainRecipe, dataset: Dataset, *, kind: str | None
 ) -> list[ProbeTask]:
-    """Open the tasks that the recipe names.
+    """Open the probe tasks of the recipe.
 
     Raises:
         DataError: a task has no single labels, or fewer than two classes to learn or to score.

@@ -30,23 +30,23 @@ _OF_IMAGES = ("image_size", "channels", "patch_size", "pretrained")
 
 
 def check_fits(backbone: BackboneChoice, kind: str) -> None:
-    """Raise ValueError where the recipe says of the encoder what its kind of input has not."""
+    """Raise ValueError if a key of the encoder does not apply to the kind of input."""
     if kind == "image":
         wrong = ["patch_sides"] if backbone.patch_sides is not None else []
     else:
-        # Told by the value, not by what was set: a recipe that was written out says everything.
+        # By value, not by `model_fields_set`: a dumped recipe sets every key.
         fields = type(backbone).model_fields
         wrong = [n for n in _OF_IMAGES if getattr(backbone, n) != fields[n].default]
         if backbone.preset is None:
             raise ValueError(
-                f"the timm model {backbone.name} takes images: for {kind} name a preset, vit_xs say"
+                f"the timm model {backbone.name} takes images: for {kind} use a preset (vit_xs, …)"
             )
     if wrong:
         raise ValueError(f"backbone.{wrong[0]} is not for input.kind {kind}")
 
 
 class PretrainRecipe(TrainingKeys, Recipe):
-    """Train an encoder without looking at labels."""
+    """Train an encoder without labels."""
 
     multi_process: ClassVar[bool] = True
     execution_only_keys: ClassVar[frozenset[str]] = frozenset(
@@ -56,14 +56,14 @@ class PretrainRecipe(TrainingKeys, Recipe):
     data: str = Field(description="The dataset: a folder, a run directory or an earlier stage.")
     split: Literal["train", "all"] = Field(
         "train",
-        description="Which samples are learned from; with `all` no split is left to test on.",
+        description="Split to train on; `all` leaves no split for tests.",
     )
-    input: InputChoice = Field(ImageChoice(), description="What kind of sample is learned from.")
+    input: InputChoice = Field(ImageChoice(), description="Kind of sample to train on.")
     sampling: Sampling = Field(
-        Sampling(), description="How often samples of each modality and source come."
+        Sampling(), description="Sampling weights of modalities and sources."
     )
     backbone: BackboneChoice = Field(BackboneChoice(), description="The encoder to train.")
-    objective: Objective = Field(MaeOptions(), description="What the encoder learns from.")
+    objective: Objective = Field(MaeOptions(), description="The training objective.")
     augment: AnyViews = Field(
         ImageViews(), description="Random views of the samples, by the kind of the input."
     )
@@ -71,13 +71,13 @@ class PretrainRecipe(TrainingKeys, Recipe):
         1.0,
         gt=0,
         le=1,
-        description="Part of the subjects that is learned from; smaller parts lie in larger ones.",
+        description="Share of the subjects to train on; smaller shares are subsets of larger ones.",
     )
-    monitor: Monitor = Field(Monitor(), description="What is looked at during the training.")
+    monitor: Monitor = Field(Monitor(), description="Evaluation of the encoder during training.")
     tasks: list[Task] = Field(
         [],
         description="Labelled datasets on which the finished encoder is scored by a linear probe, "
-        "beside random weights.",
+        "compared with random weights.",
     )
     probe: ProbeKeys = Field(ProbeKeys(), description="How the probes of `tasks` are fitted.")
     study: Study | None = Field(
@@ -96,7 +96,7 @@ class PretrainRecipe(TrainingKeys, Recipe):
     @model_validator(mode="before")
     @classmethod
     def _views_of_the_input(cls, values: Any) -> Any:
-        """Let `augment` be of the kind of the input, where it does not say."""
+        """Give `augment` the kind of the input if it sets none."""
         if not isinstance(values, dict):
             return values
         given = values.get("input")
@@ -111,7 +111,7 @@ class PretrainRecipe(TrainingKeys, Recipe):
     def _distinct(cls, tasks: list[Task]) -> list[Task]:
         names = [task.name for task in tasks]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two tasks are called {', '.join(twice)}")
+            raise ValueError(f"more than one task is called {', '.join(twice)}")
         return tasks
 
     @model_validator(mode="after")

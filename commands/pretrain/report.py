@@ -1,4 +1,4 @@
-"""The numbers, pictures and words of a pretraining's report."""
+"""The metrics, figures and text of a pretraining's report."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from medfm_cli.commands.pretrain.trained import Trained
     from medfm_cli.runs.blocks import Block, Cell
 
-_PICTURES = 6
+_EXAMPLES = 6
 
 
 def metrics(trained: Trained, run: Run) -> dict[str, Any]:
-    """Give the numbers that scripts read."""
+    """The metrics of result.json."""
     report, before, after = trained.report, trained.before, trained.after
     return {
         "steps": report.steps,
@@ -43,12 +43,16 @@ def metrics(trained: Trained, run: Run) -> dict[str, Any]:
         "augment_allowed": {each.operation: each.reason for each in trained.allowed},
         "collapsed": after.spread.collapsed,
         "mixture": {
-            each.name: {"samples": each.samples, "share": round(each.share, 6)}
+            each.name: {"samples": each.samples, "share": round(each.draw_share, 6)}
             for each in trained.mixture
         },
         **monitor_metrics(run, trained.comparison),
         "tasks": trained.tasks.metrics() if trained.tasks else {},
-        **{name: value for each in trained.chapters for name, value in each.metrics.items()},
+        **{
+            name: value
+            for each in trained.objective_sections
+            for name, value in each.metrics.items()
+        },
         "parameters_encoder": count_parameters(trained.task.encoder),
         "parameters_total": count_parameters(trained.task),
         "images_per_second": round(report.samples_per_second, 1),
@@ -62,7 +66,7 @@ def metrics(trained: Trained, run: Run) -> dict[str, Any]:
 
 
 def summary(trained: Trained) -> Table:
-    """Give the table shown at the end of the command."""
+    """The table at the end of the command."""
     report, before, after = trained.report, trained.before, trained.after
     start = trained.initial.label
     loss = f"Loss on {after.split} (n={after.loss.n}, {after.loss.subjects} subjects)"
@@ -79,7 +83,7 @@ def summary(trained: Trained) -> Table:
 
 
 def sections(trained: Trained, run: Run) -> list[Section]:
-    """Tell the pretraining from facts to pictures."""
+    """The sections of the report."""
     return [
         Section(
             "Pretraining",
@@ -92,37 +96,39 @@ def sections(trained: Trained, run: Run) -> list[Section]:
                 *_curve(run, trained.samples.noun),
             ],
         ),
-        Section("What the encoder learned", [*_pictures(trained, run), *_spread(trained)]),
-        *(Section(chapter.title, chapter.blocks) for chapter in trained.chapters),
+        Section("What the encoder learned", [*_figures(trained, run), *_spread(trained)]),
+        *(Section(section.title, section.blocks) for section in trained.objective_sections),
         *monitor_section(run, trained.comparison, trained.samples.noun),
         *tasks_section(trained.tasks, trained.samples.noun),
     ]
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Count the numbers that are trained."""
+    """Count the parameters."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _opening(trained: Trained) -> Text:
-    spec, found, recipe = trained.task.encoder.spec, trained.samples, trained.recipe
+    spec, samples, recipe = trained.task.encoder.spec, trained.samples, trained.recipe
     return Text(
         f"The encoder {spec.name} was trained with {recipe.objective.name} on "
-        f"{len(found.rows)} {found.noun} of {found.subjects} subjects (split: {recipe.split}) of "
-        f"the dataset {trained.dataset.card.name}.{_left_out(trained)}"
+        f"{len(samples.rows)} {samples.noun} of {samples.subjects} subjects (split: "
+        f"{recipe.split}) of the dataset {trained.dataset.card.name}.{_left_out(trained)}"
     )
 
 
 def _left_out(trained: Trained) -> str:
-    """Say which samples and which knowledge of them were left out."""
+    """State which samples and which labels were not used."""
     without = trained.samples.without_text
-    words = (
-        f" {without} more {trained.samples.noun} have no text and were left out." if without else ""
+    excluded = (
+        f" {without} further {trained.samples.noun} have no text and were left out."
+        if without
+        else ""
     )
     text = getattr(trained.recipe.objective, "text", None)
     if text is not None and text.template is not None:
-        return f"{words} Where there was no text, the label was told instead."
-    return f"{words} Labels were not looked at."
+        return f"{excluded} Samples without a text use their label as text."
+    return f"{excluded} Labels were not used."
 
 
 def _facts(trained: Trained) -> Facts:
@@ -143,7 +149,7 @@ def _facts(trained: Trained) -> Facts:
 
 
 def _allowed(trained: Trained) -> list[Block]:
-    """A rule of safety that was overridden is seen by whoever reads the report."""
+    """A warning for each overridden safety rule of the augmentation."""
     return [Callout("warn", overridden(trained.allowed))] if trained.allowed else []
 
 
@@ -165,54 +171,54 @@ def _curve(run: Run, noun: str) -> list[Block]:
     return [Figure("figures/loss.svg", caption, "Curve of the training loss over the steps.")]
 
 
-def _pictures(trained: Trained, run: Run) -> list[Block]:
-    batch, captions, random = trained.probe.examples(trained.task, _PICTURES)
-    pictures = trained.task.pictures(batch, captions, random, run)
-    if not pictures:
+def _figures(trained: Trained, run: Run) -> list[Block]:
+    batch, captions, random = trained.eval_samples.examples(trained.task, _EXAMPLES)
+    figures = trained.task.figures(batch, captions, random, run)
+    if not figures:
         return []
     split = trained.after.split
     seen = "not trained on" if split == "val" else "also trained on"
     note = (
-        f"The {trained.samples.noun} are from the split {split} ({seen}): of each modality, "
-        "then of each subject, the one with most detail."
+        f"The {trained.samples.noun} are from the split {split} ({seen}): for each modality, "
+        "then for each subject, the one with most detail."
     )
-    return [*pictures, Text(note)]
+    return [*figures, Text(note)]
 
 
 def _spread(trained: Trained) -> list[Block]:
     before, after = trained.before, trained.after
     rows: list[list[Cell]] = [
-        [name, quality.loss.text(), quality.spread.effective_rank, quality.spread.std]
-        for name, quality in ((trained.initial.label, before), ("pretrained", after))
+        [name, statistics.loss.text(), statistics.spread.effective_rank, statistics.spread.std]
+        for name, statistics in ((trained.initial.label, before), ("pretrained", after))
     ]
     spread, loss, noun = after.spread, after.loss, trained.samples.noun
     table = Table(
         ["Encoder", "Loss [95 % interval]", f"Effective rank of {spread.dimensions}", "Spread"],
         rows,
         f"Loss and features on {loss.n} {noun} of {loss.subjects} subjects (split {after.split}). "
-        f"The {noun} are as they are where the objective allows, and views and masks, where it "
-        "draws some, are the same for both; the loss changed by "
+        f"The {noun} are not augmented where the objective allows it, and random views and masks "
+        "are the same for both encoders; the loss changed by "
         f"{after.gain(before).text()}, paired.{_moving(trained)} Effective rank: how many "
-        "directions the features use (Roy & Vetterli 2007). Spread: 0 when the features of all "
-        f"{noun} are alike. None of these is a quality by itself; whether the features serve a "
-        "task is measured by finetune and eval.",
+        "directions the features use (Roy & Vetterli 2007). Spread: 0 if the features of all "
+        f"{noun} are equal. None of these measures quality: finetune and eval measure whether the "
+        "features serve a task.",
     )
     if spread.collapsed:
         warning = (
-            "The features have collapsed: they hardly tell one sample from another. "
-            "Lower the learning rate, train longer, or look at the data."
+            "The features have collapsed: they hardly differ between samples. "
+            "Lower the learning rate, train longer, or check the data."
         )
         return [table, Callout("warn", warning)]
     return [table]
 
 
 def _moving(trained: Trained) -> str:
-    """A caution where the loss is against a teacher that changes too."""
+    """A caution for objectives whose targets come from a teacher."""
     if trained.task.highest_entropy is None:
         return ""
     return (
-        " It is against the objective's own teacher, which changed too: the two losses are no "
-        "measure of progress."
+        " Its targets are those of the objective's own teacher, which changed too: the difference "
+        "of the two losses does not measure progress."
     )
 
 

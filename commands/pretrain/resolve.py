@@ -1,4 +1,4 @@
-"""What a pretraining will do, settled from recipe and data. Torch-free."""
+"""The samples, input and encoder of a pretraining, resolved from recipe and data. Torch-free."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ NOUNS = {"image": "images", "volume": "volumes", "signal": "signals", "audio": "
 
 @dataclass(frozen=True)
 class TrainingSamples:
-    """The samples that are learned from.
+    """The training samples.
 
     Attributes:
-        kinds: what they are.
+        kinds: their kinds, that of the input first.
         rows: their rows in the manifest.
-        subjects: how many people they come from.
+        subjects: number of subjects.
         side: median of their longer sides, in pixels.
         colour: whether any has three channels.
-        texts: the text of every row of the manifest, where the objective asks for texts.
-        without_text: how many samples are left out because they have none.
+        texts: the text of every row of the manifest, if the objective needs texts.
+        without_text: number of samples left out because they have none.
     """
 
     kinds: tuple[str, ...]
@@ -54,15 +54,15 @@ class TrainingSamples:
 
     @property
     def noun(self) -> str:
-        """What the samples are called, several of them."""
+        """The plural of their kind, for reports."""
         return NOUNS.get(self.kinds[0], self.kinds[0])
 
 
 def inspect_dataset(recipe: PretrainRecipe, dataset: Dataset) -> TrainingSamples:
-    """Look at the samples the recipe asks for.
+    """Select the training samples of the recipe.
 
     Raises:
-        DataError: there are none, or none with a text where the objective asks for texts.
+        DataError: there are none, or none with a text although the objective needs texts.
     """
     kinds = kinds_of(recipe.input, dataset)
     rows = dataset.rows(None if recipe.split == "all" else recipe.split, kind=kinds)
@@ -93,10 +93,10 @@ def inspect_dataset(recipe: PretrainRecipe, dataset: Dataset) -> TrainingSamples
 def resolve_network(
     recipe: PretrainRecipe, dataset: Dataset, samples: TrainingSamples, resolve: Resolve
 ) -> tuple[AnyInput, BackboneSpec | PatchSpec]:
-    """Settle what the network takes, and the encoder that takes it.
+    """Resolve the input of the network and the encoder.
 
     Raises:
-        DataError: the samples have nothing in common that a network could take.
+        DataError: the samples do not share an input that a network could take.
     """
     preprocessing = resolve_input(recipe.input, dataset, samples.rows, resolve)
     if preprocessing is not None:
@@ -108,7 +108,7 @@ def resolve_network(
 def resolve_backbone(
     choice: BackboneChoice, samples: TrainingSamples, resolve: Resolve
 ) -> BackboneSpec:
-    """Settle what the recipe leaves to the data: image size, patch size, channels."""
+    """Resolve image size, patch size and channels from the data where the recipe says `auto`."""
     values = choice.model_dump(exclude={"weights", "coverage", "download", "patch_sides"})
     if choice.channels == "auto":
         values["channels"] = 3 if samples.colour else 1
@@ -116,7 +116,7 @@ def resolve_backbone(
         resolve("backbone.channels", values["channels"], why)
     if choice.image_size == "auto":
         values["image_size"] = _choose_size(samples.side, patch=choice.patch_size)
-        why = f"half of the images are at least {samples.side} pixels long, 224 is the most"
+        why = f"median longer side {samples.side} pixels, at most 224"
         resolve("backbone.image_size", values["image_size"], why)
     if choice.preset is not None and choice.patch_size is None:
         patch = _choose_patch(values["image_size"], choice.preset.patch_size)
@@ -132,7 +132,7 @@ def _choose_size(side: int, *, patch: int | None) -> int:
 
 
 def _choose_patch(size: int, preferred: int) -> int:
-    """Halve the preset's patch until there are enough patches to hide most of them."""
+    """Halve the preset's patch until there are enough patches to mask most of them."""
     patch = preferred
     while patch > 2 and (size % patch or (size // patch) ** 2 < _PATCHES):
         patch //= 2

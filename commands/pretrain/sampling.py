@@ -1,4 +1,4 @@
-"""The recipe block `sampling`: how often samples of each stratum come. Torch-free."""
+"""The recipe block `sampling`: the sampling weight of each stratum. Torch-free."""
 
 from __future__ import annotations
 
@@ -19,29 +19,32 @@ if TYPE_CHECKING:
     from medfm_cli.runs import Run, Table
 
 COLUMNS = {"modality": "modality", "source": "origin", "site": "site"}
-"""The manifest's column of each thing that strata are made of."""
+"""The manifest's column of each key of a stratum."""
 UNKNOWN = "unknown"
-_CROWDED = 2.0
+_MOST_REPEATS = 2.0
 
 
 class Sampling(Part):
-    """How unlike strata are mixed: a stratum of n samples is drawn from in proportion to n^τ."""
+    """Sampling of strata: one of n samples is sampled in proportion to n^τ."""
 
     temperature: float = Field(
-        1.0, ge=0, le=1, description="τ; 1: as the data are, 0: as much from each stratum."
+        1.0,
+        ge=0,
+        le=1,
+        description="τ; 1: in proportion to the data, 0: equal shares of all strata.",
     )
     by: list[Literal["modality", "source", "site"]] = Field(
-        ["modality", "source"], min_length=1, description="What a stratum has in common."
+        ["modality", "source"], min_length=1, description="Columns that define a stratum."
     )
 
 
-class Drawn(NamedTuple):
-    """A stratum: its samples, its part of all samples, and its part of all draws."""
+class StratumShare(NamedTuple):
+    """A stratum: its samples, its share of all samples, and its share of all draws."""
 
     name: str
     samples: int
-    part: float
-    share: float
+    sample_share: float
+    draw_share: float
 
 
 def strata_of(keys: Sampling, dataset: Dataset, rows: NDArray[np.int64]) -> Strata:
@@ -53,34 +56,34 @@ def strata_of(keys: Sampling, dataset: Dataset, rows: NDArray[np.int64]) -> Stra
     table = dataset.samples.take(rows)
     columns = [table.column(COLUMNS[name]).to_pylist() for name in keys.by]
     names = [" · ".join(filter(None, values)) or UNKNOWN for values in zip(*columns, strict=True)]
-    found, codes = np.unique(np.asarray(names, dtype=str), return_inverse=True)
-    return Strata(codes.astype(np.int64), tuple(found.tolist()), keys.temperature)
+    strata, codes = np.unique(np.asarray(names, dtype=str), return_inverse=True)
+    return Strata(codes.astype(np.int64), tuple(strata.tolist()), keys.temperature)
 
 
-def drawn(strata: Strata, plan: Plan) -> list[Drawn]:
-    """What a plan takes of each stratum, the largest stratum first; nothing where there is one."""
+def stratum_shares(strata: Strata, plan: Plan) -> list[StratumShare]:
+    """The shares of each stratum in a plan, the largest stratum first; empty with one stratum."""
     if len(strata.names) < 2:
         return []
     counts = strata.counts
-    taken = getattr(plan, "drawn", counts)
-    rows = zip(strata.names, counts.tolist(), taken.tolist(), strict=True)
-    found = [
-        Drawn(name, count, count / int(counts.sum()), draws / int(taken.sum()))
-        for name, count, draws in rows
+    draws = getattr(plan, "draw_counts", counts)
+    rows = zip(strata.names, counts.tolist(), draws.tolist(), strict=True)
+    shares = [
+        StratumShare(name, count, count / int(counts.sum()), drawn / int(draws.sum()))
+        for name, count, drawn in rows
     ]
-    return sorted(found, key=lambda each: (-each.samples, each.name))
+    return sorted(shares, key=lambda each: (-each.samples, each.name))
 
 
-def record(mixture: list[Drawn], keys: Sampling, run: Run) -> None:
-    """Write down what is drawn of each stratum."""
+def record(mixture: list[StratumShare], keys: Sampling, run: Run) -> None:
+    """Record the share of draws of each stratum."""
     if mixture:
-        shares = {each.name: round(each.share, 4) for each in mixture}
+        shares = {each.name: round(each.draw_share, 4) for each in mixture}
         why = f"samples ^ {keys.temperature:g} of each stratum ({', '.join(keys.by)})"
         run.resolve("sampling.shares", shares, why)
 
 
-def crowded(loader: Loader) -> list[str]:
-    """Say which depths are so rare that their volumes come much more often than the others'."""
+def repeated_samples(loader: Loader) -> list[str]:
+    """Warn of depths so rare that their volumes are repeated much more often than others."""
     import numpy as np
 
     excess = getattr(loader.plan, "excess", None)
@@ -88,21 +91,24 @@ def crowded(loader: Loader) -> list[str]:
         return []
     counts = np.bincount(loader.groups).tolist()
     return [
-        f"volumes of depth {shape[1]}, of which there are {count}, fill a batch of "
-        f"{loader.global_batch} by themselves and come {times:.1f} times as often as they should; "
-        f"without {shape[1]} in input.depths they would join the nearest depth"
+        f"depth {shape[1]} has {count} of {sum(counts)} volumes and fills whole batches of "
+        f"{loader.global_batch}: they are sampled {times:.1f} times as often as they should be; "
+        f"without {shape[1]} in input.depths they would get the nearest depth"
         for shape, count, times in zip(loader.shapes, counts, excess.tolist(), strict=True)
-        if times > _CROWDED
+        if times > _MOST_REPEATS
     ]
 
 
-def mixture_table(mixture: list[Drawn], keys: Sampling) -> Table:
-    """The strata, and how often they come, for the report."""
+def mixture_table(mixture: list[StratumShare], keys: Sampling) -> Table:
+    """The table of strata and their shares."""
     from medfm_cli.runs import Table
 
     return Table(
-        ["Stratum", "Samples", "Part of the samples", "Part of what is drawn"],
-        [[each.name, each.samples, f"{each.part:.1%}", f"{each.share:.1%}"] for each in mixture],
-        f"Strata by {' and '.join(keys.by)}; one of n samples is drawn from in proportion to "
+        ["Stratum", "Samples", "Share of samples", "Share of draws"],
+        [
+            [each.name, each.samples, f"{each.sample_share:.1%}", f"{each.draw_share:.1%}"]
+            for each in mixture
+        ],
+        f"Strata by {' and '.join(keys.by)}; one of n samples is sampled in proportion to "
         f"n^{keys.temperature:g} (sampling.temperature).",
     )

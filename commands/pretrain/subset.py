@@ -1,4 +1,4 @@
-"""A part of the subjects, the smaller inside the larger: for curves over the amount of data."""
+"""Nested subsets of the subjects, for curves over the amount of data."""
 
 from __future__ import annotations
 

@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
 
 def sample_texts(recipe: PretrainRecipe, dataset: Dataset, rows: NDArray[np.int64]) -> list[str]:
-    """Give the text of every row of the manifest; nothing where the objective asks for none.
+    """The text of every row of the manifest; empty if the objective needs no texts.
 
     Raises:
-        DataError: none of `rows`, which are to be learned from, has a text.
+        DataError: none of `rows`, the training samples, has a text.
     """
     if not isinstance(recipe.objective, PairOptions):
         return []
     texts = row_texts(dataset, template=recipe.objective.text.template)
     if not len(having_text(rows, texts)):
         raise DataError(
-            f"none of the {len(rows)} samples to learn from has a text, and "
+            f"none of the {len(rows)} training samples has a text, and "
             f"{recipe.objective.name} learns from pairs of image and text",
             hint="curate with text=COLUMN, or questions as in curate/vqa; or set "
-            "objective.text.template to tell labels",
+            "objective.text.template to use labels as texts",
         )
     return texts
 
 
 def having_text(rows: NDArray[np.int64], texts: list[str]) -> NDArray[np.int64]:
-    """Give the rows that have a text; all where texts are not asked for."""
+    """The rows that have a text; all rows if texts are not needed."""
     return rows[[bool(texts[row]) for row in rows.tolist()]] if texts else rows

@@ -69,7 +69,7 @@ class DatasetLineage(Part):
 class Unify(Part):
     """One shape for images and volumes, as in RadFM: `size` × `size` × the nearest of `depths`.
 
-    What is stored is a volume `[D, size, size]` or `[D, size, size, 3]` of uint8; a picture is
+    Stored is a volume `[D, size, size]` or `[D, size, size, 3]` of uint8; an image is
     repeated along the smallest depth. `to_channels_first` (`data.common_shape`) makes it
     `(C, H, W, D)`.
     """
@@ -107,7 +107,7 @@ class Cutting(Part):
         None, gt=0, description="length of the windows of a signal; null: signals stay whole"
     )
     windows: int = Field(8, ge=1, description="most windows taken from one signal")
-    unify: Unify | None = Field(None, description="one shape for pictures and volumes")
+    unify: Unify | None = Field(None, description="one shape for images and volumes")
 
 
 class DatasetCard(Part):
@@ -165,7 +165,7 @@ def _other_format(path: Path, version: object) -> DataError:
 
 
 def _damaged(path: Path, text: str, error: ValidationError) -> DataError:
-    """Tell a card of another format from a broken one."""
+    """Distinguish a card of another format from a broken one."""
     from pydantic_core import from_json
 
     try:

@@ -23,7 +23,7 @@ from medfm_cli.samples.pixels import resize
 from medfm_cli.samples.to_uint8 import limits, scale
 
 ENOUGH_VOXELS = 1 << 22
-"""The greys of a larger volume are found from this many of its voxels, evenly spaced."""
+"""The grey levels of a larger volume are measured on this many voxels, evenly spaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,8 @@ def known_spacing(
     spacing: tuple[float, float, float] | None,
 ) -> tuple[float, float, float] | None:
     """A volume's spacing, None where it is not known or makes no sense."""
-    sound = spacing is not None and all(0 < mm < float("inf") for mm in spacing)
-    return spacing if sound else None
+    valid = spacing is not None and all(0 < mm < float("inf") for mm in spacing)
+    return spacing if valid else None
 
 
 def _image(pixels: NDArray[np.uint8], how: Unify, mask: NDArray[Any] | None) -> CommonShape:

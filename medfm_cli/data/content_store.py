@@ -53,7 +53,7 @@ class ContentStore:
             raise self.unreadable(row, error) from None
 
     def mask(self, row: int) -> NDArray[Any] | None:
-        """The segmentation of a picture `[H, W]` or volume `[D, H, W]`, None without one.
+        """The segmentation of an image `[H, W]` or volume `[D, H, W]`, None without one.
 
         Raises:
             DataError: the shard or the mask is damaged; the sample is named.

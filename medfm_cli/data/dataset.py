@@ -133,7 +133,7 @@ class Dataset:
         return self.contents.content(row)
 
     def mask(self, row: int) -> NDArray[Any] | None:
-        """The segmentation of a row's picture `[H, W]` or volume `[D, H, W]`, None without one."""
+        """The segmentation of a row's image `[H, W]` or volume `[D, H, W]`, None without one."""
         return self.contents.mask(row)
 
     def members(self, row: int, names: Iterable[str] | None = None) -> dict[str, bytes]:

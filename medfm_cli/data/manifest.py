@@ -82,7 +82,7 @@ class Sample(Attributes):
         ),
     ] = None
     cluster: Annotated[
-        str, Column(doc="Group of near duplicates, all on one side of the split.", source="run")
+        str, Column(doc="Group of near duplicates, all in the same split.", source="run")
     ] = ""
     shape: Annotated[
         list[int], Column(doc="Shape of the stored array.", source="part", bits=32)

@@ -63,8 +63,8 @@ class MixturePlan:
 
     An epoch has as many whole batches as the samples fill (at least one a group). Every group gets
     its number of batches, and in them every stratum its number of samples, the same in each epoch:
-    what p asks for, rounded. Each cell (stratum × group) is a stream of permutations one after the
-    other, and an epoch goes on where the one before ended: after any number of epochs two samples
+    its share p, rounded. Each cell (stratum × group) is a stream of permutations one after the
+    other, and an epoch continues where the one before ended: after any number of epochs two samples
     of a cell have been drawn equally often, give or take one. Where an epoch takes more of a cell
     than it holds, its samples come several times.
     """
@@ -82,13 +82,13 @@ class MixturePlan:
         return sum(self.batches)
 
     @property
-    def drawn(self) -> Integers:
+    def draw_counts(self) -> Integers:
         """Draws of each stratum in an epoch."""
-        drawn = np.zeros(len(self.strata.names), dtype=np.int64)
+        counts = np.zeros(len(self.strata.names), dtype=np.int64)
         for cells in self.cells:
             for cell in cells:
-                drawn[self.strata.codes[cell.members[0]]] += cell.quota
-        return drawn
+                counts[self.strata.codes[cell.members[0]]] += cell.quota
+        return counts
 
     @property
     def excess(self) -> NDArray[np.float64]:

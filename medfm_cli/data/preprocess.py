@@ -30,8 +30,8 @@ class Preprocessing(Cutting):
     """How a file becomes inputs of a network; part of every model and bundle.
 
     `mean` and `std` are per channel, for values scaled to 0–1. The rest says how images were cut
-    in the dataset that the model learnt from: each part is an input of its own. What networks take
-    that see no images is in `medfm_cli.data.inputs`.
+    in the dataset of the training: each part is an input of its own. The inputs of other networks
+    are in `medfm_cli.data.inputs`.
     """
 
     kind: Literal["image"] = "image"
@@ -76,17 +76,17 @@ class Preprocessing(Cutting):
         return self.shape
 
     def fit(self, content: Content) -> NDArray[np.uint8]:
-        """A picture as a whole, uint8 `[channels, size, size]`.
+        """A whole image, uint8 `[channels, size, size]`.
 
         Raises:
-            DataError: it is no picture.
+            DataError: it is not an image.
         """
         if not isinstance(content, Image2D):
             raise DataError(f"it is of kind {content.kind}, and the network takes images")
         return fit(content.pixels, self.size, self.channels)
 
     def fit_mask(self, mask: NDArray[Any]) -> NDArray[Any]:
-        """The mask `[H, W]` of a picture as `fit` places it: `[size, size]`, 0 around it."""
+        """The mask `[H, W]` of an image as `fit` places it: `[size, size]`, 0 around it."""
         height, width = mask.shape
         return Letterbox.of(height, width, self.size).mask(mask)
 

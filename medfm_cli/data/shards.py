@@ -83,7 +83,7 @@ class ShardWriter:
         _remove_leftovers(folder, start)
 
     def add(self, key: str, members: Mapping[str, bytes]) -> Location:
-        """Append one sample, `{"png": …, "json": …}`, and tell where its first payload lies.
+        """Append one sample, `{"png": …, "json": …}`, and return the position of its first payload.
 
         Raises:
             ValueError: the key or an extension would not come back from WebDataset's rule that
@@ -192,13 +192,13 @@ class ShardReader:
             os.close(descriptor)
 
     def announce(self, shard: str, offset: int, length: int) -> None:
-        """Tell the system that these bytes will be read soon; a hint, never an error."""
+        """Advise the system that these bytes will be read soon; never an error."""
         with suppress(DataError, OSError, AttributeError):  # macOS has no fadvise
             if (descriptor := self._kept(shard)) is not None:
                 os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_WILLNEED)
 
     def close(self) -> None:
-        """Close the descriptors; a later read opens them anew."""
+        """Close the descriptors; a later read opens them again."""
         while self._descriptors:
             os.close(self._descriptors.popitem()[1])
 

@@ -87,7 +87,7 @@ def _close_all() -> None:
 
 
 class _Steps:
-    """What the workers shall do: torch asks for an iterator at the start of every pass."""
+    """The work of the workers: torch makes an iterator at the start of every pass."""
 
     now: tuple[Plan, int, int]
 
@@ -147,7 +147,7 @@ def _outlive_signals(_worker: int) -> None:
 
 @contextmanager
 def _worker_deaths_explained() -> Iterator[None]:
-    """Tell a worker's end from a bug. A batch may be on its way when its sender dies."""
+    """Distinguish a worker's end from a bug. A batch may be on its way when its sender dies."""
     try:
         yield
     except (RuntimeError, ConnectionError, EOFError) as error:

@@ -87,8 +87,8 @@ def test_strata_reach_their_share_within_rounding(plan: MixturePlan, epochs: int
     wanted = total * plan.strata.shares
     assume(wanted.min() >= 1)
     found = np.bincount(plan.strata.codes, weights=draws(plan, epochs))
-    assert found.tolist() == (epochs * plan.drawn).tolist()
-    assert np.abs(plan.drawn - wanted).max() < 1
+    assert found.tolist() == (epochs * plan.draw_counts).tolist()
+    assert np.abs(plan.draw_counts - wanted).max() < 1
 
 
 @given(plans(), st.integers(1, 4))
@@ -160,7 +160,7 @@ def test_the_shares_are_powers_of_the_counts(temperature: float, expected: list[
     strata = Strata(np.repeat([0, 1], [900, 100]), ("many", "few"), temperature)
     assert strata.shares.tolist() == pytest.approx(expected)
     plan = MixturePlan(groups=np.zeros(1000, dtype=np.int64), strata=strata, global_batch=50)
-    assert plan.drawn.tolist() == [round(1000 * share) for share in expected]
+    assert plan.draw_counts.tolist() == [round(1000 * share) for share in expected]
 
 
 @given(st.integers(0, 200), st.lists(st.floats(0.01, 10), min_size=1, max_size=8))

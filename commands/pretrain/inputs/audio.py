@@ -1,4 +1,4 @@
-"""Settling what a network takes of sound: rate, length, windows and bands."""
+"""Resolve the input of audio: rate, length, windows and mel bands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medfm_cli.commands.pretrain.inputs.inspect import commonest, look, thin
+from medfm_cli.commands.pretrain.inputs.inspect import evenly_spaced, most_common, read_metadata
 from medfm_cli.data.inputs.audio import AudioInput, mel_filters
 
 if TYPE_CHECKING:
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 FASTEST, LONGEST = 16000, 10.0
 """Hz and seconds; AST and AudioMAE take 16 kHz and 10 s [memory]."""
 WINDOW = 0.064
-"""Seconds of a window at least: murmurs lie so low that shorter ones do not tell pitches apart."""
+"""Shortest window in seconds: shorter ones cannot resolve the low frequencies of murmurs."""
 FRAMES = 16
 """An input has a multiple of this many frames, so that patches fit."""
 MOST = 1024
-"""Recordings that the decibels are measured on, evenly spaced over all."""
+"""Most recordings whose decibels are measured, evenly spaced over all."""
 
 
-def settle_audio(
+def resolve_audio(
     choice: AudioChoice, dataset: Dataset, rows: NDArray[np.int64], resolve: Resolve
 ) -> AudioInput:
-    """Settle rate, length, windows and bands, and measure the decibels."""
+    """Resolve rate, length, windows and bands, and measure the decibels."""
     values = choice.model_dump()
-    seen = look(dataset, rows)
+    metadata = read_metadata(dataset, rows)
     if choice.rate == "auto":
-        rate, count = commonest(float(each.meta["rate"]) for each in seen)
+        rate, count = most_common(float(each.meta["rate"]) for each in metadata)
         values["rate"] = min(round(rate), FASTEST)
-        why = f"{count} of {len(seen)} recordings have {rate:g} Hz; {FASTEST} is the most"
+        why = f"{count} of {len(metadata)} recordings have {rate:g} Hz; at most {FASTEST}"
         resolve("input.rate", values["rate"], why)
     rate = values["rate"]
     if choice.n_fft == "auto":
@@ -50,9 +50,9 @@ def settle_audio(
         values["mels"] = _bands(values)
         resolve("input.mels", values["mels"], "128, halved until each has two frequencies")
     if choice.seconds == "auto":
-        median = statistics.median(each.seconds for each in seen)
+        median = statistics.median(each.seconds for each in metadata)
         values["seconds"] = _whole_frames(min(median, LONGEST), rate, values["hop"])
-        why = f"half of the recordings are at least {median:.3g} s long; {LONGEST:g} is the most"
+        why = f"median length {median:.3g} s; at most {LONGEST:g} s"
         resolve("input.seconds", values["seconds"], why)
     return _measured(AudioInput(**values), dataset, rows, resolve)
 
@@ -74,19 +74,19 @@ def _whole_frames(seconds: float, rate: int, hop: int) -> float:
 
 
 def _measured(
-    wanted: AudioInput, dataset: Dataset, rows: NDArray[np.int64], resolve: Resolve
+    network_input: AudioInput, dataset: Dataset, rows: NDArray[np.int64], resolve: Resolve
 ) -> AudioInput:
     """The input with the mean and the deviation of the training samples' decibels."""
-    some = thin(rows, MOST)
-    found = np.array([_moments(wanted, dataset, row) for row in some.tolist()])
-    mean, square = found.mean(axis=0)
+    sampled = evenly_spaced(rows, MOST)
+    moments = np.array([_moments(network_input, dataset, row) for row in sampled.tolist()])
+    mean, square = moments.mean(axis=0)
     std = math.sqrt(max(square - mean**2, 0.0)) or 1.0
     values = {"mean": float(f"{mean:.6g}"), "std": float(f"{std:.6g}")}
     for name, value in values.items():
-        resolve(f"input.{name}", value, f"decibels of {len(some)} training samples")
-    return wanted.model_copy(update=values)
+        resolve(f"input.{name}", value, f"decibels of {len(sampled)} training samples")
+    return network_input.model_copy(update=values)
 
 
-def _moments(wanted: AudioInput, dataset: Dataset, row: int) -> tuple[float, float]:
-    decibels = wanted.decibels(dataset.content(row)).astype(np.float64)
+def _moments(network_input: AudioInput, dataset: Dataset, row: int) -> tuple[float, float]:
+    decibels = network_input.decibels(dataset.content(row)).astype(np.float64)
     return float(decibels.mean()), float((decibels**2).mean())

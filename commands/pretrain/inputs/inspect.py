@@ -1,4 +1,4 @@
-"""Looking at samples through the manifest, and thinning what is looked at."""
+"""Read samples' metadata from the manifest, and subsample rows evenly."""
 
 from __future__ import annotations
 
@@ -16,37 +16,39 @@ if TYPE_CHECKING:
 
 Resolve = Callable[[str, Any, str], None]
 MOST = 4096
-"""Samples that are looked at to settle what is common, evenly spaced over all."""
+"""Most samples whose metadata is read, evenly spaced over all."""
 
 
-class Seen(NamedTuple):
-    """What the manifest says of a sample: the shape stored, and the facts about its numbers."""
+class SampleMetadata(NamedTuple):
+    """The stored shape and the metadata of a sample in the manifest."""
 
     shape: list[int]
     meta: dict[str, Any]
 
     @property
     def seconds(self) -> float:
-        """Length of what has a rate."""
+        """Length of a signal or a recording."""
         return self.shape[-1] / float(self.meta["rate"])
 
 
-def look(dataset: Dataset, rows: NDArray[np.int64]) -> list[Seen]:
-    """What the manifest says of the rows, or of `MOST` of them."""
-    table = dataset.samples.select(["shape", "meta"]).take(thin(rows, MOST))
+def read_metadata(dataset: Dataset, rows: NDArray[np.int64]) -> list[SampleMetadata]:
+    """The metadata of the rows, or of `MOST` of them."""
+    table = dataset.samples.select(["shape", "meta"]).take(evenly_spaced(rows, MOST))
     shapes, metas = (table.column(name).to_pylist() for name in ("shape", "meta"))
-    return [Seen(shape, json.loads(meta)) for shape, meta in zip(shapes, metas, strict=True)]
+    return [
+        SampleMetadata(shape, json.loads(meta)) for shape, meta in zip(shapes, metas, strict=True)
+    ]
 
 
-def thin(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+def evenly_spaced(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """At most `most` of the rows, evenly spaced."""
     if len(rows) <= most:
         return rows
     return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
 
 
-def commonest(values: Iterable[float]) -> tuple[float, int]:
-    """The value that comes most often (of several the smallest), and how often."""
+def most_common(values: Iterable[float]) -> tuple[float, int]:
+    """The most frequent value (of several the smallest), and its count."""
     counts = Counter(values)
     value = min(counts, key=lambda each: (-counts[each], each))
     return value, counts[value]

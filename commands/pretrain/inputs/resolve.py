@@ -1,10 +1,10 @@
-"""From the recipe block `input` and the data to what the network takes. Torch-free."""
+"""Resolve the recipe block `input` from the data. Torch-free."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from medfm_cli.commands.pretrain.inputs.audio import settle_audio
+from medfm_cli.commands.pretrain.inputs.audio import resolve_audio
 from medfm_cli.commands.pretrain.inputs.options import (
     AudioChoice,
     ImageChoice,
@@ -12,9 +12,9 @@ from medfm_cli.commands.pretrain.inputs.options import (
     SignalChoice,
     VolumeChoice,
 )
-from medfm_cli.commands.pretrain.inputs.series import settle_series
-from medfm_cli.commands.pretrain.inputs.signal import settle_signal
-from medfm_cli.commands.pretrain.inputs.volume import settle_volume
+from medfm_cli.commands.pretrain.inputs.series import resolve_series
+from medfm_cli.commands.pretrain.inputs.signal import resolve_signal
+from medfm_cli.commands.pretrain.inputs.volume import resolve_volume
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,10 +28,10 @@ Choice = ImageChoice | VolumeChoice | SignalChoice | SeriesChoice | AudioChoice
 
 
 def kinds_of(choice: Choice, dataset: Dataset) -> tuple[str, ...]:
-    """The kinds of sample that are learned from, the kind of the input first."""
+    """The kinds of the training samples, that of the input first."""
     if (
         isinstance(choice, VolumeChoice)
-        and choice.pictures
+        and choice.images
         and dataset.card.counts.kinds.get("image")
     ):
         return "volume", "image"
@@ -41,25 +41,25 @@ def kinds_of(choice: Choice, dataset: Dataset) -> tuple[str, ...]:
 def resolve_input(
     choice: Choice, dataset: Dataset, rows: NDArray[np.int64], resolve: Resolve
 ) -> PatchInput | None:
-    """Settle what the recipe leaves to the data, and record it; None for images.
+    """Resolve and record what the recipe sets to `auto`; None for images.
 
-    Of images the backbone says how large they are (`planning.resolve_backbone`).
+    The size of images is the backbone's (`pretrain.resolve.resolve_backbone`).
 
     Args:
         choice: the recipe's block.
-        dataset: what is learned from.
-        rows: its rows that are learned from; nothing is measured on others.
-        resolve: told every choice and why.
+        dataset: the training data.
+        rows: its training rows; only these are measured.
+        resolve: called with the key, the value and the reason of every choice.
 
     Raises:
-        DataError: the samples have nothing in common that a network could take.
+        DataError: the samples do not share an input that a network could take.
     """
     if isinstance(choice, VolumeChoice):
-        return settle_volume(choice, dataset, rows, resolve)
+        return resolve_volume(choice, dataset, rows, resolve)
     if isinstance(choice, SignalChoice):
-        return settle_signal(choice, dataset, rows, resolve)
+        return resolve_signal(choice, dataset, rows, resolve)
     if isinstance(choice, SeriesChoice):
-        return settle_series(choice, dataset, rows, resolve)
+        return resolve_series(choice, dataset, rows, resolve)
     if isinstance(choice, AudioChoice):
-        return settle_audio(choice, dataset, rows, resolve)
+        return resolve_audio(choice, dataset, rows, resolve)
     return None

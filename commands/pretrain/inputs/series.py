@@ -1,4 +1,4 @@
-"""Settling what a network takes of series: variables, length, and their mean and deviation."""
+"""Resolve the input of series: variables, length, mean and standard deviation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medfm_cli.commands.pretrain.inputs.inspect import look
+from medfm_cli.commands.pretrain.inputs.inspect import read_metadata
 from medfm_cli.data.inputs.series import SeriesInput, gridded
 from medfm_cli.errors import DataError
 from medfm_cli.samples.content import Series
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from medfm_cli.data.dataset import Dataset
 
 RARE = 0.01
-"""Part of the stays in which a variable must have been measured."""
+"""Share of the stays in which a variable must have been measured."""
 USUAL = 0.95
-"""Part of the stays that the length suffices for."""
+"""Share of the stays that fit into the length."""
 
 
-def settle_series(
+def resolve_series(
     choice: SeriesChoice, dataset: Dataset, rows: NDArray[np.int64], resolve: Resolve
 ) -> SeriesInput:
-    """Settle variables and length, and measure every variable over all `rows`.
+    """Resolve variables and length, and measure every variable over all `rows`.
 
     Raises:
         DataError: nothing was measured, or a variable of the recipe never was.
@@ -37,7 +37,7 @@ def settle_series(
     values = choice.model_dump()
     if choice.hours == "auto":
         values["hours"] = _hours(dataset, rows, choice.step)
-        why = f"{USUAL:.0%} of the stays end before"
+        why = f"{USUAL:.0%} of the stays are not longer"
         resolve("input.hours", values["hours"], why)
     steps = max(1, round(values["hours"] / choice.step))
     measured = _measure(dataset, rows, step=choice.step, steps=steps)
@@ -51,7 +51,7 @@ def settle_series(
             f"{', '.join(lacking) or 'nothing'} was measured in none of the training samples"
             if lacking
             else "nothing was measured in the training samples",
-            hint=f"there are: {', '.join(measured) or 'no variables'}",
+            hint=f"measured variables: {', '.join(measured) or 'no variables'}",
         )
     chosen = [measured[name] for name in values["variables"]]
     values["mean"] = [_rounded(each.mean) for each in chosen]
@@ -62,15 +62,15 @@ def settle_series(
     return SeriesInput(**values)
 
 
-class Measured:
-    """Mean and deviation of a variable, as they come (Chan, Golub & LeVeque 1979)."""
+class RunningMoments:
+    """Running mean and deviation of a variable (Chan, Golub & LeVeque 1979)."""
 
     def __init__(self) -> None:
         self.stays = self.count = 0
         self.mean = self._squares = 0.0
 
     def add(self, values: NDArray[np.float64]) -> None:
-        """Take in what was measured in one stay, at least one value."""
+        """Add the values of one stay, at least one."""
         count, mean = len(values), float(values.mean())
         apart, total = mean - self.mean, self.count + len(values)
         self._squares += float(((values - mean) ** 2).sum())
@@ -86,26 +86,28 @@ class Measured:
 
 def _measure(
     dataset: Dataset, rows: NDArray[np.int64], *, step: float, steps: int
-) -> dict[str, Measured]:
+) -> dict[str, RunningMoments]:
     """Every variable that was measured at all, in the order of the samples' own lists."""
-    found: Counter[str] = Counter()
-    measured: dict[str, Measured] = {}
+    counts: Counter[str] = Counter()
+    measured: dict[str, RunningMoments] = {}
     for row in rows.tolist():
         content = dataset.content(row)
         if not isinstance(content, Series) or not content.channels:
             continue
         names = list(content.channels)
-        found.update(names)
+        counts.update(names)
         grid = gridded(content, names, step=step, steps=steps)
         for name, values in zip(names, grid, strict=True):
-            there = values[np.isfinite(values)]
-            if len(there):
-                measured.setdefault(name, Measured()).add(there)
-    return {name: measured[name] for name in found if name in measured}
+            observed = values[np.isfinite(values)]
+            if len(observed):
+                measured.setdefault(name, RunningMoments()).add(observed)
+    return {name: measured[name] for name in counts if name in measured}
 
 
 def _hours(dataset: Dataset, rows: NDArray[np.int64], step: float) -> float:
-    ends = sorted(each.meta["times"][-1] for each in look(dataset, rows) if each.meta.get("times"))
+    ends = sorted(
+        each.meta["times"][-1] for each in read_metadata(dataset, rows) if each.meta.get("times")
+    )
     if not ends:
         raise DataError("nothing was measured in the training samples")
     end = ends[min(len(ends) - 1, math.floor(USUAL * len(ends)))]
@@ -113,5 +115,5 @@ def _hours(dataset: Dataset, rows: NDArray[np.int64], step: float) -> float:
 
 
 def _rounded(value: float) -> float:
-    """Six digits: what a recipe shows is what is used."""
+    """Round to six digits: the recipe shows the value in use."""
     return float(f"{value:.6g}")

@@ -1,4 +1,4 @@
-"""What every objective of pretraining offers, and what it is told."""
+"""The interface of a pretraining objective, and its context."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectiveContext:
-    """What an objective is told beside its own options.
+    """What an objective needs beside its own options.
 
     Attributes:
-        preprocessing: what the network takes, and how a sample is fitted to it.
+        preprocessing: the input of the network, and how a sample is fitted to it.
         views: the random views of the recipe.
-        seed: of the recipe, for what an objective draws once.
+        seed: of the recipe, for random numbers that an objective draws once.
         steps: optimiser steps of the whole run.
         epoch_steps: optimiser steps of an epoch.
         batch: samples of a global batch.
-        accumulate: parts that a batch is worked through in; samples of different parts do not
-            meet.
-        subjects: a number for the person of every row of the manifest, int64 [rows]; of different
-            people where it is empty.
-        texts: the text that belongs to every row of the manifest, a statement a line, empty where
-            there is none.
-        rows: the rows of the manifest that are learned from; all where it is empty.
+        accumulate: parts of a batch that are processed in turn; samples of different parts are not
+            compared.
+        subjects: a code for the subject of every row of the manifest, int64 [rows]; empty: all
+            different.
+        texts: the text of every row of the manifest, one statement a line, empty without a
+            text.
+        rows: the training rows of the manifest; empty: all.
     """
 
     preprocessing: AnyInput
@@ -57,15 +57,15 @@ class ObjectiveContext:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examined:
-    """What an objective saw in some samples before and after the training.
+class ObjectiveEvaluation:
+    """What an objective measured on some samples before and after training.
 
     Attributes:
         split: the samples' split.
-        trained_on: whether they were learned from.
+        trained_on: whether they are training samples.
         rows: of the manifest, int64 [n].
         subjects: codes 0 … S−1 of their subjects, int64 [n].
-        before, after: what `Objective.examine` gave.
+        before, after: the results of `Objective.evaluate`.
     """
 
     split: str
@@ -77,8 +77,8 @@ class Examined:
 
 
 @dataclass(frozen=True)
-class Chapter:
-    """A section of the report that only one objective can write, and its numbers for scripts."""
+class ReportSection:
+    """A section of the report specific to an objective, and its metrics for result.json."""
 
     title: str
     blocks: list[Block]
@@ -86,7 +86,7 @@ class Chapter:
 
 
 class Objective(Task):
-    """A task around an encoder that is kept when the rest is thrown away.
+    """A training task around an encoder; the rest is discarded after pretraining.
 
     Made as `Implementation(backbone, options, context)`.
     """
@@ -98,21 +98,21 @@ class Objective(Task):
 
     @classmethod
     def check(cls, options: ObjectiveOptions, context: ObjectiveContext) -> None:
-        """Refuse what cannot work before anything is built. Raises UsageError."""
+        """Check options against the context before anything is built. Raises UsageError."""
 
     @property
     def preprocessing(self) -> AnyInput:
-        """What the network takes."""
+        """The input of the network."""
         return self.context.preprocessing
 
     @property
     def encoder(self) -> Backbone:
-        """The encoder that is measured and kept: the trained one, or its teacher."""
+        """The encoder that is evaluated and saved: the trained one, or its teacher."""
         return self.backbone
 
     @property
     def highest_entropy(self) -> float | None:
-        """Entropy of a teacher that prefers nothing, log K in nats; None without a teacher."""
+        """Entropy of uniform teacher targets, log K in nats; None without a teacher."""
         return None
 
     def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
@@ -125,31 +125,31 @@ class Objective(Task):
 
     @abstractmethod
     def plain_inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
-        """Give what `inputs` gives, for a loss that can be compared: the least that is random.
+        """Give what `inputs` gives, with as little randomness as possible, for comparable losses.
 
-        The samples are as they are where the objective allows, and views drawn from `random`
-        (the same at every call) where it needs several.
+        Samples are not augmented where the objective allows it; otherwise views are drawn from
+        `random`, the same at every call.
         """
 
-    def pictures(
+    def figures(
         self, batch: Batch, captions: Sequence[str], random: StepRandom, run: Run
     ) -> list[Block]:
-        """Show in the report what was learned, on a few samples and a caption for each."""
+        """Figures for the report, of a few samples with a caption each."""
         del batch, captions, random, run
         return []
 
-    def examine(self, batches: Iterable[Batch]) -> Any:
-        """Look at samples as they are for `chapters`, before and after training; None: nothing.
+    def evaluate(self, batches: Iterable[Batch]) -> Any:
+        """Evaluate samples without augmentation for `report_sections`; None: nothing to report.
 
-        Called in evaluation mode, with held-out samples and with some that are learned from.
+        Called before and after training, in evaluation mode, on held-out and on training samples.
         """
         del batches
 
-    def chapters(self, examined: Sequence[Examined]) -> list[Chapter]:
-        """Tell what only this objective can tell of what it has learned."""
-        del examined
+    def report_sections(self, evaluations: Sequence[ObjectiveEvaluation]) -> list[ReportSection]:
+        """The sections of the report specific to this objective."""
+        del evaluations
         return []
 
     def files(self) -> dict[str, bytes]:
-        """Give further files of the model directory: what is worth keeping beside the encoder."""
+        """Further files of the model directory beside the encoder."""
         return {}

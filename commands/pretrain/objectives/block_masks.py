@@ -1,4 +1,4 @@
-"""Block-wise masks: rectangles of patches are hidden until a wanted number is reached.
+"""Block-wise masks: rectangles of patches are hidden until a target number is reached.
 
 For n patches to hide in an image, rectangles are tried one after another:
 
@@ -8,13 +8,13 @@ aspect r = exp((2 u₂ − 1) log(1 / 0.3))
 height h = round √(s r), width w = round √(s / r), its corner uniform where it fits
 ```
 
-A rectangle is taken if it hides something new and no more than `left`. What the rectangles leave
-is filled patch by patch, so that exactly n are hidden. Source: BEiT (Bao et al. 2021, arXiv
+A rectangle is accepted if it hides new patches and no more than `left`. The remaining patches are
+filled one by one, so that exactly n are hidden. Source: BEiT (Bao et al. 2021, arXiv
 2106.08254, algorithm 1), used by iBOT (Zhou et al. 2021, arXiv 2111.07832) and DINOv2; there, some
 masks end a few patches short.
 
-All images are worked on at once, round by round, from draws of their own: the masks of a sample
-do not depend on which others are in the batch.
+All images are processed at once, round by round, each with its own random numbers: the masks of a
+sample do not depend on the other samples of the batch.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ def block_masks(
             break
         block = _rectangles(left, draws[:, number], grid) & ~masks
         new = block.sum(axis=(1, 2))
-        taken = (new > 0) & (new <= left)
-        masks |= block & taken[:, None, None]
-        left -= np.where(taken, new, 0)
+        accepted = (new > 0) & (new <= left)
+        masks |= block & accepted[:, None, None]
+        left -= np.where(accepted, new, 0)
     return _filled(masks.reshape(len(counts), -1), left, noise)
 
 
-def wanted(uniform: Floats, *, low: float, high: float, patches: int) -> NDArray[np.int64]:
-    """Turn U[0, 1) [B] into how many of `patches` to hide: a part from low to high, 1 at least."""
+def mask_counts(uniform: Floats, *, low: float, high: float, patches: int) -> NDArray[np.int64]:
+    """Map U[0, 1) [B] to the number of `patches` to hide: a share from low to high, 1 at least."""
     part = low + (high - low) * uniform
     return np.maximum(1, np.floor(part * patches + 1e-9)).astype(np.int64)
 

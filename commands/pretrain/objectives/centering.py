@@ -1,12 +1,12 @@
-"""Centering: what keeps one prototype from winning everywhere.
+"""Centring: keeps one prototype from winning everywhere.
 
 ```
 p = softmax((t − c) / τ)                                   t: the teacher's logits
 c ← m c + (1 − m) · mean of t over the global batch
 ```
 
-Subtracting the mean works against one dominant prototype, the low temperature τ against equal
-shares for all; together they keep the teacher from both ways to collapse. Source: DINO (Caron et
+Subtracting the mean prevents one dominant prototype, the low temperature τ equal shares for
+all; together they prevent both kinds of collapse. Source: DINO (Caron et
 al. 2021, arXiv 2104.14294), eq. 4 and §5.3.
 """
 
@@ -27,7 +27,7 @@ class Centre(nn.Module):
         super().__init__()
         self.momentum = momentum
         self.register_buffer("value", torch.zeros(prototypes))
-        # Of the step that is under way, [K + 1]: the sum of the logits, and how many there were.
+        # Of the current step, [K + 1]: the sum of the logits, and their number.
         # Kept out of the state, which is saved between steps.
         self._seen: Tensor | None = None
 
@@ -37,9 +37,9 @@ class Centre(nn.Module):
 
     @torch.no_grad()
     def see(self, logits: Tensor) -> None:
-        """Take logits [n, K] of a part of the batch into the next `update`."""
+        """Add logits [n, K] of a part of the batch to the next `update`."""
         total = logits.sum(dim=0, dtype=torch.float32)
-        # The count is no Python number: torch.compile would compile again for each of its values.
+        # The count is a tensor: torch.compile would recompile for each value of a Python number.
         seen = torch.cat([total, total.new_full((1,), float(len(logits)))])
         self._seen = seen if self._seen is None else self._seen + seen
 

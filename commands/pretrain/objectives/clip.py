@@ -1,7 +1,7 @@
 """CLIP: Radford, Kim, Hallacy, Ramesh, Goh, Agarwal et al., ICML 2021, arXiv 2103.00020.
 
 Image i and its text i of a batch of B pairs are brought to vectors x_i, y_i of length one. Each
-image is to find its own text among all texts of the batch, and each text its image:
+image is matched with its own text among all texts of the batch, and each text with its image:
 
 ```
 x_i = W_x f(image_i) / ‖·‖        y_i = W_y g(text_i) / ‖·‖          [E]
@@ -12,7 +12,7 @@ L = 1/B Σ_i L_i
 
 Equations: figure 3 of the paper (its pseudo-code) and §2.5 for the start and the limit of s, which
 holds after every step as in the authors' code. There N_i is the whole batch. Ours leaves out of it
-pairs that are no negatives: another image of the same person, and a text that reads the same
+pairs that are not negatives: another image of the same subject, and an equal text
 (`pairs.negatives`). The batch is the global one, gathered from all processes; with `accumulate`
 it is one part of it.
 """
@@ -38,7 +38,7 @@ class Clip(Pairs):
     """The contrastive loss on pairs as a task of the training loop."""
 
     def __init__(self, backbone: Backbone, options: ClipOptions, context: ObjectiveContext) -> None:
-        """Set up the text side; see `Pairs`."""
+        """Set up the text encoder; see `Pairs`."""
         super().__init__(backbone, options, context, scale=1 / options.temperature)
         self.largest = math.log(options.largest_scale)
 
@@ -54,7 +54,7 @@ class Clip(Pairs):
 
 
 def clip_losses(logits: Tensor, negatives: Tensor) -> Tensor:
-    """Give L_i [B] of logits z [B,B], images along the rows; `negatives` [B,B] says what counts."""
+    """Give L_i [B] of logits z [B,B], images along the rows, with the mask `negatives` [B,B]."""
     own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
     counted = logits.masked_fill(~(negatives | own), -torch.inf)
     target = torch.arange(len(logits), device=logits.device)

@@ -1,4 +1,4 @@
-"""What objectives that compare two views of every sample have in common."""
+"""Shared by objectives that compare two views of every sample."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Contrastive(Objective):
-    """Two random views of every sample, and who the samples come from.
+    """Two random views of every sample, and the subjects of the samples.
 
     The batch that is compared is the global one: the features of all processes are gathered.
-    Where a batch is worked through in parts (`accumulate`), it is a part.
+    With `accumulate` it is one part of it.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Contrastive(Objective):
 
     @classmethod
     def check(cls, options: ObjectiveOptions, context: ObjectiveContext) -> None:
-        """Refuse batches without negatives."""
+        """Reject batches without negatives."""
         part = context.batch // context.accumulate
         if part < 2:
             raise UsageError(
@@ -54,7 +54,7 @@ class Contrastive(Objective):
         return {"first": first, "second": second, "groups": self.groups.of(batch.rows)}
 
     def plain_inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
-        """Draw the views as in `inputs`: a sample as it is has nothing to be compared with."""
+        """Draw the views as in `inputs`: the objective compares two views."""
         return self.inputs(batch, random)
 
     def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
@@ -71,15 +71,15 @@ class Contrastive(Objective):
         raise NotImplementedError
 
     def whole(self, rows: Tensor) -> Tensor:
-        """Join the rows of all processes while training; a measurement is one process's own."""
+        """Join the rows of all processes in training; an evaluation uses those of one process."""
         return gather_rows(rows) if self.training else rows
 
 
 class Groups:
-    """Which rows of the manifest are never negatives of each other: those of one person.
+    """Which rows of the manifest are never negatives of each other: those of one subject.
 
-    Without subjects every row is its own group: a sample that was drawn twice for a batch is still
-    no negative of itself.
+    Without subjects every row is its own group: a sample that occurs twice in a batch is still
+    not a negative of itself.
     """
 
     def __init__(self, subjects: Sequence[int]) -> None:

@@ -2,8 +2,8 @@
 
 Every image x becomes two large crops and n small ones (`multicrop`). The student f_θ, backbone and
 head, sees all V = n + 2; the teacher f_θ̄ the two large ones. Both give logits over K prototypes
-(`prototypes`), and the student learns to give each crop what the teacher gives the *other* large
-crops:
+(`prototypes`), and the student learns to predict for each crop the teacher's output for the *other*
+large crops:
 
 ```
 p_t = softmax((f_θ̄(x_t) − c) / τ_t)                t = 1, 2                 no gradient
@@ -13,13 +13,13 @@ L = 1 / (2 (V − 1)) Σ_t Σ_{s ≠ t} H(p_t, q_s)      H(p, q) = −Σ_k p_k l
 c ← 0.9 c + 0.1 mean(f_θ̄)                           over the global batch (`centering`)
 ```
 
-Equations: §3.1 of the paper. m rises to 1 along half a cosine, τ_t in a straight line during its
-warm-up, and the prototypes are held in the first epoch. Works with any backbone; differences of
+Equations: §3.1 of the paper. m rises to 1 along half a cosine, τ_t linearly during its
+warm-up, and the prototypes are frozen in the first epoch. Works with any backbone; differences of
 ours: the head sees the mean of the patch tokens instead of a class token, and the large crops of a
 sample come after one another in one batch, so that teacher and student run once over both.
 
-Collapse has two faces, watched through `teacher_entropy`: 0 when one prototype wins everywhere
-(the centre works against it), log K when all are alike (the low τ_t works against it).
+There are two kinds of collapse, monitored through `teacher_entropy`: 0 if one prototype wins
+everywhere (the centre prevents it), log K if all are equal (the low τ_t prevents it).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Dino(SelfDistillation):
         self.centre = Centre(options.head.prototypes, momentum=options.centre_momentum)
 
     def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
-        """Give the loss and what tells of collapse; the centre takes note of the batch."""
+        """Give the loss and scalars that detect collapse; the centre accumulates the batch."""
         logits = self.teach(inputs["globals"])
         targets = self.centre.targets(logits, inputs["temperature"])
         losses = self.learn(targets, **inputs)
@@ -57,7 +57,7 @@ class Dino(SelfDistillation):
         return {"loss": losses, **self.observe(targets, losses)}
 
     def losses(self, **inputs: Tensor) -> Tensor:
-        """Give the loss of each image, [B]; nothing is remembered of them."""
+        """Give the loss of each image, [B]; the state does not change."""
         targets = self.centre.targets(self.teach(inputs["globals"]), inputs["temperature"])
         return self.learn(targets, **inputs)
 
@@ -73,6 +73,6 @@ class Dino(SelfDistillation):
         return self.compare(self.head(torch.cat(features)), targets)
 
     def after_step(self, step: int) -> None:
-        """Let the teachers follow, and the centre."""
+        """Update the teachers and the centre."""
         super().after_step(step)
         self.centre.update()

@@ -10,8 +10,8 @@ L_iBOT = mean over large crops of 1/|M| Σ_{i ∈ M} H(p_i, q_i)      0 where no
 
 - L_DINO compares images, from the mean of the patch tokens;
 - L_iBOT (Zhou et al. 2021, arXiv 2111.07832) compares patches: the student sees a large crop with
-  the patches M replaced by a learned token (`block_masks`) and has to give them what the teacher,
-  which sees all, gives the same patches; with a head of its own or, as in iBOT, the same;
+  the patches M replaced by a learned token (`block_masks`) and has to predict what the teacher,
+  which sees all patches, gives them; with a head of its own or, as in iBOT, the same;
 - L_KoLeo (`koleo`) spreads the student's features z_t of the large crops over the sphere, each crop
   for itself and over the whole global batch.
 
@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
-from medfm_cli.commands.pretrain.objectives.block_masks import ROUNDS, block_masks, wanted
+from medfm_cli.commands.pretrain.objectives.block_masks import ROUNDS, block_masks, mask_counts
 from medfm_cli.commands.pretrain.objectives.centering import Centre
 from medfm_cli.commands.pretrain.objectives.distillation import SelfDistillation
 from medfm_cli.commands.pretrain.objectives.koleo import koleo
@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from medfm_cli.training.randomness import StepRandom
 
 
-class Taught(NamedTuple):
-    """What the teacher says of the large crops [2B, K] and of their hidden patches [M, K]."""
+class TeacherOutput(NamedTuple):
+    """The teacher's output for the large crops [2B, K] and their hidden patches [M, K]."""
 
     logits: Tensor
     targets: Tensor
@@ -78,7 +78,7 @@ class Dinov2(SelfDistillation):
         """Set up heads, teachers, mask token and centres.
 
         Raises:
-            UsageError: the backbone is no plain vision transformer, or cannot take the crops.
+            UsageError: the backbone is not a plain vision transformer, or cannot take the crops.
         """
         if not backbone.maskable:
             raise UsageError(
@@ -97,7 +97,7 @@ class Dinov2(SelfDistillation):
             self.patch_centre = Centre(width, momentum=momentum)
 
     def no_weight_decay(self) -> set[str]:
-        """Name the parameters that should not shrink."""
+        """The parameters without weight decay."""
         return {"mask_token"}
 
     def crops(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
@@ -106,39 +106,39 @@ class Dinov2(SelfDistillation):
         `masks` bool [2B, N]; `hidden` int64 [M], where they are true in the flattened masks.
         """
         masks = self._draw_masks(random)
-        hidden = masks.flatten().nonzero()[:, 0]  # on the CPU, where nothing has to be waited for
+        hidden = masks.flatten().nonzero()[:, 0]  # on the CPU: no synchronisation
         device = batch.values.device
         chosen = {"masks": masks.to(device), "hidden": hidden.to(device)}
         return super().crops(batch, random) | chosen
 
     def pairs(self) -> list[tuple[nn.Module, Teacher[Any]]]:
-        """What is trained, each with the teacher that follows it."""
+        """The trained modules, each with its teacher."""
         if self.options.shared_head:
             return super().pairs()
         return [*super().pairs(), (self.patch_head, self.teacher_patch_head)]
 
     def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
-        """Give the loss, its three parts, and what tells of collapse; centres note the batch."""
-        taught = self.teach(**inputs)
-        parts = self.learn(taught, **inputs)
+        """Give the loss, its parts, and scalars that detect collapse; centres see the batch."""
+        teacher_output = self.teach(**inputs)
+        parts = self.learn(teacher_output, **inputs)
         if self.options.balance == "centering":
-            self.centre.see(taught.logits)
-            self.patch_centre.see(taught.patch_logits)
+            self.centre.see(teacher_output.logits)
+            self.patch_centre.see(teacher_output.patch_logits)
         means = Parts(*(part.mean() for part in parts))
         return {
             "loss": self._total(means),
             "loss_dino": means.images,
             "loss_ibot": means.patches,
             "loss_koleo": means.spread,
-            **self.observe(taught.targets, parts.images),
+            **self.observe(teacher_output.targets, parts.images),
         }
 
     def losses(self, **inputs: Tensor) -> Tensor:
-        """Give the loss of each image, [B], in one process; nothing is remembered of them."""
+        """Give the loss of each image, [B], in one process; the state does not change."""
         return self._total(self.learn(self.teach(**inputs), **inputs))
 
     @torch.no_grad()
-    def teach(self, **inputs: Tensor) -> Taught:
+    def teach(self, **inputs: Tensor) -> TeacherOutput:
         """Give the teacher's logits and targets, of the large crops and of their hidden patches."""
         tokens = self.teacher.module.tokens(inputs["globals"])
         logits = self.teacher_head(tokens.mean(dim=1)).float()
@@ -152,9 +152,9 @@ class Dinov2(SelfDistillation):
             rounds = options.sinkhorn_rounds
             targets = sinkhorn(logits, temperature, rounds=rounds)
             patch_targets = sinkhorn(patch_logits, temperature, rounds=rounds)
-        return Taught(logits, targets, patch_logits, patch_targets)
+        return TeacherOutput(logits, targets, patch_logits, patch_targets)
 
-    def learn(self, taught: Taught, **inputs: Tensor) -> Parts:
+    def learn(self, teacher_output: TeacherOutput, **inputs: Tensor) -> Parts:
         """Give the three losses; the student runs once over the large crops, once over the small.
 
         The small crops have no masks. KoLeo compares the images of all processes, so that each
@@ -168,8 +168,8 @@ class Dinov2(SelfDistillation):
         patch_logits = head(tokens.flatten(0, 1)[inputs["hidden"]])
         first, second = features.chunk(2)
         return Parts(
-            images=self.compare(logits, taught.targets),
-            patches=self._compare_patches(patch_logits, taught.patch_targets, **inputs),
+            images=self.compare(logits, teacher_output.targets),
+            patches=self._compare_patches(patch_logits, teacher_output.patch_targets, **inputs),
             spread=koleo(gather_rows(first)) + koleo(gather_rows(second)),
         )
 
@@ -180,7 +180,7 @@ class Dinov2(SelfDistillation):
         return self.backbone.encode(torch.where(masks.unsqueeze(-1), blank, embedded))
 
     def after_step(self, step: int) -> None:
-        """Let the teachers follow, and the centres."""
+        """Update the teachers and the centres."""
         super().after_step(step)
         if self.options.balance == "centering":
             self.centre.update()
@@ -210,7 +210,7 @@ class Dinov2(SelfDistillation):
         def draw(purpose: str, *shape: int) -> NDArray[np.float64]:
             return random.uniform(f"mask {purpose}", *shape).cpu().double().numpy()
 
-        counts = wanted(draw("part"), low=low, high=high, patches=rows * columns)
+        counts = mask_counts(draw("part"), low=low, high=high, patches=rows * columns)
         noise = draw("rest", rows * columns)
         masks = block_masks(counts, draw("blocks", ROUNDS, 4), noise, grid=(rows, columns))
         second = draw("crop") < 0.5

@@ -1,4 +1,4 @@
-"""What DINO and DINOv2 share: crops, a head with prototypes, and a teacher that follows both."""
+"""Shared by DINO and DINOv2: crops, a head with prototypes, and an EMA teacher of both."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 class SelfDistillation(Objective):
     """A student that learns from the moving average of itself.
 
-    The head sees the mean of the patch tokens, also where the backbone has a class token: it is
-    what is measured, saved and used afterwards. The teacher is what is kept: its features are
-    better than the student's all along the training (DINO, §5.1).
+    The head sees the mean of the patch tokens, also if the backbone has a class token: these
+    features are evaluated, saved and used afterwards. The teacher is saved: its features are
+    better than the student's throughout training (DINO, §5.1).
 
     Attributes:
-        teacher: follows the backbone.
+        teacher: moving average of the backbone.
         head, teacher_head: from features to logits over prototypes.
     """
 
@@ -55,7 +55,7 @@ class SelfDistillation(Objective):
 
     @property
     def highest_entropy(self) -> float:
-        """Entropy of even targets, log K."""
+        """Entropy of uniform targets, log K."""
         return math.log(self.options.head.prototypes)
 
     def inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
@@ -63,27 +63,27 @@ class SelfDistillation(Objective):
         return self.crops(batch, random) | {"temperature": self._temperature(random.step)}
 
     def plain_inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
-        """Draw the crops from `random`; the temperature is that of the end."""
+        """Draw the crops from `random`; the temperature is the final one."""
         return self.crops(batch, random) | {"temperature": self._temperature(self.context.steps)}
 
     def crops(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
-        """Draw what depends on chance."""
+        """Draw the random inputs."""
         crops = self.options.crops
         return draw_crops(batch.values, crops, self.context, random, local_size=self.local_size)
 
     def pairs(self) -> list[tuple[nn.Module, Teacher[Any]]]:
-        """What is trained, each with the teacher that follows it."""
+        """The trained modules, each with its teacher."""
         return [(self.backbone, self.teacher), (self.head, self.teacher_head)]
 
     def before_step(self, step: int) -> None:
-        """Hold the prototypes in the first epochs (DINO, appendix C: "freeze the last layer")."""
+        """Freeze the prototypes in the first epochs (DINO, appendix C: "freeze the last layer")."""
         if step < round(self.options.freeze_epochs * self.context.epoch_steps):
             for student, _ in self.pairs():
                 if isinstance(student, PrototypeHead):
                     student.hold_prototypes()
 
     def after_step(self, step: int) -> None:
-        """Let the teachers follow."""
+        """Update the teachers."""
         momentum = momentum_at(step, steps=self.context.steps, start=self.options.momentum)
         for student, teacher in self.pairs():
             teacher.update(student, momentum)
@@ -112,7 +112,7 @@ class SelfDistillation(Objective):
 
     @torch.no_grad()
     def observe(self, targets: Tensor, losses: Tensor) -> dict[str, Tensor]:
-        """Give scalars that tell of collapse, from targets [2B, K] and losses [B].
+        """Give scalars that detect collapse, from targets [2B, K] and losses [B].
 
         `teacher_entropy` H(p) in nats, `teacher_kl` the mean KL divergence from the student to the
         teacher, H(p, q) − H(p), and the `prototype_usage` of `soft_targets.usage`.
@@ -125,7 +125,7 @@ class SelfDistillation(Objective):
         }
 
     def _temperature(self, step: int) -> Tensor:
-        """Rise in a straight line during the warm-up."""
+        """Linear increase during the warm-up."""
         low, high = self.options.teacher_temperature
         warmup = self.options.temperature_warmup * self.context.steps
         part = min(1.0, step / warmup) if warmup else 1.0

@@ -1,4 +1,4 @@
-"""The small networks between an encoder and a loss; thrown away after pretraining.
+"""The small networks between an encoder and a loss; discarded after pretraining.
 
 They act on the features of the whole batch (`training.gather`), so that the statistics of
 BatchNorm are those of one process however many there are.

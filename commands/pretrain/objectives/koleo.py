@@ -1,4 +1,4 @@
-"""KoLeo: features spread out when each keeps away from its nearest neighbour.
+"""KoLeo: spreads features by the distance of each to its nearest neighbour.
 
 ```
 l_i = −log( min_{j ≠ i} ‖z_i − z_j‖ + ε )         ‖z_i‖ = 1, ε = 10⁻⁸

@@ -3,7 +3,7 @@
 An input x (an image, a volume, a signal, a series, a spectrogram) is cut into N patches of P
 numbers. ⌊(1 − ρ) N⌋ patches drawn at random stay visible, the others, the set M, are hidden. The
 encoder f sees the visible ones only; a small decoder g gets its tokens, one learned token [m] for
-every hidden patch, and all positions, and paints the hidden patches:
+every hidden patch, and all positions, and predicts the hidden patches:
 
 ```
 z = f(visible patches + their positions)              [B, V, D]      V = N − |M|
@@ -15,7 +15,7 @@ L = 1/|M| Σ_{i ∈ M} 1/P ‖ŷ_i − y_i‖²
 Equations: §3 of the paper and its "reconstruction target"; the constants are the paper's
 appendix A. Differences of ours: no class token (features are the mean of the patch tokens), and
 the encoder's positions start as sines and cosines but are trained. Of a series the mean runs over
-what was observed in the hidden patches (see `masked`).
+the observed values of the hidden patches (see `masked`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from medfm_cli.commands.pretrain.objectives.masked import (
     Target,
     has_flags,
     mean_where,
-    painted_numbers,
+    target_size,
 )
 from medfm_cli.commands.pretrain.objectives.patches import (
     Grid,
@@ -53,15 +53,15 @@ if TYPE_CHECKING:
 
 _ONE_BY_ONE = (
     "The model learns patches normalised one by one, so the brightness and contrast (mean and "
-    "spread) of each painted patch are taken from the sample itself."
+    "spread) of each reconstructed patch are those of the sample itself."
 )
 
 
-class Painting(NamedTuple):
-    """What the autoencoder made of the hidden patches."""
+class PredictedPatches(NamedTuple):
+    """The autoencoder's prediction of the hidden patches."""
 
     split: Split
-    painted: Tensor  # [B,M,P], in the units of the target
+    patches: Tensor  # [B,M,P], in the units of the target
     target: Target
 
 
@@ -72,7 +72,7 @@ class Mae(Masked):
         """Set up the decoder for `backbone`.
 
         Raises:
-            UsageError: the backbone is no plain vision transformer.
+            UsageError: the backbone is not a plain vision transformer.
         """
         super().__init__(backbone, context)
         self.options = options
@@ -82,16 +82,16 @@ class Mae(Masked):
             options.decoder,
             grid=backbone.grid,
             encoder_dim=backbone.dim,
-            outputs=painted_numbers(backbone, context.preprocessing),
+            outputs=target_size(backbone, context.preprocessing),
         )
 
     @classmethod
     def check(cls, options: Part, context: ObjectiveContext) -> None:
-        """Refuse normalised patches of a series. Raises UsageError."""
+        """Reject normalised patches of a series. Raises UsageError."""
         if getattr(options, "norm_pix", False) and has_flags(context.preprocessing):
             raise UsageError(
                 "norm_pix compares every patch with its own spread, and most patches of a series "
-                "hold too few observed values to have one",
+                "hold too few observed values to estimate it",
                 hint="set objective.norm_pix=false; the values of a series are standardised anyway",
             )
 
@@ -101,34 +101,34 @@ class Mae(Masked):
 
     def losses(self, values: Tensor, noise: Tensor) -> Tensor:  # type: ignore[override]
         """Give the loss [B] of normalised inputs [B,C,*space] under `noise` [B,N]."""
-        split, painted, target = self.paint(values, noise)
-        wanted = take(target.patches, split.hidden)
+        split, predicted, target = self.predict_patches(values, noise)
+        hidden = take(target.patches, split.hidden)
         if self.options.norm_pix:
-            wanted = normalise_patches(wanted)
-        # In full precision: the difference of like numbers is where bf16 would lose most.
-        errors = (painted.float() - wanted.float()).square()
+            hidden = normalise_patches(hidden)
+        # In full precision: the bf16 loses most in the difference of similar numbers.
+        errors = (predicted.float() - hidden.float()).square()
         if target.counts is None:
             return errors.mean(dim=(1, 2))
         return mean_where(errors, take(target.counts, split.hidden))
 
-    def paint(self, values: Tensor, noise: Tensor) -> Painting:
+    def predict_patches(self, values: Tensor, noise: Tensor) -> PredictedPatches:
         """Hide patches, encode the visible ones, decode the hidden ones."""
         split = choose_hidden(noise, self.options.mask_ratio)
         tokens = self.backbone.encode(take(self.backbone.embed(values), split.visible))
-        painted = self.decoder(tokens, split, self.backbone.grid_of(values))
-        return Painting(split, painted, self.target(values))
+        predicted = self.decoder(tokens, split, self.backbone.grid_of(values))
+        return PredictedPatches(split, predicted, self.target(values))
 
-    def repaint(self, values: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Undo the normalisation of the painted patches and put them in their places."""
-        split, painted, target = self.paint(values, noise)
-        painted = painted.float()
+    def reconstruct_patches(self, values: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Undo the normalisation of the predicted patches and insert them in the grid."""
+        split, predicted, target = self.predict_patches(values, noise)
+        predicted = predicted.float()
         if self.options.norm_pix:
             hidden = take(target.patches, split.hidden)
-            painted = painted * patch_std(hidden) + hidden.mean(dim=-1, keepdim=True)
-        index = split.hidden.unsqueeze(-1).expand_as(painted)
-        everything = torch.zeros_like(target.patches, dtype=painted.dtype)
+            predicted = predicted * patch_std(hidden) + hidden.mean(dim=-1, keepdim=True)
+        index = split.hidden.unsqueeze(-1).expand_as(predicted)
+        everything = torch.zeros_like(target.patches, dtype=predicted.dtype)
         covered = torch.zeros_like(noise, dtype=torch.bool)
-        return everything.scatter(1, index, painted), covered.scatter(1, split.hidden, True)
+        return everything.scatter(1, index, predicted), covered.scatter(1, split.hidden, True)
 
 
 class Decoder(nn.Module):
@@ -155,24 +155,24 @@ class Decoder(nn.Module):
         nn.init.normal_(self.mask_token, std=0.02)
 
     def no_weight_decay(self) -> set[str]:
-        """Name the parameters that should not shrink."""
+        """The parameters without weight decay."""
         return {"mask_token"}
 
     def forward(self, tokens: Tensor, split: Split, grid: Grid) -> Tensor:
-        """Paint the hidden patches of a grid.
+        """Predict the hidden patches of a grid.
 
         Attention does not know the order of its tokens, so they stay in the order visible, hidden
-        and only their positions are looked up: nothing has to be sorted back.
+        and only their positions are looked up; no sorting is needed.
         """
         positions = self._positions(grid)
         visible = self.embed(tokens) + positions[split.visible]
         hidden = self.mask_token + positions[split.hidden]
         decoded = self.blocks(torch.cat([visible, hidden], dim=1))
-        painted: Tensor = self.predict(self.norm(decoded[:, visible.shape[1] :]))
-        return painted
+        predicted: Tensor = self.predict(self.norm(decoded[:, visible.shape[1] :]))
+        return predicted
 
     def _positions(self, grid: Grid) -> Tensor:
-        """Positions [N,D] of a grid; another one than the backbone's is resized as its are."""
+        """Positions [N,D] of a grid; resized if the grid differs from the backbone's."""
         return resize(self.positions[None], old=self.grid, new=grid)[0]
 
 

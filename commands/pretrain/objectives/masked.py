@@ -1,9 +1,9 @@
-"""What objectives that hide patches share: what is hidden, what should be painted, and pictures.
+"""Shared by objectives that hide patches: the targets of masked patches, and figures.
 
-Of most inputs everything is painted. A series holds F values and F flags of what was observed; of
-it the values are painted, and a painting counts only where one was observed: in the other places
-stand zeros that nobody measured. The flags themselves are no target: what was measured when tells
-about the ward as much as about the patient, and an encoder should not be rewarded for knowing it.
+Most inputs are targets as a whole. A series holds F values and F flags of observed values; only the
+values are predicted, and only where they were observed: the others are zeros that were not
+measured. The flags are not a target: the times of measurements depend on the ward as much as on the
+patient, and an encoder should not be rewarded for predicting them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from medfm_cli.commands.pretrain.objectives.base import Objective
-from medfm_cli.commands.pretrain.objectives.figures import Reconstruction, Shown, draw
+from medfm_cli.commands.pretrain.objectives.figures import FigureContext, Reconstruction, draw
 from medfm_cli.commands.pretrain.objectives.patches import Grid, patchify, unpatchify
 from medfm_cli.models.inputs import normalise
 from medfm_cli.training.views import draw_view
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
 
 
 class Target(NamedTuple):
-    """What should be painted, patch by patch."""
+    """The target of the prediction, patch by patch."""
 
     patches: Tensor  # [B,N,P]
-    counts: Tensor | None  # [B,N,P], 1 where a painting is compared and 0 elsewhere; None: 1
+    counts: Tensor | None  # [B,N,P], 1 where a prediction is compared and 0 elsewhere; None: 1
 
 
 class Masked(Objective):
-    """An objective that hides patches of its input and paints them."""
+    """An objective that hides patches of its input and predicts them."""
 
     mask_ratio: float
-    note: str = ""  # what else to say under the pictures
+    note: str = ""  # text added to the caption of the figures
 
     def inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
-        """Draw a view [B,C,*space] of every sample, and the noise that decides what is hidden."""
+        """Draw a view [B,C,*space] of every sample, and the noise that decides the mask."""
         values = draw_view(batch.values, self.context.views, self.preprocessing, random)
         return self._inputs(values, random)
 
@@ -55,29 +55,29 @@ class Masked(Objective):
 
     @abstractmethod
     def draws(self, grid: Grid) -> int:
-        """How many numbers decide what is hidden of a grid of patches."""
+        """How many random numbers decide which patches of a grid are hidden."""
 
     @abstractmethod
-    def repaint(self, values: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Give every patch painted [B,N,P] in the units of `values`, and which were hidden [B,N].
+    def reconstruct_patches(self, values: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Give every predicted patch [B,N,P] in the units of `values`, and the hidden ones [B,N].
 
-        What is painted over a patch that was not hidden means nothing.
+        Predictions of patches that were not hidden have no meaning.
         """
 
     def target(self, values: Tensor) -> Target:
-        """Give what should be painted of [B,C,*space]."""
+        """The target of inputs [B,C,*space]."""
         if not has_flags(self.preprocessing):
             return Target(patchify(values, self.backbone.patch), None)
-        wanted, observed = values.chunk(2, dim=1)
+        measurements, observed = values.chunk(2, dim=1)
         counts = patchify((observed > 0.5).to(values.dtype), self.backbone.patch)
-        return Target(patchify(wanted, self.backbone.patch), counts)
+        return Target(patchify(measurements, self.backbone.patch), counts)
 
     @torch.no_grad()
-    def pictures(
+    def figures(
         self, batch: Batch, captions: Sequence[str], random: StepRandom, run: Run
     ) -> list[Block]:
-        """Show each sample as it is, what was left visible, and the whole painted from that."""
-        shown = Shown(
+        """Show each sample, its visible patches, and the reconstruction."""
+        figure = FigureContext(
             samples=self.reconstruct(**self.plain_inputs(batch, random)),
             captions=captions,
             preprocessing=self.preprocessing,
@@ -85,17 +85,17 @@ class Masked(Objective):
             note=self.note,
             run=run,
         )
-        return draw(shown)
+        return draw(figure)
 
     def reconstruct(self, values: Tensor, noise: Tensor) -> Reconstruction:
-        """Put the painted patches in the places of the hidden ones."""
-        painted, hidden = self.repaint(values, noise)
+        """Replace the hidden patches with the predicted ones."""
+        predicted, hidden = self.reconstruct_patches(values, noise)
         target = self.target(values)
-        places = hidden.unsqueeze(-1)
-        whole = torch.where(places, painted.to(target.patches.dtype), target.patches)
+        masks = hidden.unsqueeze(-1)
+        whole = torch.where(masks, predicted.to(target.patches.dtype), target.patches)
         patch, grid = self.backbone.patch, self.backbone.grid_of(values)
         counts = torch.ones_like(whole) if target.counts is None else target.counts
-        parts = (target.patches, whole, places.expand_as(whole), counts)
+        parts = (target.patches, whole, masks.expand_as(whole), counts)
         values, whole, covered, known = (unpatchify(part, patch, grid) for part in parts)
         return Reconstruction(values, whole, covered.bool(), known.bool())
 
@@ -104,14 +104,14 @@ class Masked(Objective):
         return {"values": values, "noise": random.uniform("mask", self.draws(grid))}
 
 
-def painted_numbers(backbone: Backbone, preprocessing: AnyInput) -> int:
-    """How many numbers of a patch are painted: P."""
+def target_size(backbone: Backbone, preprocessing: AnyInput) -> int:
+    """How many numbers of a patch are predicted: P."""
     numbers = backbone.spec.channels * math.prod(backbone.patch)
     return numbers // 2 if has_flags(preprocessing) else numbers
 
 
 def has_flags(preprocessing: AnyInput) -> bool:
-    """Whether the second half of the channels says what of the first was observed."""
+    """Whether the second half of the channels flags the observed values of the first."""
     return preprocessing.kind == "series"
 
 

@@ -10,9 +10,9 @@ L = ctr(q₁, k₂) + ctr(q₂, k₁)
 ```
 
 with InfoNCE for ctr (`similarity.info_nce`, eq. 1 and algorithm 1). There is no queue: the keys
-are the batch's own. The patch projection of a transformer stays at its random start, which is
-what made training stable (§4.3). Differences of ours: no class token (features are the mean of
-the patch tokens), positions are trained, and samples of one person are no negatives of each other
+are the batch's own. The patch projection of a transformer stays at its random initial values, which
+made training stable (§4.3). Differences of ours: no class token (features are the mean of
+the patch tokens), positions are trained, and samples of one subject are not negatives of each other
 unless `subject_aware` is off.
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Mocov3(Contrastive):
-    """The search for the teacher's view as a task of the training loop."""
+    """MoCo v3 as a task of the training loop."""
 
     def __init__(
         self, backbone: Backbone, options: Mocov3Options, context: ObjectiveContext
@@ -57,36 +57,36 @@ class Mocov3(Contrastive):
 
         Each view goes through the networks on its own, and so has its own statistics in BatchNorm.
         """
-        everyone = self.whole(groups)
+        all_groups = self.whole(groups)
         queries, keys = (
             [head(self.whole(encoder(view))) for view in (first, second)]
             for encoder, head in (
-                (self.backbone, self._answer),
+                (self.backbone, self._predict),
                 (self.teacher, self.teacher_project),
             )
         )
-        ways = [
+        directions = [
             info_nce(
                 query,
                 key,
-                everyone,
+                all_groups,
                 temperature=self.options.temperature,
                 same=self.options.same_subject,
             )
             for query, key in zip(queries, reversed(keys), strict=True)
         ]
-        losses, matched = (torch.stack(values) for values in zip(*ways, strict=True))
+        losses, matched = (torch.stack(values) for values in zip(*directions, strict=True))
         return Contrast(losses.sum(dim=0), matched.mean(dim=0))
 
     def after_step(self, step: int) -> None:
-        """Let the teacher follow."""
+        """Update the teacher."""
         momentum = momentum_at(step, steps=self.context.steps, start=self.options.momentum)
         self.teacher.update(self.backbone, momentum)
         self.teacher_project.update(self.project, momentum)
 
-    def _answer(self, features: Tensor) -> Tensor:
-        answer: Tensor = self.predict(self.project(features))
-        return answer
+    def _predict(self, features: Tensor) -> Tensor:
+        prediction: Tensor = self.predict(self.project(features))
+        return prediction
 
 
 def _freeze_patches(backbone: Backbone) -> None:

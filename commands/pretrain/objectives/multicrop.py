@@ -1,8 +1,8 @@
 """Multi-crop: every image as two large crops and several small ones.
 
-Teacher and student see the large ones; the small ones are the student's alone, which has to find
-in a part of the image what the teacher finds in most of it. Source: SwAV (Caron et al. 2020, arXiv
-2006.09882, §3.2), as used by DINO (Caron et al. 2021, arXiv 2104.14294, §3.1).
+Teacher and student see the large ones; only the student sees the small ones, and has to predict
+from a part of the image the teacher's output for most of it. Source: SwAV (Caron et al. 2020,
+arXiv 2006.09882, §3.2), as used by DINO (Caron et al. 2021, arXiv 2104.14294, §3.1).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def draw_crops(
     *,
     local_size: int,
 ) -> dict[str, Tensor]:
-    """Draw all crops of uint8 images [B,C,S,S], normalised, one crop of all images after another.
+    """Draw all crops of uint8 images [B,C,S,S], normalised, crop by crop.
 
     Returns:
         `globals` [2B,C,S,S], and `locals` [nB,C,s,s] where there are small crops.
@@ -71,28 +71,28 @@ def draw_crops(
 
 
 def choose_local_size(options: Crops, backbone: Backbone) -> int:
-    """Settle the side of the small crops: whole patches where there are patches.
+    """Resolve the side of the small crops: a multiple of the patch, if the backbone has patches.
 
     Raises:
-        UsageError: the backbone takes no images, or not such crops.
+        UsageError: the backbone does not take images, or not crops of this size.
     """
     spec = backbone.spec
     if not isinstance(spec, BackboneSpec):
         raise UsageError(
-            f"small crops are made of images, and these samples are of the kind {spec.kind}",
+            f"small crops need images, and these samples are of the kind {spec.kind}",
             hint="choose another objective: mae and simclr take every kind",
         )
     whole = spec.image_size
     patch = backbone.patch_size if backbone.maskable else 1
-    own = max(patch, round(LOCAL_PART * whole / patch) * patch)
-    size: int = own if options.local_size == "auto" else options.local_size
+    default = max(patch, round(LOCAL_PART * whole / patch) * patch)
+    size: int = default if options.local_size == "auto" else options.local_size
     if not options.local_count:
         return size
     if size % patch or size > whole:
-        near = min(whole, max(patch, round(size / patch) * patch))
+        nearest = min(whole, max(patch, round(size / patch) * patch))
         raise UsageError(
             f"small crops of {size} pixels do not fit images of {whole} and patches of {patch}",
-            hint=f"set objective.crops.local_size={near}",
+            hint=f"set objective.crops.local_size={nearest}",
         )
     if not backbone.maskable:
         _try(backbone, size)
@@ -101,13 +101,13 @@ def choose_local_size(options: Crops, backbone: Backbone) -> int:
 
 @torch.no_grad()
 def _try(backbone: Backbone, size: int) -> None:
-    """See whether a network of timm takes images of another size than its own."""
+    """Check whether a timm network takes images of another size than its own."""
     training = backbone.training
     try:
         backbone.eval()(torch.zeros(1, backbone.spec.channels, size, size))
-    except Exception as error:  # timm's networks refuse in many ways
+    except Exception as error:  # timm's networks raise many kinds of errors
         raise UsageError(
-            f"the backbone {backbone.spec.name} takes no crops of {size} pixels",
+            f"the backbone {backbone.spec.name} does not take crops of {size} pixels",
             hint="set objective.crops.local_count=0, or choose a vision transformer or a convnet",
         ) from error
     finally:

@@ -1,4 +1,4 @@
-"""What `clip` and `siglip` share: pairs of image and text, their encoders, what is no negative."""
+"""Shared by `clip` and `siglip`: pairs of image and text, their encoders, the negatives."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medfm_cli.commands.pretrain.objectives.base import Chapter, Objective, ObjectiveContext
-from medfm_cli.commands.pretrain.objectives.retrieval import Vectors, retrieval_chapter, text_facts
+from medfm_cli.commands.pretrain.objectives.base import Objective, ObjectiveContext, ReportSection
+from medfm_cli.commands.pretrain.objectives.retrieval import Vectors, retrieval_section, text_facts
 from medfm_cli.data.tokens import Tokeniser, TokenTable
 from medfm_cli.errors import UsageError
 from medfm_cli.models.inputs import normalise
@@ -24,7 +24,7 @@ from medfm_cli.training.views import draw_view
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from medfm_cli.commands.pretrain.objectives.base import Examined
+    from medfm_cli.commands.pretrain.objectives.base import ObjectiveEvaluation
     from medfm_cli.commands.pretrain.objectives.options.pairs import PairOptions, TextOptions
     from medfm_cli.data.batch import Batch
     from medfm_cli.models.backbones import Backbone
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Pairs(Objective):
-    """Images and their texts in one space; a subclass says what is good there."""
+    """Images and their texts in one embedding space; a subclass defines the loss."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Pairs(Objective):
         scale: float,
         bias: float | None = None,
     ) -> None:
-        """Train or load the tokeniser, and set up the text side.
+        """Train or load the tokeniser, and set up the text encoder.
 
         Raises:
             DataError: the tokeniser or the text model named in the recipe cannot be loaded.
@@ -64,11 +64,11 @@ class Pairs(Objective):
 
     @classmethod
     def check(cls, options: Part, context: ObjectiveContext) -> None:
-        """Refuse a batch in which there is nothing to tell apart."""
+        """Reject batches without negatives."""
         del options
         if context.batch // context.accumulate < 2:
             raise UsageError(
-                "in a batch (or a part of it) of one pair there is no other text to tell it from",
+                "a batch (or a part of it) of one pair has no negatives",
                 hint="set batch to 2 × accumulate at least; hundreds are better",
             )
 
@@ -80,7 +80,7 @@ class Pairs(Objective):
         return self._inputs(images, batch, random.uniform("statement"))
 
     def plain_inputs(self, batch: Batch, random: StepRandom) -> dict[str, Tensor]:
-        """Take images and texts as they are."""
+        """The images and whole texts, without augmentation."""
         del random
         return self._inputs(normalise(batch.values, self.preprocessing), batch)
 
@@ -92,16 +92,16 @@ class Pairs(Objective):
         Args:
             images: this process's part, normalised, [b,C,S,S].
             tokens: of the texts, [b,L].
-            subjects: numbers of the persons, [b].
-            texts: numbers of the texts, [b]; equal texts have equal numbers.
+            subjects: codes of the subjects, [b].
+            texts: codes of the texts, [b]; equal texts have equal codes.
         """
-        seen = self.whole(self.side.images(self.backbone(images)))
-        told = self.whole(self.side.texts(tokens))
+        image_vectors = self.whole(self.side.images(self.backbone(images)))
+        text_vectors = self.whole(self.side.texts(tokens))
         allowed = negatives(self.whole(subjects), self.whole(texts))
-        return self.pair_losses(self.side.logits(seen, told), allowed)
+        return self.pair_losses(self.side.logits(image_vectors, text_vectors), allowed)
 
     def whole(self, rows: Tensor) -> Tensor:
-        """Join the rows of all processes while training; a measurement is one process's own."""
+        """Join the rows of all processes in training; an evaluation uses those of one process."""
         return gather_rows(rows) if self.training else rows
 
     @abstractmethod
@@ -109,12 +109,12 @@ class Pairs(Objective):
         """Give the loss [B] from logits [B,B], images along the rows."""
 
     def files(self) -> dict[str, bytes]:
-        """Keep the text side too: with it images can be found and classified by description."""
+        """Keep the text encoder too, for retrieval and zero-shot classification."""
         name = str(type(self.options).model_fields["name"].default)
         return text_files(self.side, self.tokeniser, objective=name)
 
     @torch.no_grad()
-    def examine(self, batches: Iterable[Batch]) -> Vectors:
+    def evaluate(self, batches: Iterable[Batch]) -> Vectors:
         """Give the vectors of images and of whole texts, in the order of the rows."""
         images, texts, numbers, rows = [], [], [], []
         for batch in batches:
@@ -123,14 +123,16 @@ class Pairs(Objective):
             texts.append(self.side.texts(inputs["tokens"]).cpu())
             numbers.append(inputs["texts"].cpu())
             rows.append(batch.rows.cpu())
-        order = torch.cat(rows).argsort()  # volumes of one depth came together
+        order = torch.cat(rows).argsort()  # batches hold volumes of one depth
         return Vectors(*(torch.cat(parts)[order].numpy() for parts in (images, texts, numbers)))
 
-    def chapters(self, examined: Sequence[Examined]) -> list[Chapter]:
-        """Tell how well images and texts find each other, and how the texts were read."""
-        facts = text_facts(self.tokeniser, self.table, examined, length=self.side.tower.spec.length)
+    def report_sections(self, evaluations: Sequence[ObjectiveEvaluation]) -> list[ReportSection]:
+        """The section on retrieval between images and texts, and on the tokens of the texts."""
+        facts = text_facts(
+            self.tokeniser, self.table, evaluations, length=self.side.tower.spec.length
+        )
         scale = float(self.side.logit_scale.detach().exp())
-        return [retrieval_chapter(examined, facts, scale=scale)]
+        return [retrieval_section(evaluations, facts, scale=scale)]
 
     def _inputs(
         self, images: Tensor, batch: Batch, draws: Tensor | None = None
@@ -146,29 +148,28 @@ class Pairs(Objective):
         )
         length = self.side.tower.spec.length
         tokens = np.stack([self.tokeniser.framed(part, length) for part in parts])
-        people = self.context.subjects
+        subjects = self.context.subjects
         device = images.device
         return {
             "images": images,
             "tokens": torch.from_numpy(tokens).to(device),
-            "subjects": torch.tensor([people[row] for row in rows], device=device)
-            if people
+            "subjects": torch.tensor([subjects[row] for row in rows], device=device)
+            if subjects
             else batch.rows.to(device),
             "texts": torch.tensor([_number(row) for row in tokens], device=device),
         }
 
 
 def negatives(subjects: Tensor, texts: Tensor) -> Tensor:
-    """Say for each image (row) and text (column) whether they may be held apart: bool [B,B].
+    """Which pairs of an image (row) and a text (column) are negatives: bool [B,B].
 
-    Not those of the same person, nor those whose texts read the same: `subjects` and `texts` [B]
-    number them.
+    Those of different subjects with different texts: `subjects` and `texts` [B] are their codes.
     """
     return (subjects[:, None] != subjects) & (texts[:, None] != texts)
 
 
 def choose_tokeniser(options: TextOptions, context: ObjectiveContext) -> Tokeniser:
-    """Load the tokeniser that the recipe names, or train one on the texts that are learned from."""
+    """Load the tokeniser that the recipe names, or train one on the training texts."""
     named = options.tokeniser or options.pretrained
     if named is not None:
         return Tokeniser.load(named)
@@ -180,8 +181,8 @@ def choose_tokeniser(options: TextOptions, context: ObjectiveContext) -> Tokenis
 def choose_tower(options: TextOptions, tokeniser: Tokeniser) -> TextTower | HubTower:
     """Build the text tower for a tokeniser, or load the one that the recipe names."""
     if options.pretrained is not None:
-        told = TextSpec(length=options.length, pooling=options.pooling, pad=tokeniser.pad)
-        return load_hub_tower(options.pretrained, told)
+        spec = TextSpec(length=options.length, pooling=options.pooling, pad=tokeniser.pad)
+        return load_hub_tower(options.pretrained, spec)
     return build_text_tower(
         TextSpec(
             dim=options.dim,
@@ -196,5 +197,5 @@ def choose_tower(options: TextOptions, tokeniser: Tokeniser) -> TextTower | HubT
 
 
 def _number(tokens: np.ndarray) -> int:
-    """A number for a text as the tower sees it: equal only for equal tokens, but for 2⁻⁶³."""
+    """A code of a text's tokens: equal for equal tokens, and for others with probability 2⁻⁶³."""
     return int.from_bytes(hashlib.blake2b(tokens.tobytes(), digest_size=8).digest()) >> 1

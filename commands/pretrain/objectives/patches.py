@@ -1,4 +1,4 @@
-"""Cutting inputs of any number of axes into patches, hiding some, and putting them together.
+"""Cut inputs of any number of axes into patches, hide some, and reassemble them.
 
 An input [B,C,*space] has one, two or three axes beside its channels: a signal, an image, a volume.
 A patch is `p` long along each of them. Patches come in the order of the encoder's tokens, the last
@@ -41,7 +41,7 @@ def patchify(values: Tensor, patch: Sequence[int]) -> Tensor:
 
 
 def unpatchify(patches: Tensor, patch: Sequence[int], grid: Grid) -> Tensor:
-    """Put patches [B,N,P] together again, the inverse of `patchify`."""
+    """Reassemble patches [B,N,P], the inverse of `patchify`."""
     count = len(grid)
     blocks = patches.reshape(patches.shape[0], *grid, *patch, -1)
     pairs = [place for axis in range(count) for place in (1 + axis, 1 + count + axis)]

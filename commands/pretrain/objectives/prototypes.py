@@ -31,7 +31,7 @@ class PrototypeHead(nn.Module):
         sizes = [dim, *[options.hidden] * (options.layers - 1), options.bottleneck]
         self.mlp = mlp(sizes, norm=False, activation=nn.GELU)
         self.prototypes = nn.Parameter(torch.empty(options.prototypes, options.bottleneck))
-        nn.init.normal_(self.prototypes)  # only the direction counts: even on the sphere
+        nn.init.normal_(self.prototypes)  # only the direction matters: uniform on the sphere
         self.mlp.apply(_initialise)
 
     def forward(self, features: Tensor) -> Tensor:

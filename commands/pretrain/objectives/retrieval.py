@@ -1,4 +1,4 @@
-"""How well images and texts find each other: recall, with intervals, beside the start."""
+"""Retrieval between images and texts: recall with intervals, before and after training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medfm_cli.commands.pretrain.objectives.base import Chapter
+from medfm_cli.commands.pretrain.objectives.base import ReportSection
 from medfm_cli.metrics.means import mean_estimate
 from medfm_cli.runs import Facts, Table, Text
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from medfm_cli.commands.pretrain.objectives.base import Examined
+    from medfm_cli.commands.pretrain.objectives.base import ObjectiveEvaluation
     from medfm_cli.data.tokens import Tokeniser, TokenTable
     from medfm_cli.metrics.estimates import Estimate
     from medfm_cli.runs.blocks import Cell
@@ -40,15 +40,15 @@ class Vectors:
 
     @property
     def same(self) -> NDArray[np.bool_]:
-        """Which texts would be right for an image, [N,N]: its own and those that read the same."""
+        """Which texts match an image, [N,N]: its own and equal texts."""
         same: NDArray[np.bool_] = self.numbers[:, None] == self.numbers
         return same
 
     def hits(self, direction: str, k: int) -> NDArray[np.bool_]:
-        """Whether a right one is among the `k` most alike, for each query [N].
+        """Whether a match is among the `k` most similar, for each query [N].
 
-        Recall@k of cross-modal retrieval. Of equally alike candidates the worse come first, so
-        that vectors which are all the same find nothing.
+        Recall@k of cross-modal retrieval. Of equally similar candidates the wrong ones rank first,
+        so that constant vectors score 0.
         """
         cosines = self.images @ self.texts.T
         if direction == "text_to_image":
@@ -59,7 +59,7 @@ class Vectors:
         return hits
 
     def chance(self, k: int) -> float:
-        """Recall@k of a random order, 1 − C(N − m, k) / C(N, k) for m right ones, on average."""
+        """Recall@k of a random order, 1 − C(N − m, k) / C(N, k) for m matches, on average."""
         count, right = len(self.numbers), self.same.sum(axis=1)
         missed = np.ones(count)
         for drawn in range(min(k, count)):
@@ -74,57 +74,61 @@ def recall(
     return mean_estimate(values.astype(np.float64), subjects, metric=f"recall@{k}")
 
 
-def retrieval_chapter(
-    examined: Sequence[Examined], facts: dict[str, Any], *, scale: float
-) -> Chapter:
-    """Tell the recalls of every set of pairs that was looked at, as numbers and as a table."""
+def retrieval_section(
+    evaluations: Sequence[ObjectiveEvaluation], facts: dict[str, Any], *, scale: float
+) -> ReportSection:
+    """The recalls of every evaluated set of pairs, as metrics and as a table."""
     metrics: dict[str, Any] = {"logit_scale": round(scale, 4), **_keyed(facts)}
     rows: list[list[Cell]] = []
-    for each in examined:
+    for each in evaluations:
         before: Vectors = each.before
         after: Vectors = each.after
-        seen = "trained on" if each.trained_on else "not trained on"
+        usage = "trained on" if each.trained_on else "not trained on"
         for direction, name in DIRECTIONS.items():
-            cells: list[Cell] = [f"{each.split} ({seen})", name]
+            cells: list[Cell] = [f"{each.split} ({usage})", name]
             for k in AT:
                 was, now = before.hits(direction, k), after.hits(direction, k)
-                found = recall(now, each.subjects, k=k)
+                estimate = recall(now, each.subjects, k=k)
                 gain = recall(now.astype(float) - was, each.subjects, k=k)
                 key = f"{each.split}_{direction}_recall_{k}"
                 metrics |= {
-                    key: found.to_json(),
+                    key: estimate.to_json(),
                     f"{key}_before": recall(was, each.subjects, k=k).to_json(),
                     f"{key}_gain": gain.to_json(),
                     f"{key}_chance": round(after.chance(k), 6),
                 }
-                cells += [found.text(), float(was.mean()), after.chance(k)]
+                cells += [estimate.text(), float(was.mean()), after.chance(k)]
             rows.append(cells)
     columns = ["Pairs", "Direction"]
     for k in AT:
-        columns += [f"Recall@{k} [95 % interval]", f"at the start @{k}", f"chance @{k}"]
+        columns += [f"Recall@{k} [95 % interval]", f"before training @{k}", f"chance @{k}"]
     sizes = ", ".join(
         f"{len(each.subjects)} of {int(each.subjects.max()) + 1} subjects in {each.split}"
-        for each in examined
+        for each in evaluations
     )
     caption = (
-        "How often the right text (image) is among the most alike for an image (text). "
-        f"Pairs: {sizes}; each is looked for among all of its row. A text that reads the same is "
-        "right too. Intervals over subjects, the candidates kept. More candidates make it harder: "
-        "compare with chance, and only numbers of as many pairs."
+        "How often a matching text (image) is among the k most similar to an image (text). "
+        f"Pairs: {sizes}; candidates are all pairs of the same row. Equal texts match too. "
+        "Intervals over subjects, with fixed candidates. Recall falls with the number of "
+        "candidates: compare with chance, and only between sets of equal size."
     )
-    return Chapter(
+    return ReportSection(
         title="Images and texts",
         metrics=metrics,
-        blocks=[Table(columns, rows, caption), Facts(facts), *_remark(examined)],
+        blocks=[Table(columns, rows, caption), Facts(facts), *_remark(evaluations)],
     )
 
 
 def text_facts(
-    tokeniser: Tokeniser, table: TokenTable, examined: Sequence[Examined], *, length: int
+    tokeniser: Tokeniser,
+    table: TokenTable,
+    evaluations: Sequence[ObjectiveEvaluation],
+    *,
+    length: int,
 ) -> dict[str, Any]:
-    """Count tokens: never the texts themselves, which may tell of patients."""
+    """Statistics of tokens; never the texts themselves, which may describe patients."""
     facts: dict[str, Any] = {"Vocabulary": tokeniser.size, "Tokens of a text, at most": length}
-    for each in examined:
+    for each in evaluations:
         lengths = table.lengths(each.rows)
         tokens = np.concatenate([table.whole(row) for row in each.rows.tolist()])
         cut = float((lengths > length - 2).mean())
@@ -143,11 +147,11 @@ def _keyed(facts: dict[str, Any]) -> dict[str, Any]:
     return {name.lower().translate(kept): value for name, value in facts.items()}
 
 
-def _remark(examined: Sequence[Examined]) -> list[Text]:
-    """Say whether anything was learned that holds for pairs not trained on."""
-    held_out = [each for each in examined if not each.trained_on]
+def _remark(evaluations: Sequence[ObjectiveEvaluation]) -> list[Text]:
+    """State whether retrieval improved on pairs not trained on."""
+    held_out = [each for each in evaluations if not each.trained_on]
     if not held_out:
-        return [Text("No pairs were held out: this says nothing about images not seen before.")]
+        return [Text("No pairs were held out: the recall on unseen images is unknown.")]
     each = held_out[0]
     gains = [
         recall(
@@ -157,13 +161,13 @@ def _remark(examined: Sequence[Examined]) -> list[Text]:
         )
         for direction in DIRECTIONS
     ]
-    sure = sum(gain.low is not None and gain.low > 0 for gain in gains)
-    words = {
-        0: "On pairs not trained on, no gain over the start is beyond chance in either "
-        f"direction (recall@{AT[-1]}): with so few pairs the model mostly remembers.",
-        1: f"On pairs not trained on, recall@{AT[-1]} is above that of the start beyond "
-        "chance in one direction of two.",
-        2: f"On pairs not trained on, recall@{AT[-1]} is above that of the start beyond "
-        "chance in both directions.",
+    improved = sum(gain.low is not None and gain.low > 0 for gain in gains)
+    texts = {
+        0: f"On pairs not trained on, recall@{AT[-1]} is not significantly above that "
+        "before training in either direction: the model may only have memorised its pairs.",
+        1: f"On pairs not trained on, recall@{AT[-1]} is significantly above that before "
+        "training in one of two directions.",
+        2: f"On pairs not trained on, recall@{AT[-1]} is significantly above that before "
+        "training in both directions.",
     }
-    return [Text(words[sure])]
+    return [Text(texts[improved])]

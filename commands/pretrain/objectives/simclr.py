@@ -4,13 +4,13 @@ Two random views of every sample are encoded by the same encoder f and a small h
 
 ```
 h = f(view)        [2B, D]     the features that are kept
-z = g(h)           [2B, K]     an MLP with BatchNorm, thrown away
+z = g(h)           [2B, K]     an MLP with BatchNorm, discarded
 ```
 
-and NT-Xent (eq. 1, `similarity.nt_xent`) asks for each view which of the other 2B − 1 is the
+and NT-Xent (eq. 1, `similarity.nt_xent`) identifies for each view, among the other 2B − 1, the
 other view of the same sample. The head and its BatchNorm act on the whole batch, over all
 processes. Differences of ours: for vision transformers h is the mean of the patch tokens; samples
-of one person are no negatives of each other unless `subject_aware` is off.
+of one subject are not negatives of each other unless `subject_aware` is off.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Simclr(Contrastive):
-    """The comparison of two views as a task of the training loop."""
+    """SimCLR as a task of the training loop."""
 
     def __init__(
         self, backbone: Backbone, options: SimclrOptions, context: ObjectiveContext

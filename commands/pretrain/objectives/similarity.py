@@ -1,11 +1,11 @@
-"""Losses that tell samples apart by the cosines of their embeddings.
+"""Contrastive losses on the cosines of embeddings.
 
 Both compare every sample with all others of the batch (negatives) and with its own other view
-(the positive). `groups` says who belongs together: two slices of one patient are alike for a
+(the positive). `groups` are the subjects: two slices of one patient are similar for a
 reason, so samples of one group are never negatives of each other. With `same="ignore"` they are
 left out of the comparison; with `same="positive"` they are positives as well, whose
-log-probabilities are averaged: L_out of Khosla et al. 2020 (arXiv 2004.11362, eq. 2) with people
-in the place of classes.
+log-probabilities are averaged: L_out of Khosla et al. 2020 (arXiv 2004.11362, eq. 2) with subjects
+in place of classes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Same = Literal["ignore", "positive"]
 class Contrast(NamedTuple):
     """The loss of each sample [B], and whether its own view was the most similar one, 0 or 1 [B].
 
-    Where both views look for each other, `matched` is the mean of the two.
+    If both views are queries, `matched` is the mean of the two.
     """
 
     losses: Tensor
@@ -41,7 +41,7 @@ def nt_xent(
     ```
 
     NT-Xent, eq. 1 of SimCLR (Chen, Kornblith, Norouzi & Hinton 2020, arXiv 2002.05709); the sum
-    over k leaves out what `groups` [B] forbids.
+    over k leaves out samples of the same group of `groups` [B].
     """
     count = len(groups)
     with _full_precision(first):
@@ -57,7 +57,7 @@ def nt_xent(
 def info_nce(
     queries: Tensor, keys: Tensor, groups: Tensor, *, temperature: float, same: Same = "ignore"
 ) -> Contrast:
-    """Look for the key of every query among the keys of all samples, both [B,K].
+    """Compare every query with the keys of all samples, both [B,K].
 
     ```
     s_ij = q_i · k_j / (‖q_i‖ ‖k_j‖)
@@ -65,8 +65,8 @@ def info_nce(
     ```
 
     Eq. 1 and algorithm 1 of MoCo v3 (Chen, Xie & He 2021, arXiv 2104.02057): 2τ keeps the size of
-    the gradient from depending on the temperature. The sum over j leaves out what `groups` [B]
-    forbids.
+    the gradient from depending on the temperature. The sum over j leaves out samples of the same
+    group of `groups` [B].
     """
     with _full_precision(queries):
         unit = functional.normalize(queries.float(), dim=1)
@@ -84,18 +84,18 @@ def _compare(logits: Tensor, own: Tensor, alike: Tensor, *, itself: Tensor, same
         logits: similarities over temperature.
         own: the other view of the row's sample.
         alike: views of the row's group.
-        itself: the row's own view, which is compared with nothing.
+        itself: the row's own view, which is never compared.
         same: what the group's other samples are.
     """
     hidden = itself if same == "positive" else itself | (alike & ~own)
     positives = own if same == "ignore" else alike & ~itself
     logits = logits.masked_fill(hidden, float("-inf"))
-    chances = logits.log_softmax(dim=1).masked_fill(~positives, 0.0)
-    losses = -chances.sum(dim=1) / positives.sum(dim=1)
-    found = positives.gather(1, logits.argmax(dim=1, keepdim=True)).squeeze(1)
-    return Contrast(losses, found.float())
+    log_probabilities = logits.log_softmax(dim=1).masked_fill(~positives, 0.0)
+    losses = -log_probabilities.sum(dim=1) / positives.sum(dim=1)
+    matched = positives.gather(1, logits.argmax(dim=1, keepdim=True)).squeeze(1)
+    return Contrast(losses, matched.float())
 
 
 def _full_precision(like: Tensor) -> torch.autocast:
-    """Similarities over a small temperature are where bf16 would lose most."""
+    """Disable autocast: bf16 loses most in similarities over a small temperature."""
     return torch.autocast(like.device.type, enabled=False)

@@ -16,7 +16,7 @@ from torch import Tensor
 def cross_entropy(logits: Tensor, targets: Tensor, temperature: float) -> Tensor:
     """Give H(p, q) of student logits s [..., K] and targets p [..., K] that sum to 1, as [...].
 
-    The right side of the equation: no log q as large as the logits is kept for the gradient.
+    The right side of the equation: log q, as large as the logits, is not kept for the gradient.
     """
     scaled = logits.float() / temperature
     agreement: Tensor = torch.einsum("...k,...k->...", targets, scaled)
@@ -31,9 +31,9 @@ def entropy(targets: Tensor) -> Tensor:
 
 
 def usage(targets: Tensor) -> Tensor:
-    """Give the part of the K prototypes that a batch of targets [n, K] makes use of.
+    """Give the share of the K prototypes that a batch of targets [n, K] uses.
 
-    exp H(p̄) / K, with p̄ the mean over the batch: 1 where all are used alike, 1/K where one takes
-    everything.
+    exp H(p̄) / K, with p̄ the mean over the batch: 1 if all are used equally, 1/K if only one is
+    used.
     """
     return entropy(targets.mean(dim=0)).exp() / targets.shape[-1]

@@ -1,1 +1,1 @@
-"""A scaling study: a grid of pretrainings, scored on tasks, and what the scores say of scale."""
+"""A scaling study: a grid of pretrainings, and the effect of scale on their scores."""

@@ -43,7 +43,7 @@ class Line:
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """All lines, and how their slopes go with the factors of the tasks."""
+    """All lines, and the correlations of their slopes with the factors of the tasks."""
 
     scores: dict[str, dict[Cell, Score]]
     lines: list[Line]
@@ -95,21 +95,21 @@ def _lines(
     study: Study,
     seed: int,
 ) -> list[Line]:
-    mine = [outcome for outcome in outcomes if outcome.cell.objective == objective]
-    found = []
+    selected = [outcome for outcome in outcomes if outcome.cell.objective == objective]
+    candidates = []
     if len(study.models) > 1:
-        size = {each.cell: each.parameters / 1e6 for each in mine}
+        size = {each.cell: each.parameters / 1e6 for each in selected}
         for fraction in study.fractions:
             held = {cell: scores[cell] for cell in size if cell.fraction == fraction}
-            found.append((f"{fraction:g} of the data", "parameters", points(held, size)))
+            candidates.append((f"{fraction:g} of the data", "parameters", points(held, size)))
     if len(study.fractions) > 1:
-        size = {each.cell: float(each.samples) for each in mine}
+        size = {each.cell: float(each.samples) for each in selected}
         for model in study.models:
             held = {cell: scores[cell] for cell in size if cell.model == model}
-            found.append((model, "samples", points(held, size)))
+            candidates.append((model, "samples", points(held, size)))
     return [
-        Line(task, objective, axis, held, there, fit_line(there, seed=seed))  # type: ignore[arg-type]
-        for held, axis, there in found
+        Line(task, objective, axis, held, line_points, fit_line(line_points, seed=seed))  # type: ignore[arg-type]
+        for held, axis, line_points in candidates
     ]
 
 
@@ -120,7 +120,7 @@ def _correlations(
         "parameters": f"{max(study.fractions):g} of the data",
         "samples": study.models[-1],
     }
-    found = {}
+    correlations = {}
     for objective in objectives:
         for axis, held in widest.items():
             slopes = {
@@ -132,5 +132,5 @@ def _correlations(
                 continue
             for factor in FACTORS:
                 values = [asdict(tasks[task])[factor] for task in slopes]
-                found[objective, axis, factor] = correlate(values, list(slopes.values()))
-    return found
+                correlations[objective, axis, factor] = correlate(values, list(slopes.values()))
+    return correlations

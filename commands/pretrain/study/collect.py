@@ -1,4 +1,4 @@
-"""What the cells of a study left behind, gathered: sizes, costs, and scores with their draws."""
+"""Collect the results of cells: sizes, costs, and scores with their bootstrap draws."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Score:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What came of a cell that is done.
+    """The result of a finished cell.
 
     Attributes:
         numbers: the metrics of its result.
@@ -49,12 +49,12 @@ class Outcome:
 
     @property
     def samples(self) -> int:
-        """Samples that it learned from: the x-axis of data size."""
+        """Training samples: the x-axis of data size."""
         return int(self.numbers["samples"])
 
 
 def read_outcome(cell: Cell, run_dir: Path, tasks: Sequence[str]) -> Outcome:
-    """Read the result of a cell and what it said of every test image."""
+    """Read the result of a cell and its predictions of every test image."""
     numbers = json.loads((run_dir / "result.json").read_text("utf-8"))["metrics"]
     cases = {task: read_cases(run_dir / "tasks" / f"{task}.parquet") for task in tasks}
     return Outcome(cell, numbers, cases)
@@ -90,11 +90,11 @@ def score(outcomes: Iterable[Outcome], task: str, metric: str, *, draws: int) ->
 
 def points(scores: Mapping[Cell, Score], size: Mapping[Cell, float]) -> list[Point]:
     """The scores of some cells by size; cells of one size are its seeds."""
-    found = []
+    curve = []
     for each in sorted({size[cell] for cell in scores}):
         seeds = [scores[cell] for cell in scores if size[cell] == each]
         values = np.array([score.value for score in seeds])
-        sound = np.isfinite(values)
-        drawn = np.stack([score.draws for score in seeds])
-        found.append(Point(each, values[sound], drawn[sound]))
-    return found
+        finite = np.isfinite(values)
+        draws = np.stack([score.draws for score in seeds])
+        curve.append(Point(each, values[finite], draws[finite]))
+    return curve

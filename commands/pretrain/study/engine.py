@@ -1,4 +1,4 @@
-"""`run` works through the grid of a study and says what comes of it."""
+"""Run the grid of a study and analyse it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from medfm_cli.commands.pretrain.study.analysis import analyse
 from medfm_cli.commands.pretrain.study.cells import Cell
 from medfm_cli.commands.pretrain.study.collect import Outcome, read_outcome
 from medfm_cli.commands.pretrain.study.factors import factors_of
-from medfm_cli.commands.pretrain.study.report import Findings, tell
-from medfm_cli.commands.pretrain.study.runner import Ended, run_all
+from medfm_cli.commands.pretrain.study.report import Findings, study_result
+from medfm_cli.commands.pretrain.study.runner import CommandResult, run_all
 from medfm_cli.errors import RunFailed
 from medfm_cli.recipe.dump import dump
 from medfm_cli.runs.artefacts import find
@@ -29,7 +29,7 @@ FOLDER = "cells"
 
 @dataclass
 class Progress:
-    """Which cells are done, where, and what became of the others."""
+    """The run directories of finished cells, and the errors of failed ones."""
 
     done: dict[Cell, Path] = field(default_factory=dict)
     failed: dict[Cell, str] = field(default_factory=dict)
@@ -55,8 +55,8 @@ def run_study(recipe: PretrainRecipe, study: Study, run: Run) -> Result:
     names = [task.name for task in recipe.tasks]
     outcomes = [read_outcome(cell, folder, names) for cell, folder in progress.done.items()]
     if not outcomes:
-        raise RunFailed("no cell of the study is done", hint="look into the folder cells/")
-    return tell(_findings(recipe, study, outcomes, progress), run)
+        raise RunFailed("no cell of the study is done", hint="see the logs in cells/")
+    return study_result(_findings(recipe, study, outcomes, progress), run)
 
 
 def _findings(
@@ -84,14 +84,14 @@ def _run_cells(recipe: PretrainRecipe, study: Study, run: Run) -> Progress:
     grid = {cell.name: cell for cell in recipe.cells()}
     with run.console.progress("cells", total=len(grid), unit="cells") as bar:
 
-        def ended(name: str, end: Ended) -> None:
+        def ended(name: str, result: CommandResult) -> None:
             cell = grid[name]
-            run.log("cell", name=name, code=end.code, trouble=end.trouble)
-            if end.trouble:
-                progress.failed[cell] = end.trouble
-                run.console.warn(f"{name}: {end.trouble}")
+            run.log("cell", name=name, code=result.code, error=result.failure)
+            if result.failure:
+                progress.failed[cell] = result.failure
+                run.console.warn(f"{name}: {result.failure}")
             else:
-                progress.done[cell] = Path(end.document["run_dir"])
+                progress.done[cell] = Path(result.document["run_dir"])
             bar.advance(1, name)
 
         run_all(

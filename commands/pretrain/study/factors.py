@@ -1,4 +1,4 @@
-"""What may explain a slope: factors of a task, as curation measured them (`description.json`)."""
+"""Factors of a task that may explain a slope, from curation (`description.json`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FACTORS = {
     "compressibility": "median gzip ratio",
     "davies_bouldin": "Davies–Bouldin index",
 }
-"""The factors of BioVFM-21M's analysis, and how they are called."""
+"""The factors of BioVFM-21M's analysis, with their names in reports."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Factors:
 def factors_of(dataset: Path, *, kind: str) -> Factors:
     """The factors of the labelled samples of one kind; all None without a description."""
     try:
-        told: dict[str, Any] = json.loads((dataset / "description.json").read_text("utf-8"))
+        description: dict[str, Any] = json.loads((dataset / "description.json").read_text("utf-8"))
     except (OSError, ValueError):
         return Factors()
-    tasks = [task for task in told.get("tasks", []) if task["kind"] == kind]
-    ratio = told.get("compressibility", {}).get(kind, {}).get("median_gzip_ratio")
+    tasks = [task for task in description.get("tasks", []) if task["kind"] == kind]
+    ratio = description.get("compressibility", {}).get(kind, {}).get("median_gzip_ratio")
     if not tasks:
         return Factors(compressibility=ratio)
     largest = max(tasks, key=lambda task: task["labelled"])

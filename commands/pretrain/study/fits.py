@@ -1,4 +1,4 @@
-"""Straight lines through logarithms, and how sure their slopes are. Needs numpy alone.
+"""Lines fitted to logarithms, with intervals of their slopes. Needs numpy alone.
 
 BioVFM-21M (arXiv 2505.09329) fits log(metric in %) = a + s · log(parameters in millions) by least
 squares, one line for each task and objective, and reads the slope s as the benefit of scale. Its
@@ -66,7 +66,7 @@ class Fit:
 
     @property
     def exploratory(self) -> bool:
-        """Whether there are too few sizes to speak of a law."""
+        """Whether there are too few sizes for a scaling law."""
         return len(self.sizes) < FEW_POINTS
 
 
@@ -77,14 +77,14 @@ def fit_line(points: Sequence[Point], *, seed: int = 0) -> Fit | None:
     sizes, so that what they have in common cancels), and so are the seeds of every size.
     """
     # A mean score of 0 (an accuracy of a tiny test, say) has no logarithm: it is no point either.
-    there = [point for point in points if len(point.values) and point.values.mean() > 0]
-    if len({point.size for point in there}) < 2:
+    scored = [point for point in points if len(point.values) and point.values.mean() > 0]
+    if len({point.size for point in scored}) < 2:
         return None
-    x = np.log([point.size for point in there])
-    means = np.array([point.values.mean() for point in there])
+    x = np.log([point.size for point in scored])
+    means = np.array([point.values.mean() for point in scored])
     slope, intercept = _least_squares(x, np.log(100 * means)[:, None])
     generator = np.random.default_rng(seed)
-    resampled = np.stack([_mean_of_drawn_seeds(point.draws, generator) for point in there])
+    resampled = np.stack([_mean_of_drawn_seeds(point.draws, generator) for point in scored])
     with np.errstate(divide="ignore", invalid="ignore"):
         slopes, _ = _least_squares(x, np.log(100 * resampled))
     low, high, _ = interval(slopes)
@@ -95,9 +95,9 @@ def fit_line(points: Sequence[Point], *, seed: int = 0) -> Fit | None:
         low=low,
         high=high,
         residuals=(np.log(100 * means) - line).tolist(),
-        sizes=[point.size for point in there],
+        sizes=[point.size for point in scored],
         scores=means.tolist(),
-        seeds=min(len(point.values) for point in there),
+        seeds=min(len(point.values) for point in scored),
     )
 
 
@@ -127,7 +127,7 @@ class Correlation:
 
     @property
     def exploratory(self) -> bool:
-        """Whether there are too few tasks to say more than "maybe"."""
+        """Whether there are too few tasks for a conclusion."""
         return self.n < FEW_TASKS
 
 

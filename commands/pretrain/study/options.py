@@ -12,7 +12,7 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
 class Watts(Part):
-    """What a busy processor core and a busy GPU are taken to draw: energy is estimated by it."""
+    """Assumed power of a busy processor core and a busy GPU, for the estimate of energy."""
 
     core: float = Field(10.0, ge=0, description="Watts of a processor core at work.")
     gpu: float = Field(350.0, ge=0, description="Watts of a GPU at work.")
@@ -27,7 +27,7 @@ class Study(Part):
 
     models: list[str] = Field(min_length=1, description="Backbones by name, small to large.")
     fractions: list[Fraction] = Field(
-        [1.0], min_length=1, description="Parts of the subjects that are learned from."
+        [1.0], min_length=1, description="Fractions of the subjects to train on."
     )
     objectives: list[dict[str, Any]] = Field(
         [],
@@ -37,13 +37,13 @@ class Study(Part):
         [0], min_length=1, description="Seeds: of weights, order, masks, and choice of subjects."
     )
     metric: Literal["auc", "balanced_accuracy", "accuracy"] = Field(
-        "auc", description="What is fitted: log(100 × metric) = a + s · log(size)."
+        "auc", description="The fitted metric: log(100 × metric) = a + s · log(size)."
     )
     draws: int = Field(1000, ge=100, description="Bootstrap draws over seeds and test subjects.")
     missing: Literal["fail", "keep"] = Field(
         "fail",
         description="When cells fail: end with exit code 1, so that the next start tries them "
-        "again, or finish without them. A missing cell is never filled in.",
+        "again, or finish without them. A missing cell is never imputed.",
     )
     watts: Watts = Field(Watts(), description="For the estimate of energy.")
     engine: Literal["local", "dask"] = Field(

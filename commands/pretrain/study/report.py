@@ -1,4 +1,4 @@
-"""The tables, figures and words of a scaling study."""
+"""The tables, figures and text of a scaling study."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EXPLORATORY = "exploratory"
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """All that the report tells about."""
+    """The results of a study."""
 
     study: Study
     cells: list[Cell]
@@ -40,28 +40,30 @@ class Findings:
     analysis: Analysis
 
 
-def tell(found: Findings, run: Run) -> Result:
+def study_result(findings: Findings, run: Run) -> Result:
     """Write cells.csv and fits.csv and make the result."""
-    cells, fits = _cells(found), _fits(found.analysis.lines)
+    cells, fits = _cells(findings), _fits(findings.analysis.lines)
     _write_csv(cells, run, "cells.csv")
     _write_csv(fits, run, "fits.csv")
-    done, wanted, count = len(found.outcomes), len(found.cells), len(found.factors)
+    done, total, count = len(findings.outcomes), len(findings.cells), len(findings.factors)
     return Result(
-        metrics=_metrics(found),
+        metrics=_metrics(findings),
         artefacts={"cells": "cells.csv", "fits": "fits.csv"},
         sections=[
-            Section("The study", [_opening(found), *_missing(found), cells]),
-            Section("What scale brings", [*_caution(found), fits, *_figures(found, run)]),
-            Section("What may explain the slopes", _explained(found)),
+            Section("The study", [_opening(findings), *_missing(findings), cells]),
+            Section("Effect of scale", [*_caution(findings), fits, *_figures(findings, run)]),
+            Section("Factors of the slopes", _explained(findings)),
         ],
         summary=fits if fits.rows else cells,
-        headline=f"{done} of {wanted} cells of the study are done, "
+        headline=f"{done} of {total} cells of the study are done, "
         f"{len(fits.rows)} lines fitted on {count} task{'s' if count > 1 else ''}",
-        lineage={"cells": {each.cell.name: each.numbers.get("weights") for each in found.outcomes}},
+        lineage={
+            "cells": {each.cell.name: each.numbers.get("weights") for each in findings.outcomes}
+        },
     )
 
 
-def _metrics(found: Findings) -> dict[str, Any]:
+def _metrics(findings: Findings) -> dict[str, Any]:
     lines = [
         {
             "task": line.task,
@@ -70,36 +72,36 @@ def _metrics(found: Findings) -> dict[str, Any]:
             "held": line.held,
             "fit": asdict(line.fit) | {EXPLORATORY: line.fit.exploratory} if line.fit else None,
         }
-        for line in found.analysis.lines
+        for line in findings.analysis.lines
     ]
     correlations = [
         {"objective": objective, "axis": axis, "factor": factor, **asdict(each)}
         | {EXPLORATORY: each.exploratory}
-        for (objective, axis, factor), each in found.analysis.correlations.items()
+        for (objective, axis, factor), each in findings.analysis.correlations.items()
     ]
     return {
-        "cells": len(found.cells),
-        "cells_done": len(found.outcomes),
-        "missing": {cell.name: why for cell, why in found.failed.items()},
-        "metric": found.study.metric,
+        "cells": len(findings.cells),
+        "cells_done": len(findings.outcomes),
+        "missing": {cell.name: why for cell, why in findings.failed.items()},
+        "metric": findings.study.metric,
         "lines": lines,
         "correlations": correlations,
-        "factors": {task: asdict(each) for task, each in found.factors.items()},
+        "factors": {task: asdict(each) for task, each in findings.factors.items()},
     }
 
 
-def _opening(found: Findings) -> Text:
-    study = found.study
+def _opening(findings: Findings) -> Text:
+    study = findings.study
     energy = (
         f"Energy is an estimate: {study.watts.core:g} W for a busy core and "
         f"{study.watts.gpu:g} W for a busy GPU are assumed, not measured."
     )
     return Text(
-        f"{len(found.cells)} pretrainings: models {_listed(study.models)}; parts of the data "
-        f"{_listed(study.fractions)}; seeds {_listed(study.seeds)}; objectives "
-        f"{_listed({cell.objective: None for cell in found.cells})}. Every encoder was frozen and "
-        "scored on each task by a linear probe, as BioVFM-21M does. Model size is the number of "
-        f"parameters of the encoder alone, without the parts that are thrown away. {energy}"
+        f"{len(findings.cells)} pretrainings: models {_listed(study.models)}; fractions of the "
+        f"data {_listed(study.fractions)}; seeds {_listed(study.seeds)}; objectives "
+        f"{_listed({cell.objective: None for cell in findings.cells})}. Every encoder was frozen "
+        "and scored on each task by a linear probe, as in BioVFM-21M. Model size is the number of "
+        f"parameters of the encoder alone, without parts discarded after pretraining. {energy}"
     )
 
 
@@ -107,28 +109,28 @@ def _listed(values: Iterable[object]) -> str:
     return ", ".join(str(value) for value in values)
 
 
-def _missing(found: Findings) -> list[Block]:
-    if not found.failed:
+def _missing(findings: Findings) -> list[Block]:
+    if not findings.failed:
         return []
-    names = ", ".join(cell.name for cell in found.failed)
-    text = f"{len(found.failed)} cells failed and are missing, not filled in: {names}."
+    names = ", ".join(cell.name for cell in findings.failed)
+    text = f"{len(findings.failed)} cells failed and are missing (not imputed): {names}."
     return [Callout("warn", text)]
 
 
-def _cells(found: Findings) -> Table:
-    """One row a cell: what it was, what it cost, what it scored; a missing one has dashes."""
-    tasks, done = list(found.factors), {each.cell: each for each in found.outcomes}
+def _cells(findings: Findings) -> Table:
+    """One row a cell: settings, scores and cost; a missing cell has dashes."""
+    tasks, done = list(findings.factors), {each.cell: each for each in findings.outcomes}
     names = ["Objective", "Model", "Data", "Seed", "Parameters (M)", "Samples"]
-    label = SCORERS[found.study.metric].label
+    label = SCORERS[findings.study.metric].label
     rows: list[list[TableCell]] = []
-    for cell in found.cells:
+    for cell in findings.cells:
         outcome = done.get(cell)
         head: list[TableCell] = [cell.objective, cell.model, f"{cell.fraction:g}", str(cell.seed)]
         if outcome is None:
             rows.append([*head, *[None] * (2 + len(tasks) + 4)])
             continue
-        spent = cost(outcome.numbers, found.study.watts)
-        scores = [found.analysis.scores[task][cell].value for task in tasks]
+        spent = cost(outcome.numbers, findings.study.watts)
+        scores = [findings.analysis.scores[task][cell].value for task in tasks]
         costs = [spent.seconds, spent.cpu_hours, spent.gpu_hours, spent.watt_hours]
         rows.append([*head, outcome.parameters / 1e6, outcome.samples, *scores, *costs])
     columns = [*names, *(f"{label}: {task}" for task in tasks)]
@@ -145,8 +147,8 @@ def _fits(lines: Sequence[Line]) -> Table:
     columns = ["Task", "Objective", "Along", "At", "Slope [95 % interval]", "Sizes", "Seeds"]
     caption = (
         "Slopes of log(100 × score) on log(size), by least squares. The interval is over seeds and "
-        "test subjects; with one seed it does not know how much seeds differ. Largest residual: "
-        "how far a size lies from the line, in per cent of its score."
+        "test subjects; with one seed it excludes the variation of seeds. Largest residual: "
+        "the largest distance of a size from the line, in per cent of its score."
     )
     return Table([*columns, "Largest residual (%)", "Standing"], rows, caption)
 
@@ -161,25 +163,25 @@ def _fitted(fit: Fit) -> list[TableCell]:
     return [slope, len(fit.sizes), fit.seeds, worst, standing]
 
 
-def _caution(found: Findings) -> list[Block]:
-    few = [line for line in found.analysis.lines if line.fit is None or line.fit.exploratory]
+def _caution(findings: Findings) -> list[Block]:
+    few = [line for line in findings.analysis.lines if line.fit is None or line.fit.exploratory]
     if not few:
         return []
     text = (
-        f"{len(few)} of {len(found.analysis.lines)} lines go through fewer than five sizes. They "
-        "are exploratory: two points always make a line, and say nothing of a law."
+        f"{len(few)} of {len(findings.analysis.lines)} lines have fewer than five sizes. They are "
+        "exploratory: a line through two points is not evidence of a scaling law."
     )
     return [Callout("note", text)]
 
 
-def _figures(found: Findings, run: Run) -> list[Block]:
+def _figures(findings: Findings, run: Run) -> list[Block]:
     blocks: list[Block] = []
-    label = SCORERS[found.study.metric].label
+    label = SCORERS[findings.study.metric].label
     for axis, title in AXES.items():
-        for task in found.factors:
+        for task in findings.factors:
             lines = [
                 line
-                for line in found.analysis.lines
+                for line in findings.analysis.lines
                 if (line.axis, line.task) == (axis, task)
                 and any(len(p.values) for p in line.points)
             ]
@@ -192,13 +194,13 @@ def _figures(found: Findings, run: Run) -> list[Block]:
     return blocks
 
 
-def _explained(found: Findings) -> list[Block]:
+def _explained(findings: Findings) -> list[Block]:
     factors: list[list[TableCell]] = [
-        [task, *(asdict(each)[name] for name in FACTORS)] for task, each in found.factors.items()
+        [task, *(asdict(each)[name] for name in FACTORS)] for task, each in findings.factors.items()
     ]
     rows: list[list[TableCell]] = [
         [objective, AXES[axis], FACTORS[factor], each.r, _range(each.low, each.high), each.n]
-        for (objective, axis, factor), each in found.analysis.correlations.items()
+        for (objective, axis, factor), each in findings.analysis.correlations.items()
     ]
     caption = (
         "Pearson's r of a factor with the slopes, over tasks, and its 95 % interval (Fisher's z). "
@@ -206,10 +208,10 @@ def _explained(found: Findings) -> list[Block]:
         "interval of about −0.1 to 0.8 around r = 0.5."
     )
     measured = Table(
-        ["Task", *FACTORS.values()], factors, "Factors of the tasks, as curation measured them."
+        ["Task", *FACTORS.values()], factors, "Factors of the tasks, measured by curation."
     )
-    if all(each.r is None for each in found.analysis.correlations.values()):
-        few = "Factors and slopes can be set against each other with three tasks or more."
+    if all(each.r is None for each in findings.analysis.correlations.values()):
+        few = "Correlating factors with slopes needs at least three tasks."
         return [measured, Text(few)]
     return [
         measured,

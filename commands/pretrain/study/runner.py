@@ -27,14 +27,14 @@ _GRACE = 30.0
 
 
 @dataclass(frozen=True)
-class Ended:
+class CommandResult:
     """How a command ended: its exit code, and the JSON document it printed."""
 
     code: int
     document: dict[str, Any]
 
     @property
-    def trouble(self) -> str:
+    def failure(self) -> str:
         """What went wrong, in one sentence; empty when nothing did."""
         if not self.code:
             return ""
@@ -50,7 +50,7 @@ def run_all(
     engine: str = "local",
     address: str | None = None,
     check_stop: Callable[[], None],
-    done: Callable[[str, Ended], None],
+    done: Callable[[str, CommandResult], None],
 ) -> None:
     """Run every command; `done` is called with the name and end of each, as it ends.
 
@@ -60,7 +60,7 @@ def run_all(
         at_once: commands at a time; a Dask cluster with an address has its own number.
         engine: `local` or `dask`.
         address: a Dask scheduler's; without one a cluster is made in this process.
-        check_stop: raises when the run should stop; asked twice a second.
+        check_stop: raises when the run should stop; called twice a second.
 
     Raises:
         EnvironmentProblem: Dask is not installed, or there is no scheduler at the address.
@@ -89,18 +89,18 @@ def run_all(
         lease.unlink(missing_ok=True)
 
 
-def run_one(argv: list[str], lease: str, variables: dict[str, str]) -> Ended:
+def run_one(argv: list[str], lease: str, variables: dict[str, str]) -> CommandResult:
     """Run one command to its end, or until the lease is gone."""
     while True:
-        ended = _once(argv, Path(lease), variables)
-        if ended.code != LOCKED or not Path(lease).exists():
-            return ended
-        time.sleep(TICK)  # what a lost worker left behind still finishes its cell
+        result = _once(argv, Path(lease), variables)
+        if result.code != LOCKED or not Path(lease).exists():
+            return result
+        time.sleep(TICK)  # the process of a lost worker still finishes its cell
 
 
-def _once(argv: list[str], lease: Path, variables: dict[str, str]) -> Ended:
+def _once(argv: list[str], lease: Path, variables: dict[str, str]) -> CommandResult:
     if not lease.exists():
-        return Ended(143, {})
+        return CommandResult(143, {})
     process = subprocess.Popen(
         argv,
         env=os.environ | variables,
@@ -110,16 +110,16 @@ def _once(argv: list[str], lease: Path, variables: dict[str, str]) -> Ended:
         start_new_session=True,
     )
     try:
-        out = _heard(process, lease)
+        out = _read_output(process, lease)
     finally:
         if process.poll() is None:
             process.kill()
             process.wait()
-    return Ended(process.returncode, _document(out))
+    return CommandResult(process.returncode, _document(out))
 
 
-def _heard(process: subprocess.Popen[bytes], lease: Path) -> bytes:
-    """What a process prints until it ends, or is ended because the lease is gone.
+def _read_output(process: subprocess.Popen[bytes], lease: Path) -> bytes:
+    """The output of a process until it ends, or is ended because the lease is gone.
 
     Read as it comes: one that has printed more than a pipe holds would wait for its reader.
     """
@@ -146,13 +146,13 @@ def _document(out: bytes) -> dict[str, Any]:
 
 
 def _ended(waiting: Mapping[Any, str]) -> list[Any]:
-    """Those that have ended, after half a second at most."""
+    """The futures that have ended, after half a second at most."""
     if all(isinstance(future, Future) for future in waiting):
         return list(wait(list(waiting), timeout=TICK, return_when=FIRST_COMPLETED).done)
-    found = [future for future in waiting if future.done()]
-    if not found:
+    done = [future for future in waiting if future.done()]
+    if not done:
         time.sleep(TICK)
-    return found
+    return done
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a collator is, and several of them side by side."""
+"""The interface of collators, and a combination of several."""
 
 from __future__ import annotations
 

@@ -22,9 +22,10 @@ class AudioInput(NetworkInput):
     """Log-mel spectrogram: float32 `[1, mels, frames]`, frames = `seconds` × `rate` / `hop`.
 
     The channels are averaged and resampled to `rate`. Of a longer recording the middle is used, a
-    shorter one is repeated: heart and lung sounds are periodic, and silence at the end would let a
-    network tell files by their length. Then, with S the short-time Fourier transform (Hann window
-    of `n_fft` samples centred at every `hop`-th, ends reflected) and W the mel filters:
+    shorter one is repeated: recordings of heart and lungs are periodic, and silence at the end
+    would let a network recognise files by their length. Then, with S the short-time Fourier
+    transform (Hann window of `n_fft` samples centred at every `hop`-th, ends reflected) and W the
+    mel filters:
 
         dB = 10 log₁₀(W |S|²),  less its largest value, cut at −`range_db`
 

@@ -52,7 +52,7 @@ def resampled(values: NDArray[np.float32], *, old: float, new: float) -> NDArray
     """Samples along the last axis at another rate, without aliasing.
 
     A polyphase filter (`scipy.signal.resample_poly`, Kaiser window) by the ratio of the rates,
-    rounded to a fraction of at most 1000; beyond its ends a record goes on along the line through
+    rounded to a fraction of at most 1000; beyond its ends a record continues along the line through
     them, or a baseline off zero would ring there.
 
     Args:

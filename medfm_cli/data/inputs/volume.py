@@ -1,4 +1,4 @@
-"""Scans in three dimensions, and pictures as the flattest of them."""
+"""Volumes, and images as volumes of the smallest depth."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class VolumeInput(NetworkInput):
     """A scan in RadFM's shape, channel first: `[C, D, size, size]`, D the nearest of `depths`.
 
     The axes are those of `content.Volume`. Proportions in the plane are kept and the rest is
-    padded with background, as `data.unify` does. A picture is a volume of the smallest depth, so
+    padded with background, as `data.unify` does. An image is a volume of the smallest depth, so
     that one encoder serves both; a batch holds inputs of one depth.
 
     With a `window` (in HU) inputs are int16 and stay in HU until `models.inputs.normalise`, so
@@ -71,18 +71,18 @@ class VolumeInput(NetworkInput):
         return (0.0, 255.0) if self.window is None else (self.window[0], self.window[1])
 
     def shape_of(self, kind: str, stored: Sequence[int]) -> Shape:
-        """`(C, D, size, size)` of a volume stored as `[D, H, W]`, or of a picture."""
+        """`(C, D, size, size)` of a volume stored as `[D, H, W]`, or of an image."""
         depth = nearest_depth(stored[0], self.depths) if kind == "volume" else self.depths[0]
         return self.channels, depth, self.size, self.size
 
     def fit(self, content: Content) -> NDArray[Any]:
-        """A volume or a picture as `[C, D, size, size]`, int16 (HU) or uint8.
+        """A volume or an image as `[C, D, size, size]`, int16 (HU) or uint8.
 
         Raises:
             DataError: it is neither.
         """
         if not isinstance(content, Image2D | Volume):
-            raise refuse(content, "volumes and pictures")
+            raise refuse(content, "volumes and images")
         how = Unify(size=self.size, depths=self.depths)
         if self.window is not None and isinstance(content, Volume) and content.unit == "HU":
             voxels = content.voxels.astype(np.float32)
@@ -99,7 +99,7 @@ class VolumeInput(NetworkInput):
     def fit_mask(
         self, mask: NDArray[Any], spacing: tuple[float, float, float] | None
     ) -> NDArray[Any]:
-        """The mask of a picture or a volume as `fit` places it: `[D, size, size]`, 0 around it."""
+        """The mask of an image or a volume as `fit` places it: `[D, size, size]`, 0 around it."""
         how = Unify(size=self.size, depths=self.depths)
         return mask_in_shape(mask, known_spacing(spacing), how)
 

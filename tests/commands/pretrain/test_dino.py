@@ -176,6 +176,6 @@ def test_crops_that_do_not_fit_are_refused(crops: dict[str, Any], hint: str) -> 
 
 
 def test_a_network_of_one_size_is_refused_with_a_way_out() -> None:
-    with pytest.raises(UsageError, match="takes no crops of 14 pixels") as error:
+    with pytest.raises(UsageError, match="does not take crops of 14 pixels") as error:
         dino("mixer_s32_224")
     assert "local_count=0" in (error.value.hint or "")

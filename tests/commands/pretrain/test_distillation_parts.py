@@ -15,7 +15,7 @@ from lightly.loss.msn_loss import sinkhorn as lightly_sinkhorn
 from lightly.models.modules.heads import DINOProjectionHead
 from lightly.models.utils import random_block_mask
 
-from medfm_cli.commands.pretrain.objectives.block_masks import ROUNDS, block_masks, wanted
+from medfm_cli.commands.pretrain.objectives.block_masks import ROUNDS, block_masks, mask_counts
 from medfm_cli.commands.pretrain.objectives.centering import Centre
 from medfm_cli.commands.pretrain.objectives.koleo import koleo
 from medfm_cli.commands.pretrain.objectives.options.distillation import Head
@@ -139,7 +139,7 @@ def test_masks_hide_exactly_what_was_asked(rows: int, columns: int, seed: int) -
 def test_masks_are_blocks_where_lightly_has_them() -> None:
     """Blocks lie where they fit, so edges are hidden less often than the middle; ours alike."""
     generator = np.random.default_rng(0)
-    counts = wanted(generator.random(600), low=0.1, high=0.5, patches=196)
+    counts = mask_counts(generator.random(600), low=0.1, high=0.5, patches=196)
     assert (counts.min(), counts.max()) == (19, 97)
     draws, noise = generator.random((600, ROUNDS, 4)), generator.random((600, 196))
     masks = block_masks(counts, draws, noise, grid=(14, 14)).reshape(-1, 14, 14)

@@ -1,4 +1,4 @@
-"""A pretraining that goes on from weights: in this process, and once by the real executable."""
+"""A pretraining with initial weights: in this process, and once by the real executable."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def first(home: Path) -> tuple[Result, Run]:
     return pretrain(home, "first")
 
 
-def test_going_on_from_a_model_starts_where_it_ended(home: Path, first: tuple[Result, Run]) -> None:
+def test_continuing_from_a_model_starts_with_its_weights(
+    home: Path, first: tuple[Result, Run]
+) -> None:
     before, _ = first
     result, run = pretrain(home, "second", weights=str(home / "first"))
     assert result.metrics["start"]["coverage"] == 1.0
@@ -97,7 +99,10 @@ def test_the_weights_belong_to_the_identity_of_a_run(home: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("backbone", "message"),
     [
-        ({"name": "resnet18", "pretrained": True, "weights": "x.pth"}, "two starts"),
+        (
+            {"name": "resnet18", "pretrained": True, "weights": "x.pth"},
+            "both set the initial weights",
+        ),
         ({"weights": "x.pth", "download": True}, "download is for weights of the Hugging Face"),
         ({"download": True}, "download is for weights of the Hugging Face"),
         ({"weights": "x.pth", "coverage": 1.2}, "less than or equal to 1"),

@@ -26,7 +26,7 @@ from medfm_cli.models.spec import BackboneSpec, PatchSpec
         (
             AudioInput(rate=4000, seconds=4, mels=64, n_fft=256, hop=50),
             [16, 16],
-            "64 bands of pitch, 4 s at 4000 Hz; patches of 16 bands × 0.2 s",
+            "64 mel bands, 4 s at 4000 Hz; patches of 16 bands × 0.2 s",
         ),
         (
             VolumeInput(size=32, depths=[16]),

@@ -17,7 +17,13 @@ from medfm_cli.commands.pretrain.patching import choose_patch, nearest_divisor
 from medfm_cli.commands.pretrain.plan import plan
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
 from medfm_cli.commands.pretrain.resolve import inspect_dataset, resolve_network
-from medfm_cli.commands.pretrain.sampling import UNKNOWN, Sampling, crowded, drawn, strata_of
+from medfm_cli.commands.pretrain.sampling import (
+    UNKNOWN,
+    Sampling,
+    repeated_samples,
+    strata_of,
+    stratum_shares,
+)
 from medfm_cli.data.collators import ArrayCollator
 from medfm_cli.data.inputs import AudioInput, SeriesInput, SignalInput, VolumeInput
 from medfm_cli.data.loader import Loader, LoaderOptions
@@ -68,7 +74,7 @@ def test_what_the_recipe_says_stays(tmp_path: Path) -> None:
 
 def test_records_without_a_lead_in_common_are_refused(tmp_path: Path) -> None:
     records: list[Content] = [record(n, 100, 2, (f"x{n}",)) for n in range(4)]
-    with pytest.raises(DataError, match="no lead is in half of the records"):
+    with pytest.raises(DataError, match="no lead name is in half of the records"):
         settled(tmp_path, records, {"kind": "signal"})
 
 
@@ -95,7 +101,7 @@ def test_a_variable_that_was_never_measured_is_refused(tmp_path: Path) -> None:
     ]
     with pytest.raises(DataError, match="Lactate was measured in none") as caught:
         settled(tmp_path, stays, {"kind": "series", "variables": ["HR", "Lactate"]})
-    assert caught.value.hint == "there are: HR"
+    assert caught.value.hint == "measured variables: HR"
 
 
 @given(st.lists(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=9), min_size=1, max_size=9))
@@ -123,21 +129,19 @@ def test_sounds(tmp_path: Path) -> None:
     assert spec.patch == [16, 16]
 
 
-def test_volumes_and_pictures_beside_them(tmp_path: Path) -> None:
+def test_volumes_and_images_beside_them(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     scans: list[Content] = [
         Volume(generator.integers(-1000, 1000, (n + 18, 40, 50)).astype(np.int16), None, "HU")
         for n in range(5)
     ]
-    pictures: list[Content] = [
+    images: list[Content] = [
         Image2D(generator.integers(0, 256, (64, 64), dtype=np.uint8)) for _ in range(3)
     ]
-    wanted, spec, _ = settled(tmp_path / "both", scans + pictures, {"kind": "volume"})
+    wanted, spec, _ = settled(tmp_path / "both", scans + images, {"kind": "volume"})
     assert wanted == VolumeInput(size=48, depths=[4, 20], window=[-1000.0, 1000.0])
     assert (spec.shape, spec.patch) == ([20, 48, 48], [4, 8, 8])
-    alone, _, _ = settled(
-        tmp_path / "alone", scans + pictures, {"kind": "volume", "pictures": False}
-    )
+    alone, _, _ = settled(tmp_path / "alone", scans + images, {"kind": "volume", "images": False})
     assert alone.depths == [20]
 
 
@@ -184,11 +188,11 @@ def test_patches_are_enough_to_hide_most_of_them(wanted: Any) -> None:
     assert math.prod(sides) // math.prod(patch) >= 36
 
 
-def test_strata_are_named_and_their_draws_told(tmp_path: Path) -> None:
-    pictures: list[Content] = [Image2D(np.full((8, 8), n, np.uint8)) for n in range(20)]
+def test_strata_are_named_and_their_shares_counted(tmp_path: Path) -> None:
+    images: list[Content] = [Image2D(np.full((8, 8), n, np.uint8)) for n in range(20)]
     dataset = content_dataset(
         tmp_path,
-        pictures,
+        images,
         modality=["CT"] * 16 + ["MR"] * 3 + [""],
         origin=["a"] * 8 + ["b"] * 11 + [""],
     )
@@ -196,19 +200,19 @@ def test_strata_are_named_and_their_draws_told(tmp_path: Path) -> None:
     by_both = strata_of(Sampling(temperature=0.0), dataset, rows)
     assert by_both.names == ("CT · a", "CT · b", "MR · b", UNKNOWN)
     mixed = MixturePlan(groups=np.zeros(20, dtype=np.int64), strata=by_both, global_batch=4)
-    told = {each.name: each for each in drawn(by_both, mixed)}
-    assert {name: each.samples for name, each in told.items()} == {
+    shares = {each.name: each for each in stratum_shares(by_both, mixed)}
+    assert {name: each.samples for name, each in shares.items()} == {
         "CT · a": 8,
         "CT · b": 8,
         "MR · b": 3,
         UNKNOWN: 1,
     }
-    assert {each.share for each in told.values()} == {0.25}
+    assert {each.draw_share for each in shares.values()} == {0.25}
     one = strata_of(Sampling(by=["site"]), dataset, rows)
-    assert drawn(one, mixed) == []
+    assert stratum_shares(one, mixed) == []
 
 
-def test_a_rare_depth_that_fills_batches_with_copies_is_told(tmp_path: Path) -> None:
+def test_a_rare_depth_that_fills_batches_with_copies_is_reported(tmp_path: Path) -> None:
     def volume(depth: int, number: int) -> Content:
         return Volume(np.full((depth, 16, 16), number, dtype=np.uint8), None, None)
 
@@ -219,6 +223,6 @@ def test_a_rare_depth_that_fills_batches_with_copies_is_told(tmp_path: Path) -> 
         for depths in ([8, 32], [8])
     ]
     loaders = [Loader(dataset, rows, collator, options) for collator in collators]
-    (told,) = crowded(loaders[0])
-    assert "depth 32, of which there are 1, fill a batch of 4" in told
-    assert "4.0 times as often" in told and crowded(loaders[1]) == []
+    (warning,) = repeated_samples(loaders[0])
+    assert "depth 32 has 1 of 16 volumes and fills whole batches of 4" in warning
+    assert "4.0 times as often" in warning and repeated_samples(loaders[1]) == []

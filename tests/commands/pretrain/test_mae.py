@@ -13,7 +13,7 @@ from toy_data import toy_run
 from medfm_cli.commands.pretrain.objectives import Decoder, MaeOptions
 from medfm_cli.commands.pretrain.objectives.base import ObjectiveContext
 from medfm_cli.commands.pretrain.objectives.figures.images import to_pixels
-from medfm_cli.commands.pretrain.objectives.mae import Mae, Painting
+from medfm_cli.commands.pretrain.objectives.mae import Mae, PredictedPatches
 from medfm_cli.commands.pretrain.objectives.masked import Target
 from medfm_cli.commands.pretrain.objectives.patches import (
     choose_hidden,
@@ -66,7 +66,7 @@ def test_the_loss_is_the_mean_square_over_hidden_patches_only(
     inputs = task.plain_inputs(batch_of(3, channels), random_of(3))
     images, noise = inputs["values"], inputs["noise"]
     loss = task(values=images, noise=noise)["loss"].mean().item()
-    painted = task.paint(images, noise)
+    predicted = task.predict_patches(images, noise)
     total, count = 0.0, 0
     for image in range(3):
         order = noise[image].argsort()
@@ -76,7 +76,7 @@ def test_the_loss_is_the_mean_square_over_hidden_patches_only(
             target = target.permute(1, 2, 0).flatten()
             if norm_pix:
                 target = (target - target.mean()) / (target.var() + 1e-6).sqrt()
-            total += (painted.painted[image, place] - target).square().sum().item()
+            total += (predicted.patches[image, place] - target).square().sum().item()
             count += target.numel()
     assert loss == pytest.approx(total / count, rel=1e-5)
 
@@ -85,18 +85,18 @@ def test_hidden_pixels_reach_the_target_only_and_visible_ones_the_encoder_only()
     task = mae(norm_pix=False)
     inputs = task.plain_inputs(batch_of(2), random_of(2))
     images = inputs["values"].requires_grad_()
-    result = task.paint(images, inputs["noise"])
-    by_encoder = torch.autograd.grad(result.painted.square().sum(), images, retain_graph=True)[0]
+    result = task.predict_patches(images, inputs["noise"])
+    by_encoder = torch.autograd.grad(result.patches.square().sum(), images, retain_graph=True)[0]
     target = take(result.target.patches, result.split.hidden)
-    by_target = torch.autograd.grad((target - result.painted.detach()).square().mean(), images)[0]
-    seen, painted = (
+    by_target = torch.autograd.grad((target - result.patches.detach()).square().mean(), images)[0]
+    seen, predicted = (
         torch.zeros(2, 16, dtype=torch.bool).scatter(1, index, True)
         for index in (result.split.visible, result.split.hidden)
     )
     used = patchify(by_encoder, (8, 8)).abs().sum(-1) > 0
     aimed_at = patchify(by_target, (8, 8)).abs().sum(-1) > 0
     assert torch.equal(used, seen)
-    assert torch.equal(aimed_at, painted)
+    assert torch.equal(aimed_at, predicted)
 
 
 def test_what_is_under_a_hidden_patch_does_not_change_what_the_encoder_gives() -> None:
@@ -110,8 +110,10 @@ def test_what_is_under_a_hidden_patch_does_not_change_what_the_encoder_gives() -
         task.backbone.encode(take(task.backbone.embed(x), split.visible)) for x in (images, other)
     )
     assert torch.equal(tokens, changed)
-    painted, reconstruction = (task.paint(x, inputs["noise"]).painted for x in (images, other))
-    assert torch.equal(painted, reconstruction)
+    predicted, reconstruction = (
+        task.predict_patches(x, inputs["noise"]).patches for x in (images, other)
+    )
+    assert torch.equal(predicted, reconstruction)
 
 
 @pytest.mark.parametrize("norm_pix", [True, False])
@@ -148,8 +150,10 @@ def test_what_is_hidden_and_the_loss_are_those_of_transformers(
     found = theirs(inputs["values"], noise=inputs["noise"])
     split = choose_hidden(inputs["noise"], 0.75)
     assert torch.equal(torch.zeros(3, 16).scatter(1, split.hidden, 1.0), found.mask)
-    painting = Painting(split, take(found.logits, split.hidden), task.target(inputs["values"]))
-    monkeypatch.setattr(task, "paint", lambda *_: painting)
+    predicted = PredictedPatches(
+        split, take(found.logits, split.hidden), task.target(inputs["values"])
+    )
+    monkeypatch.setattr(task, "predict_patches", lambda *_: predicted)
     assert task(**inputs)["loss"].mean().item() == pytest.approx(found.loss.item(), rel=1e-6)
 
 
@@ -169,10 +173,10 @@ def test_the_decoder_knows_where_patches_are_and_not_in_which_order_they_come() 
     inputs = task.plain_inputs(batch_of(1), random_of(1))
     split = choose_hidden(inputs["noise"], 0.75)
     tokens = task.backbone.encode(take(task.backbone.embed(inputs["values"]), split.visible))
-    painted = task.decoder(tokens, split, (4, 4))
+    predicted = task.decoder(tokens, split, (4, 4))
     turned = split._replace(hidden=split.hidden.flip(1))
-    assert torch.allclose(task.decoder(tokens, turned, (4, 4)), painted.flip(1), atol=1e-6)
-    assert not torch.allclose(painted[:, 0], painted[:, 1], atol=1e-4)
+    assert torch.allclose(task.decoder(tokens, turned, (4, 4)), predicted.flip(1), atol=1e-6)
+    assert not torch.allclose(predicted[:, 0], predicted[:, 1], atol=1e-4)
 
 
 def test_every_weight_gets_a_gradient() -> None:
@@ -185,17 +189,17 @@ def test_a_perfect_painting_gives_back_the_image(monkeypatch: pytest.MonkeyPatch
     """Feeding the true normalised patches back, the reconstruction is the image itself."""
     task = mae()
     inputs = task.plain_inputs(batch_of(2), random_of(2))
-    paint = task.paint
+    paint = task.predict_patches
 
     def perfect(images: torch.Tensor, noise: torch.Tensor) -> Any:
         result = paint(images, noise)
         hidden = take(result.target.patches, result.split.hidden)
-        return result._replace(painted=normalise_patches(hidden))
+        return result._replace(patches=normalise_patches(hidden))
 
-    monkeypatch.setattr(task, "paint", perfect)
+    monkeypatch.setattr(task, "predict_patches", perfect)
     images, found = inputs["values"], task.reconstruct(**inputs)
     assert torch.equal(found.values, images)
-    assert torch.allclose(found.painted, images, atol=1e-5)
+    assert torch.allclose(found.reconstruction, images, atol=1e-5)
     assert ((found.seen == images) | (found.seen == 0)).all()
     assert (found.hidden.float().mean(dim=(1, 2, 3)) == 0.75).all()
     assert found.known.all()
@@ -210,9 +214,9 @@ def test_pixels_come_back_from_normalised_images() -> None:
         assert np.array_equal(pixels.reshape(32, 32, -1), images[0].permute(1, 2, 0).numpy())
 
 
-def test_pictures_go_into_the_report(tmp_path: Path) -> None:
+def test_figures_are_in_the_report(tmp_path: Path) -> None:
     run = toy_run(tmp_path)
-    (figure,) = mae().pictures(batch_of(2), ["a", "b"], random_of(2), run)
+    (figure,) = mae().figures(batch_of(2), ["a", "b"], random_of(2), run)
     assert (tmp_path / figure.path).stat().st_size > 1000  # type: ignore[union-attr]
     assert "one by one" in figure.caption  # type: ignore[union-attr]
 

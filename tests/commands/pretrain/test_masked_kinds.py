@@ -93,7 +93,7 @@ def test_the_loss_by_hand(kind: str) -> None:
     task = task_of(kind, norm_pix=False)
     inputs = inputs_of(task, batch_of(kind))
     values, noise = inputs["values"], inputs["noise"]
-    painted = task.paint(values, noise).painted
+    predicted = task.predict_patches(values, noise).patches
     count = math.prod(GRIDS[kind])
     keep = math.floor(0.25 * count)
     wanted = values[:, :2] if kind == "series" else values
@@ -110,7 +110,7 @@ def test_the_loss_by_hand(kind: str) -> None:
                 for here, size in zip(corner, PATCHES[kind], strict=True)
             )
             target = wanted[sample][(slice(None), *cut)].movedim(0, -1).flatten()
-            error = (painted[sample, place] - target).square()
+            error = (predicted[sample, place] - target).square()
             if kind == "series":
                 flags = values[sample, 2:][(slice(None), *cut)].movedim(0, -1).flatten()
                 error = error[flags == 1]
@@ -129,12 +129,14 @@ def test_the_encoder_never_sees_what_is_hidden(kind: str, objective: str) -> Non
     assert 0.4 < hidden.float().mean() < 0.9
     other = torch.where(hidden, 1 - 3 * values, values)
     assert not torch.equal(other, values)
-    painted, changed = (task.repaint(x, noise)[0] for x in (values, other))
+    predicted, changed = (task.reconstruct_patches(x, noise)[0] for x in (values, other))
     if objective == MAE and task.options.norm_pix:  # type: ignore[attr-defined]
-        painted, changed = (task.paint(x, noise).painted for x in (values, other))  # type: ignore[attr-defined]
-    assert torch.equal(painted, changed)
+        predicted, changed = (task.predict_patches(x, noise).patches for x in (values, other))  # type: ignore[attr-defined]
+    assert torch.equal(predicted, changed)
     seen = torch.where(hidden, values, values + 1)
-    assert not torch.allclose(task.repaint(seen, noise)[0], task.repaint(values, noise)[0])
+    assert not torch.allclose(
+        task.reconstruct_patches(seen, noise)[0], task.reconstruct_patches(values, noise)[0]
+    )
 
 
 @pytest.mark.parametrize("objective", [MAE, SIMMIM])
@@ -165,16 +167,16 @@ def test_a_series_with_nothing_observed_has_no_loss_and_no_gradient(objective: s
     assert all((p.grad == 0).all() for p in task.parameters() if p.grad is not None)
 
 
-def test_the_flags_of_a_series_are_seen_but_not_painted() -> None:
+def test_the_flags_of_a_series_are_seen_but_not_predicted() -> None:
     task = task_of("series")
     inputs = inputs_of(task, batch_of("series"))
-    assert task.paint(**inputs).painted.shape[-1] == 2 * 2  # type: ignore[attr-defined]
+    assert task.predict_patches(**inputs).patches.shape[-1] == 2 * 2  # type: ignore[attr-defined]
     assert task.backbone.spec.channels == 4
 
 
 @pytest.mark.parametrize("objective", [MAE, SIMMIM])
 def test_a_flatter_volume_has_positions_of_its_own_grid(objective: str) -> None:
-    """RadFM: pictures are volumes of the smallest depth, and one encoder serves both."""
+    """RadFM: images are volumes of the smallest depth, and one encoder serves both."""
     task = task_of("volume", objective)
     inputs = inputs_of(task, batch_of("volume", depth=8))
     assert inputs["noise"].shape == (2, 32 if objective == MAE else 4)
@@ -195,8 +197,8 @@ def test_what_is_hidden_is_the_asked_part_and_the_rest_is_left_as_it_is(kind: st
     split = choose_hidden(inputs["noise"], 0.75)
     count = math.prod(GRIDS[kind])
     assert found.hidden.float().mean() == pytest.approx(split.hidden.shape[1] / count)
-    assert torch.equal(found.painted[~found.hidden], found.values[~found.hidden])
-    assert not torch.allclose(found.painted[found.hidden], found.values[found.hidden])
+    assert torch.equal(found.reconstruction[~found.hidden], found.values[~found.hidden])
+    assert not torch.allclose(found.reconstruction[found.hidden], found.values[found.hidden])
     assert (found.seen[found.hidden] == 0).all()
     flat = patchify(found.hidden.float(), PATCHES[kind]).mean(dim=-1)
     assert torch.equal(flat, torch.zeros(2, count).scatter(1, split.hidden, 1.0))
@@ -204,11 +206,11 @@ def test_what_is_hidden_is_the_asked_part_and_the_rest_is_left_as_it_is(kind: st
 
 @pytest.mark.parametrize("objective", [MAE, SIMMIM])
 @pytest.mark.parametrize("kind", INPUTS)
-def test_pictures_go_into_the_report(kind: str, objective: str, tmp_path: Path) -> None:
+def test_figures_are_in_the_report(kind: str, objective: str, tmp_path: Path) -> None:
     task = task_of(kind, objective)
     random = StepRandom(seed=0, step=0, batch=3, device=torch.device("cpu"))
     names = ["one", "two", "three"]
-    (figure,) = task.pictures(batch_of(kind, 3), names, random, toy_run(tmp_path))
+    (figure,) = task.figures(batch_of(kind, 3), names, random, toy_run(tmp_path))
     path = tmp_path / figure.path  # type: ignore[union-attr]
     assert path.stat().st_size > 2000
     part = "75%" if objective == MAE else "60%"

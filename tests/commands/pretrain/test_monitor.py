@@ -84,11 +84,11 @@ def test_a_collapse_is_told_and_can_end_the_run(
     monkeypatch.setattr(Backbone, "features", lambda _, images: torch.ones(len(images), 8))
     result, run = pretrain(data, tmp_path / "warn", monitor={"every": 1})
     (first, *_) = result.metrics["alarms"]
-    assert "hardly tell one sample from another" in first["alarm"] and first["step"] >= 1
+    assert "hardly differ" in first["alarm"] and first["step"] >= 1
     assert '"event": "alarm"' in (run.dir / "log.jsonl").read_text()
     said = [b.text for s in result.sections for b in s.blocks if isinstance(b, Callout)]
     assert any("evaluations raised an alarm" in text for text in said)
-    with pytest.raises(RunFailed, match="ended at step"):
+    with pytest.raises(RunFailed, match="training stopped at step"):
         pretrain(data, tmp_path / "stop", monitor={"every": 1, "on_collapse": "stop"})
 
 
@@ -123,5 +123,5 @@ def test_what_the_probes_compare_with_is_called_what_it_is(data: Path, tmp_path:
     result, _ = pretrain(data, tmp_path / "second", steps=1, backbone=start, monitor=monitor)
     (section,) = [s for s in result.sections if s.title == "Monitoring during training"]
     (table, *_) = [block for block in section.blocks if isinstance(block, Table)]
-    assert [row[0] for row in table.rows] == ["weights at the start", "pretrained"]
+    assert [row[0] for row in table.rows] == ["initial weights", "pretrained"]
     assert "random weights" not in str(section.blocks)

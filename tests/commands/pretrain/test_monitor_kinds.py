@@ -1,4 +1,4 @@
-"""Looks, probes and tasks on what is no image: records of an ECG, scans with pictures beside."""
+"""Monitoring and probe tasks of other kinds than images: ECG records, volumes with images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def record(number: int) -> Content:
 
 
 def scan_or_picture(number: int) -> Content:
-    """A bright or a dark block; a quarter are pictures."""
+    """A bright or a dark block; a quarter are images."""
     generator = np.random.default_rng(number)
     noise = generator.integers(0, 60, (8, 16, 16), dtype=np.uint8)
     noise[2:6, 4:12, 4:12] += np.uint8(60 + 90 * (number % 2))
@@ -91,6 +91,6 @@ def test_the_report_calls_them_by_their_name(done: tuple[str, Result, Run]) -> N
     for title in ("Monitoring during training", "Probe tasks"):
         tables = [block for block in sections[title].blocks if isinstance(block, Table)]
         assert noun.capitalize() in tables[0].columns
-        assert f"over the same {noun}" in tables[-1].caption
+        assert f"paired by {noun}" in tables[-1].caption
     told = [str(block) for section in result.sections for block in section.blocks]
     assert not [text for text in told if " images" in text and kind == "signal"]

@@ -288,6 +288,6 @@ def test_six_pairs_are_learnt_by_heart(name: str) -> None:
         task.after_step(step)
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.1 * losses[0]
-    vectors = task.eval().examine([batch_of()])
+    vectors = task.eval().evaluate([batch_of()])
     for direction in ("image_to_text", "text_to_image"):
         assert vectors.hits(direction, 1).all()

@@ -175,7 +175,7 @@ def test_images_without_a_text_are_left_out_and_counted(tmp_path: Path) -> None:
     toy_dataset(tmp_path / "data", balanced(subjects=6), size=48, told=some)
     result, _ = pretrain(tmp_path / "data", tmp_path / "run", objective=objective("clip"), steps=2)
     assert "24 images of 12 subjects" in (result.headline or "")
-    assert "12 more images have no text and were left out" in json.dumps(result.to_json())
+    assert "12 further images have no text and were left out" in json.dumps(result.to_json())
     assert result.metrics["val_image_to_text_recall_1"]["n"] == 12
     recipe = PretrainRecipe.model_validate(
         {"data": str(tmp_path / "data"), "objective": objective("clip")}
@@ -186,10 +186,10 @@ def test_images_without_a_text_are_left_out_and_counted(tmp_path: Path) -> None:
 
 def test_without_any_text_it_says_so_and_a_template_tells_labels(tmp_path: Path) -> None:
     toy_dataset(tmp_path / "data", balanced(subjects=6), size=48)
-    with pytest.raises(DataError, match="none of the 36 samples to learn from has a text"):
+    with pytest.raises(DataError, match="none of the 36 training samples has a text"):
         pretrain(tmp_path / "data", tmp_path / "none", objective=objective("clip"))
     told_labels = objective("clip", template="a drawing of {label}")
     result, _ = pretrain(tmp_path / "data", tmp_path / "run", objective=told_labels, steps=2)
-    assert "the label was told instead" in json.dumps(result.to_json())
+    assert "Samples without a text use their label as text" in json.dumps(result.to_json())
     chance = result.metrics["train_image_to_text_recall_1_chance"]
     assert chance == pytest.approx(1 / 3)  # a third of the texts read the same

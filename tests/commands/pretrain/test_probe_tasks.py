@@ -67,7 +67,7 @@ def test_a_task_without_test_images_is_refused(data: Path, tmp_path: Path) -> No
 
 
 def test_names_of_tasks_are_distinct(data: Path) -> None:
-    with pytest.raises(ValueError, match="two tasks are called a"):
+    with pytest.raises(ValueError, match="more than one task is called a"):
         recipe_of(data, tasks=[{"name": "a"}, {"name": "a"}])
 
 

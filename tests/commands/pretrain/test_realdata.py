@@ -25,7 +25,7 @@ def test_a_medmnist_file_becomes_an_encoder(
     numbers, folder = done.json["metrics"], tmp_path / done.json["run_dir"]
     assert numbers["samples_seen"] == STEPS * 64
     assert numbers["loss_plain_gain"]["high"] < 0
-    assert numbers["loss_plain"]["value"] < 1  # painting every patch in its mean costs 1
+    assert numbers["loss_plain"]["value"] < 1  # predicting the mean of every patch costs 1
     assert numbers["collapsed"] is False
     chosen = (folder / "recipe.resolved.yaml").read_text()
     assert "backbone.image_size: 28" in chosen

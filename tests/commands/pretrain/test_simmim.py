@@ -66,21 +66,21 @@ def test_the_loss_is_the_mean_distance_over_hidden_pixels_only() -> None:
     task = simmim(channels=3)
     inputs = inputs_of(task, 3)
     hidden = task.hide(inputs["noise"], (4, 4))
-    painted = task.paint(inputs["values"], hidden)
+    predicted = task.predict_patches(inputs["values"], hidden)
     total, count = 0.0, 0
     for image in range(3):
         for place in hidden[image].nonzero().flatten().tolist():
             row, column = divmod(place, 4)
             target = inputs["values"][image, :, row * 8 : row * 8 + 8, column * 8 : column * 8 + 8]
             target = target.permute(1, 2, 0).flatten()
-            total += (painted[image, place] - target).abs().sum().item()
+            total += (predicted[image, place] - target).abs().sum().item()
             count += target.numel()
     assert count == 3 * 12 * 192
     assert task(**inputs)["loss"].mean().item() == pytest.approx(total / count, rel=1e-5)
 
 
 def test_it_is_what_transformers_computes_with_the_same_weights() -> None:
-    """ViT-Tiny with a class token: loss, painting and the gradient of the mask token."""
+    """ViT-Tiny with a class token: loss, prediction and the gradient of the mask token."""
     from transformers import ViTConfig, ViTForMaskedImageModeling
 
     task = simmim(name="vit_tiny_patch16_224", size=64, channels=3, mask_patch=32).eval()
@@ -96,8 +96,8 @@ def test_it_is_what_transformers_computes_with_the_same_weights() -> None:
     found = theirs(inputs["values"], bool_masked_pos=hidden)
     loss = task(**inputs)["loss"].mean()
     assert loss.item() == pytest.approx(found.loss.item(), rel=1e-5)
-    painted = task.paint(inputs["values"], hidden)
-    assert torch.allclose(patchify(found.reconstruction, (16, 16)), painted, atol=1e-4)
+    predicted = task.predict_patches(inputs["values"], hidden)
+    assert torch.allclose(patchify(found.reconstruction, (16, 16)), predicted, atol=1e-4)
     loss.backward()
     found.loss.backward()
     theirs_gradient = theirs.vit.embeddings.mask_token.grad
@@ -106,7 +106,7 @@ def test_it_is_what_transformers_computes_with_the_same_weights() -> None:
 
 
 def as_theirs(task: SimMim) -> dict[str, torch.Tensor]:
-    """The weights by the names of transformers: theirs paint by a convolution and a shuffle."""
+    """The weights by the names of transformers: theirs predict by a convolution and a shuffle."""
     net: Any = task.backbone.net
     weights = {
         "vit.embeddings.cls_token": net.cls_token,
@@ -142,14 +142,14 @@ def test_hidden_pixels_reach_the_target_only_and_visible_ones_the_encoder_only()
     inputs = inputs_of(task, 2)
     hidden = task.hide(inputs["noise"], (4, 4))
     images = inputs["values"].requires_grad_()
-    painted = task.paint(images, hidden)
-    (by_encoder,) = torch.autograd.grad(painted.square().sum(), images)
+    predicted = task.predict_patches(images, hidden)
+    (by_encoder,) = torch.autograd.grad(predicted.square().sum(), images)
     assert torch.equal(patchify(by_encoder, (8, 8)).abs().sum(-1) > 0, ~hidden)
     other = images.detach() + 50 * unpatched(hidden)
-    assert torch.equal(task.paint(other, hidden), painted)
-    # What lies under a visible patch is no target: changed there alone, the painting kept, the
+    assert torch.equal(task.predict_patches(other, hidden), predicted)
+    # What lies under a visible patch is no target: changed there alone, the prediction kept, the
     # loss is the same.
-    task.paint = lambda *_: painted.detach()  # type: ignore[method-assign, assignment]
+    task.predict_patches = lambda *_: predicted.detach()  # type: ignore[method-assign, assignment]
     loss = task.losses(**inputs)
     assert torch.equal(task.losses(images - 3 * unpatched(~hidden), inputs["noise"]), loss)
     assert not torch.equal(task.losses(other, inputs["noise"]), loss)
@@ -167,7 +167,7 @@ def test_every_weight_gets_a_gradient() -> None:
     assert [name for name, p in task.named_parameters() if p.grad is None] == []
 
 
-def test_pictures_go_into_the_report(tmp_path: Path) -> None:
+def test_figures_are_in_the_report(tmp_path: Path) -> None:
     task = simmim()
     batch = Batch(
         values=torch.zeros(2, 1, 32, 32, dtype=torch.uint8),
@@ -175,16 +175,16 @@ def test_pictures_go_into_the_report(tmp_path: Path) -> None:
         rows=torch.arange(2),
     )
     random = StepRandom(seed=0, step=0, batch=2, device=torch.device("cpu"))
-    (figure,) = task.pictures(batch, ["a", "b"], random, toy_run(tmp_path))
+    (figure,) = task.figures(batch, ["a", "b"], random, toy_run(tmp_path))
     assert (tmp_path / figure.path).stat().st_size > 1000  # type: ignore[union-attr]
 
 
 def test_a_perfect_painting_gives_back_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
     task = simmim()
     inputs = inputs_of(task, 2)
-    monkeypatch.setattr(task, "paint", lambda values, _: patchify(values, (8, 8)))
+    monkeypatch.setattr(task, "predict_patches", lambda values, _: patchify(values, (8, 8)))
     found = task.reconstruct(**inputs)
-    assert torch.equal(found.painted, inputs["values"])
+    assert torch.equal(found.reconstruction, inputs["values"])
     assert (found.hidden.float().mean(dim=(1, 2, 3)) == 0.75).all()
     assert torch.equal(task.losses(**inputs), torch.zeros(2))
 

@@ -42,9 +42,9 @@ def test_what_an_objective_has_beside_the_encoder(objective: dict[str, Any]) -> 
     task = OBJECTIVES.load(recipe.objective)(backbone, recipe.objective, context)
     encoder = sum(each.numel() for each in task.backbone.parameters())
     rest = sum(each.numel() for each in task.parameters()) - encoder
-    found = recipe.objective.beside(encoder, dim=64, patch=192)
+    found = recipe.objective.extra_parameters(encoder, dim=64, patch=192)
     assert found is not None and sum(found) == rest
-    assert (found.resting > 0) == (recipe.objective.name in ("mocov3", "dino", "dinov2"))
+    assert (found.frozen > 0) == (recipe.objective.name in ("mocov3", "dino", "dinov2"))
 
 
 @pytest.mark.parametrize("name", ["clip", "siglip"])
@@ -59,12 +59,12 @@ def test_what_learns_from_pairs_has_a_text_side_beside_the_encoder(name: str) ->
     )
     task = OBJECTIVES.load(recipe.objective)(build_backbone(SPEC), recipe.objective, context)
     rest = sum(each.numel() for each in task.side.parameters())
-    found = recipe.objective.beside(0, dim=64, patch=192)
+    found = recipe.objective.extra_parameters(0, dim=64, patch=192)
     unused = 16 * (280 - task.tokeniser.size)  # of the most tokens that the recipe asks for
-    assert found is not None and found.trained == rest + unused and not found.resting
+    assert found is not None and found.trainable == rest + unused and not found.frozen
     read = {"name": name, "text": {"pretrained": "folder"}}
     named = PretrainRecipe.model_validate({"data": "data", "objective": read}).objective
-    assert named.beside(0, dim=64, patch=192) is None
+    assert named.extra_parameters(0, dim=64, patch=192) is None
 
 
 @pytest.mark.parametrize(
@@ -109,4 +109,4 @@ def test_every_objective_has_a_plan_that_counts_it_or_says_that_it_cannot(
     assert "beside it" in text and plan.memory_bytes > 0 and plan.disk_bytes > 0
     unnamed = PretrainRecipe.model_validate(keys | {"backbone": {"name": "resnet10t"}})
     unknown = verbs.plan("pretrain", unnamed)
-    assert "known only when it is built" in unknown.lines[-1] and unknown.memory_bytes == 0
+    assert "known only once it is built" in unknown.lines[-1] and unknown.memory_bytes == 0

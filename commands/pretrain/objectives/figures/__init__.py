@@ -1,4 +1,4 @@
-"""Figures of reconstructions for the report, each kind drawn as its readers expect it.
+"""Figures of reconstructions for the report, in the usual form of each kind.
 
 Images and volumes are contact sheets, signals are traces, series and audio are maps over time.
 """
@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 
 from medfm_cli.commands.pretrain.objectives.figures.images import images
 from medfm_cli.commands.pretrain.objectives.figures.maps import audio, series
-from medfm_cli.commands.pretrain.objectives.figures.reconstruction import Reconstruction, Shown
+from medfm_cli.commands.pretrain.objectives.figures.reconstruction import (
+    FigureContext,
+    Reconstruction,
+)
 from medfm_cli.commands.pretrain.objectives.figures.traces import traces
 from medfm_cli.commands.pretrain.objectives.figures.volumes import volumes
 
 if TYPE_CHECKING:
     from medfm_cli.runs.blocks import Block
 
-__all__ = ["Reconstruction", "Shown", "draw"]
+__all__ = ["FigureContext", "Reconstruction", "draw"]
 
 _DRAWINGS = {
     "image": images,
@@ -27,6 +30,6 @@ _DRAWINGS = {
 }
 
 
-def draw(shown: Shown) -> list[Block]:
+def draw(context: FigureContext) -> list[Block]:
     """Draw some samples in the way of their kind."""
-    return [_DRAWINGS[shown.preprocessing.kind](shown)]
+    return [_DRAWINGS[context.preprocessing.kind](context)]

@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from medfm_cli.commands.pretrain.objectives.figures.reconstruction import Shown
+    from medfm_cli.commands.pretrain.objectives.figures.reconstruction import FigureContext
     from medfm_cli.data.preprocess import Preprocessing
 
 
-def images(shown: Shown) -> Figure:
+def images(context: FigureContext) -> Figure:
     """Draw two samples a row."""
-    samples, preprocessing = shown.samples, cast("Preprocessing", shown.preprocessing)
-    rows = zip(samples.values, samples.seen, samples.painted, strict=True)
+    samples, preprocessing = context.samples, cast("Preprocessing", context.preprocessing)
+    rows = zip(samples.values, samples.seen, samples.reconstruction, strict=True)
     tiles = [to_pixels(image, preprocessing) for row in rows for image in row]
-    texts = [text for caption in shown.captions for text in (caption, "", "")]
-    headings = ("image", f"visible ({1 - shown.ratio:.0%})", "reconstruction") * 2
-    path = shown.run.path("figures", "reconstructions.png")
+    texts = [text for caption in context.captions for text in (caption, "", "")]
+    headings = ("image", f"visible ({1 - context.ratio:.0%})", "reconstruction") * 2
+    path = context.run.path("figures", "reconstructions.png")
     save(image_sheet(tiles, texts, 6, headings=headings), path)
     how = "(grey) and reconstructed by the autoencoder; visible patches are shown unchanged."
     alt = "Images in threes: the image, the same with masked patches, the reconstruction."
-    return Figure(f"figures/{path.name}", shown.about("images", how), alt, wide=True)
+    return Figure(f"figures/{path.name}", context.about("images", how), alt, wide=True)
 
 
 def to_pixels(image: Tensor, preprocessing: Preprocessing) -> NDArray[np.uint8]:

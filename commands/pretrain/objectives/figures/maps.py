@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
     from numpy.typing import NDArray
 
-    from medfm_cli.commands.pretrain.objectives.figures.reconstruction import Shown
+    from medfm_cli.commands.pretrain.objectives.figures.reconstruction import FigureContext
     from medfm_cli.data.inputs import AudioInput, SeriesInput
 
 STAYS: Final = 3
@@ -30,23 +30,23 @@ _LEFT, _MEL = 54.0, 120.0
 _MASKED = "#808080"
 
 
-def series(shown: Shown) -> Figure:
+def series(context: FigureContext) -> Figure:
     """Draw some stays one below the other: the measurements, and the same reconstructed."""
-    count = min(STAYS, len(shown.captions))
-    path = shown.run.path("figures", "reconstructions.svg")
-    save(_stays(shown, count), path)
+    count = min(STAYS, len(context.captions))
+    path = context.run.path("figures", "reconstructions.svg")
+    save(_stays(context, count), path)
     how = (
         "(black bars). Left: the measurements, averaged by hour; right: the same with the masked "
         "hours as reconstructed by the autoencoder, where there is a measurement to compare with. "
         "Colours are standard deviations from the mean of the training samples. "
     )
     alt = "Variables over hours, as measured and reconstructed, with bars over the masked hours."
-    return Figure(f"figures/{path.name}", shown.about("stays", how, count), alt, wide=True)
+    return Figure(f"figures/{path.name}", context.about("stays", how, count), alt, wide=True)
 
 
 @styled
-def _stays(shown: Shown, count: int) -> Drawing:
-    options, samples = cast("SeriesInput", shown.preprocessing), shown.samples
+def _stays(context: FigureContext, count: int) -> Drawing:
+    options, samples = cast("SeriesInput", context.preprocessing), context.samples
     known = samples.known[:count].cpu().numpy()
     often = np.argsort(-known.sum(axis=(0, 2)), kind="stable")[:VARIABLES]
     rows = sorted(row for row in often.tolist() if known[:, row].any())
@@ -58,7 +58,7 @@ def _stays(shown: Shown, count: int) -> Drawing:
     _headings(drawing, ("measured", "masked hours reconstructed"), lefts)
     for number in range(count):
         top = _TOP + number * step
-        label(drawing, (0, top + 13), shown.captions[number], length=80, weight="bold")
+        label(drawing, (0, top + 13), context.captions[number], length=80, weight="bold")
         hidden = samples.hidden[number].any(dim=0).cpu().numpy()
         for left, part in zip(lefts, samples[:2], strict=True):
             cells = np.where(known[number, rows], part[number].float().cpu().numpy()[rows], np.nan)
@@ -76,33 +76,33 @@ def _stays(shown: Shown, count: int) -> Drawing:
     return drawing
 
 
-def audio(shown: Shown) -> Figure:
+def audio(context: FigureContext) -> Figure:
     """Draw some recordings, three spectrograms in a row."""
-    count = min(RECORDINGS, len(shown.captions))
-    path = shown.run.path("figures", "reconstructions.svg")
-    save(_spectrograms(shown, count), path)
+    count = min(RECORDINGS, len(context.captions))
+    path = context.run.path("figures", "reconstructions.svg")
+    save(_spectrograms(context, count), path)
     how = (
         "(grey) and reconstructed by the autoencoder; visible patches are shown unchanged. "
         "Log-mel spectrograms in decibels below the maximum; bright is loud. "
     )
     alt = "Spectrograms in threes: the recording, the same with masked patches, the reconstruction."
-    return Figure(f"figures/{path.name}", shown.about("recordings", how, count), alt, wide=True)
+    return Figure(f"figures/{path.name}", context.about("recordings", how, count), alt, wide=True)
 
 
 @styled
-def _spectrograms(shown: Shown, count: int) -> Drawing:
-    options, samples = cast("AudioInput", shown.preprocessing), shown.samples
+def _spectrograms(context: FigureContext, count: int) -> Drawing:
+    options, samples = cast("AudioInput", context.preprocessing), context.samples
     across = (_WIDTH - _LEFT - 2 * _GAP - 8) / 3
     step = _HEAD + _MEL + _FOOT
     drawing = blank(_WIDTH, _TOP + count * step)
     lefts = [_LEFT + place * (across + _GAP) for place in range(3)]
-    _headings(drawing, ("recording", f"visible ({1 - shown.ratio:.0%})", "reconstruction"), lefts)
+    _headings(drawing, ("recording", f"visible ({1 - context.ratio:.0%})", "reconstruction"), lefts)
     for number in range(count):
         top = _TOP + number * step
-        label(drawing, (_LEFT, top + 13), shown.captions[number], weight="bold")
+        label(drawing, (_LEFT, top + 13), context.captions[number], weight="bold")
         hidden = samples.hidden[number, 0].cpu().numpy()
-        values, painted = (part[number, 0].float().cpu().numpy() for part in samples[:2])
-        states = (values, np.where(hidden, np.nan, values), painted)
+        values, reconstruction = (part[number, 0].float().cpu().numpy() for part in samples[:2])
+        states = (values, np.where(hidden, np.nan, values), reconstruction)
         for left, state in zip(lefts, states, strict=True):
             cells = state * options.std + options.mean
             axes = place(drawing, (left, top + _HEAD), (across, _MEL), facecolor=_MASKED)

@@ -18,7 +18,7 @@ class Reconstruction(NamedTuple):
     """Some samples and their reconstruction; all [B,C,*space]."""
 
     values: Tensor  # as the network takes them
-    painted: Tensor  # masked patches as reconstructed, the others unchanged
+    reconstruction: Tensor  # masked patches as reconstructed, the others unchanged
     hidden: Tensor  # bool: masked, invisible to the encoder
     known: Tensor  # bool: what was observed
 
@@ -29,8 +29,8 @@ class Reconstruction(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
-    """What a figure needs to know.
+class FigureContext:
+    """The data and texts of a figure.
 
     Attributes:
         samples: samples and their reconstruction.

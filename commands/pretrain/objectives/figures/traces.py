@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
     from numpy.typing import NDArray
 
-    from medfm_cli.commands.pretrain.objectives.figures.reconstruction import Shown
+    from medfm_cli.commands.pretrain.objectives.figures.reconstruction import FigureContext
     from medfm_cli.data.inputs import SignalInput
 
 MOST: Final = 3
@@ -31,36 +31,36 @@ _SCALES: Final = {
 _RECONSTRUCTION, _MASKED = "#e0262a", "#8a8a8a"
 
 
-def traces(shown: Shown) -> Figure:
+def traces(context: FigureContext) -> Figure:
     """Draw some records one below the other; their leads share a scale."""
-    count = min(MOST, len(shown.captions))
-    path = shown.run.path("figures", "reconstructions.svg")
-    save(_records(shown, count), path)
+    count = min(MOST, len(context.captions))
+    path = context.run.path("figures", "reconstructions.svg")
+    save(_records(context, count), path)
     how = (
         "(shaded). Grey: the recording; red: its reconstruction by the autoencoder, which saw the "
-        f"unshaded parts only. {_SCALES[cast('SignalInput', shown.preprocessing).standardise]} "
+        f"unshaded parts only. {_SCALES[cast('SignalInput', context.preprocessing).standardise]} "
     )
     alt = "Leads of some records, with the reconstruction over the masked spans."
-    return Figure(f"figures/{path.name}", shown.about("records", how, count), alt, wide=True)
+    return Figure(f"figures/{path.name}", context.about("records", how, count), alt, wide=True)
 
 
 @styled
-def _records(shown: Shown, count: int) -> Drawing:
-    rows = min(LEADS, shown.samples.values.shape[1])
+def _records(context: FigureContext, count: int) -> Drawing:
+    rows = min(LEADS, context.samples.values.shape[1])
     step = _HEAD + rows * _ROW + _FOOT
     drawing = blank(_WIDTH, count * step)
     for number in range(count):
         top = number * step
-        label(drawing, (0, top + 15), shown.captions[number], weight="bold")
+        label(drawing, (0, top + 15), context.captions[number], weight="bold")
         corner, size = (_LEFT, top + _HEAD), (_WIDTH - _LEFT - 8, rows * _ROW)
-        _record(place(drawing, corner, size, ylim=(rows, 0)), shown, number, rows)
+        _record(place(drawing, corner, size, ylim=(rows, 0)), context, number, rows)
     return drawing
 
 
-def _record(axes: Axes, shown: Shown, number: int, rows: int) -> None:
-    options = cast("SignalInput", shown.preprocessing)
-    values, painted = (part[number].double().cpu().numpy() for part in shown.samples[:2])
-    hidden = shown.samples.hidden[number].any(dim=0).cpu().numpy()
+def _record(axes: Axes, context: FigureContext, number: int, rows: int) -> None:
+    options = cast("SignalInput", context.preprocessing)
+    values, reconstruction = (part[number].double().cpu().numpy() for part in context.samples[:2])
+    hidden = context.samples.hidden[number].any(dim=0).cpu().numpy()
     for start, end in spans(hidden):
         axes.axvspan(start / options.rate, end / options.rate, color=_MASKED, alpha=0.14, lw=0)
     swing = float(np.percentile(np.abs(values), 99.8)) or 1.0
@@ -69,7 +69,7 @@ def _record(axes: Axes, shown: Shown, number: int, rows: int) -> None:
     for row in range(rows):
         middle = row + 0.5
         axes.plot(seconds, middle - scale * values[row], color=SOFT, linewidth=0.7, clip_on=False)
-        over = np.where(_joined(hidden), middle - scale * painted[row], np.nan)
+        over = np.where(_joined(hidden), middle - scale * reconstruction[row], np.nan)
         axes.plot(seconds, over, color=_RECONSTRUCTION, linewidth=0.85, clip_on=False)
     axes.set(xlim=(0, len(hidden) / options.rate), xlabel="Seconds")
     axes.set_yticks(np.arange(rows) + 0.5, [short(name, 7) for name in options.leads[:rows]])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from medfm_cli.commands.pretrain.objectives.figures.reconstruction import Shown
+    from medfm_cli.commands.pretrain.objectives.figures.reconstruction import FigureContext
     from medfm_cli.data.inputs import VolumeInput
 
     Tile = NDArray[np.uint8] | None
@@ -25,12 +25,12 @@ _FLAT: Final = 4
 """A volume this many times wider than deep is like an image: planes across it show nothing."""
 
 
-def volumes(shown: Shown) -> Figure:
+def volumes(context: FigureContext) -> Figure:
     """Draw two volumes side by side, three rows each."""
-    preprocessing = cast("VolumeInput", shown.preprocessing)
-    samples, captions = shown.samples, shown.captions[:MOST]
-    states = (samples.values, samples.seen, samples.painted)
-    names = (None, f"visible ({1 - shown.ratio:.0%})", "reconstruction")
+    preprocessing = cast("VolumeInput", context.preprocessing)
+    samples, captions = context.samples, context.captions[:MOST]
+    states = (samples.values, samples.seen, samples.reconstruction)
+    names = (None, f"visible ({1 - context.ratio:.0%})", "reconstruction")
     tiles: list[Tile] = []
     texts: list[str] = []
     for first in range(0, len(captions), 2):
@@ -43,7 +43,7 @@ def volumes(shown: Shown) -> Figure:
                 tiles += [None] * 3
                 texts += [""] * 3
     columns = 3 * min(2, len(captions))
-    path = shown.run.path("figures", "reconstructions.png")
+    path = context.run.path("figures", "reconstructions.png")
     headings = (_NAMES * 2)[:columns]
     save(image_sheet(tiles, texts, columns, headings=headings), path)
     how = (
@@ -52,7 +52,7 @@ def volumes(shown: Shown) -> Figure:
     )
     alt = "Three planes of each volume: the volume, with masked patches, and reconstructed."
     return Figure(
-        f"figures/{path.name}", shown.about("volumes", how, len(captions)), alt, wide=True
+        f"figures/{path.name}", context.about("volumes", how, len(captions)), alt, wide=True
     )
 
 

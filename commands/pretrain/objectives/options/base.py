@@ -1,4 +1,4 @@
-"""What the options of every objective tell. Torch-free."""
+"""The base of the options of every objective. Torch-free."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import ClassVar, NamedTuple
 from medfm_cli.recipe import Part
 
 
-class Beside(NamedTuple):
-    """Parameters that an objective has beside the encoder: trained, and at rest (a teacher)."""
+class ExtraParameters(NamedTuple):
+    """Parameters of an objective beside the encoder: trainable, and frozen (a teacher)."""
 
-    trained: int
-    resting: int = 0
+    trainable: int
+    frozen: int = 0
 
 
 def count_layers(*sizes: int, bias: bool = True) -> int:
@@ -22,27 +22,27 @@ def count_layers(*sizes: int, bias: bool = True) -> int:
 
 
 class ObjectiveOptions(Part):
-    """The options of an objective: its name in recipes, where it stands, what it asks for.
+    """The options of an objective: its name in recipes, its implementation, the data it needs.
 
     Attributes:
         name: a `Literal` with one value in every objective.
         implementation: `module:Class`, imported only when a run needs it.
-        asks: what it must be told of every sample: `subjects`, `texts`.
+        needs: data of every sample that it needs: `subjects`, `texts`.
     """
 
     name: str
     implementation: ClassVar[str]
-    asks: ClassVar[frozenset[str]] = frozenset()
+    needs: ClassVar[frozenset[str]] = frozenset()
 
-    def kept(self, width: int) -> float:
+    def activations(self, width: int) -> float:
         """Numbers kept for the gradient, a patch of a sample and in the encoder's own unit.
 
         `width` is the encoder's: units of all its blocks. An objective that encodes a part of the
-        patches, several views, or has blocks of its own, says so here; it is for an estimate.
+        patches, several views, or has blocks of its own, overrides this; it is for an estimate.
         """
         return float(width)
 
-    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside | None:
+    def extra_parameters(self, encoder: int, *, dim: int, patch: int) -> ExtraParameters | None:
         """Parameters beside an encoder of `encoder` parameters; None: not known. For an estimate.
 
         Args:

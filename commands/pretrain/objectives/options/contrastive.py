@@ -11,25 +11,25 @@ from medfm_cli.recipe import Part
 
 
 class ContrastiveOptions(ObjectiveOptions):
-    """Who is compared with whom."""
+    """Which samples are negatives of each other."""
 
-    asks: ClassVar[frozenset[str]] = frozenset({"subjects"})
+    needs: ClassVar[frozenset[str]] = frozenset({"subjects"})
     subject_aware: bool = Field(
-        True, description="Samples of one person are not told apart: they are no negatives."
+        True, description="Samples of one subject are not negatives of each other."
     )
     same_subject: Literal["ignore", "positive"] = Field(
         "ignore",
-        description="What other samples of the same person are: left out of the comparison, or "
-        "to be found like the sample's own other view.",
+        description="Other samples of the same subject: left out of the comparison, or "
+        "positives like the sample's own other view.",
     )
 
-    def kept(self, width: int) -> float:
+    def activations(self, width: int) -> float:
         """Every patch of two views in the encoder."""
         return 2.0 * width
 
 
 class ContrastiveHead(Part):
-    """The MLP with BatchNorm between encoder and comparison; thrown away after pretraining."""
+    """The MLP with BatchNorm between encoder and comparison; discarded after pretraining."""
 
     hidden: int = Field(2048, ge=1, description="Width of the hidden layers.")
     out: int = Field(128, ge=2, description="Numbers that are compared.")

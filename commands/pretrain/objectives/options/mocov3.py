@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from medfm_cli.commands.pretrain.objectives.options.base import Beside
+from medfm_cli.commands.pretrain.objectives.options.base import ExtraParameters
 from medfm_cli.commands.pretrain.objectives.options.contrastive import (
     ContrastiveHead,
     ContrastiveOptions,
@@ -14,7 +14,7 @@ from medfm_cli.commands.pretrain.objectives.options.contrastive import (
 
 
 class Mocov3Options(ContrastiveOptions):
-    """MoCo v3 (Chen et al. 2021): find a slow teacher's embedding of a sample's other view."""
+    """MoCo v3 (Chen et al. 2021): match views of a sample with a momentum teacher."""
 
     name: Literal["mocov3"] = "mocov3"
     implementation: ClassVar[str] = "medfm_cli.commands.pretrain.objectives.mocov3:Mocov3"
@@ -22,17 +22,21 @@ class Mocov3Options(ContrastiveOptions):
         0.2, gt=0, description="Divides the cosines: small values attend to the hardest negatives."
     )
     momentum: float = Field(
-        0.99, ge=0, le=1, description="How slowly the teacher follows at first; 1 at the end."
+        0.99, ge=0, le=1, description="Initial EMA momentum of the teacher; 1 at the end."
     )
     freeze_patches: bool = Field(
-        True, description="Keep the random patch projection of a transformer: stable training."
+        True,
+        description="Freeze the random patch projection of a transformer, for stable training.",
     )
     head: ContrastiveHead = Field(
-        ContrastiveHead(hidden=4096, out=256, layers=3), description="The part thrown away."
+        ContrastiveHead(hidden=4096, out=256, layers=3),
+        description="Projection head, discarded after pretraining.",
     )
 
-    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside:
-        """Projection and prediction; the teacher's encoder and projection at rest."""
+    def extra_parameters(self, encoder: int, *, dim: int, patch: int) -> ExtraParameters:
+        """Projection and prediction; the frozen teacher's encoder and projection."""
         del patch
         project = self.head.count(dim)
-        return Beside(project + self.head.count(self.head.out, layers=2), encoder + project)
+        return ExtraParameters(
+            project + self.head.count(self.head.out, layers=2), encoder + project
+        )

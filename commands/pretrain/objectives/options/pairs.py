@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from medfm_cli.commands.pretrain.objectives.options.base import (
-    Beside,
+    ExtraParameters,
     ObjectiveOptions,
     count_layers,
 )
@@ -27,16 +27,16 @@ class TextOptions(TextShape):
     pretrained: str | None = Field(
         None,
         description="A local Hugging Face folder with a text model to start from, instead of the "
-        "tower above; its tokenizer.json is taken too.",
+        "tower above; its tokenizer.json is used too.",
     )
     draw: Literal["whole", "statement"] = Field(
         "whole",
-        description="What a step sees of a text: all of it, or one sentence (one question with "
-        "its answer), drawn again.",
+        description="Input of a step: the whole text, or one random sentence (one question with "
+        "its answer).",
     )
     template: str | None = Field(
         None,
-        description="What is told of samples that have a label and no text, for instance "
+        description="Text of samples that have a label and no text, for instance "
         "'a photograph of {label}'; may name label, modality, anatomy.",
     )
 
@@ -60,18 +60,18 @@ class TextOptions(TextShape):
 
 
 class PairOptions(ObjectiveOptions):
-    """What both objectives share."""
+    """Options of both objectives."""
 
-    asks: ClassVar[frozenset[str]] = frozenset({"subjects", "texts"})
+    needs: ClassVar[frozenset[str]] = frozenset({"subjects", "texts"})
 
     dim: int = Field(512, ge=2, description="Width of the space that images and texts share.")
     text: TextOptions = Field(TextOptions(), description="The texts and their encoder.")
 
-    def kept(self, width: int) -> float:
+    def activations(self, width: int) -> float:
         """All patches in the encoder; of the text tower as much for each of its few tokens."""
         return float(width) + self.text.dim * self.text.depth / 2
 
-    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside | None:
+    def extra_parameters(self, encoder: int, *, dim: int, patch: int) -> ExtraParameters | None:
         """The text tower with all the tokens it may have, two projections, the scale.
 
         None with files whose size is not known here: a tokeniser, a text model.
@@ -83,7 +83,7 @@ class PairOptions(ObjectiveOptions):
         places = (text.vocabulary + text.length) * text.dim
         tower = places + text.depth * (12 * text.dim**2 + 13 * text.dim) + 2 * text.dim
         projections = [count_layers(width, self.dim, bias=False) for width in (dim, text.dim)]
-        return Beside(tower + sum(projections) + 1)
+        return ExtraParameters(tower + sum(projections) + 1)
 
     def files(self) -> dict[str, Path]:
         """The files and folders that are read beside the dataset, by dotted key."""
@@ -92,15 +92,15 @@ class PairOptions(ObjectiveOptions):
 
 
 class ClipOptions(PairOptions):
-    """CLIP (Radford et al. 2021): find the text of each image in the batch, and the other way."""
+    """CLIP (Radford et al. 2021): match images and texts of the batch in both directions."""
 
     name: Literal["clip"] = "clip"
     implementation: ClassVar[str] = "medfm_cli.commands.pretrain.objectives.clip:Clip"
     temperature: float = Field(
-        0.07, gt=0, description="Divides the cosines at the start; it is learned from there on."
+        0.07, gt=0, description="Initial temperature, which divides the cosines; learned."
     )
     largest_scale: float = Field(
-        100.0, ge=1, description="Most that cosines are multiplied by: 1 / temperature stays below."
+        100.0, ge=1, description="Upper limit of the learned scale, 1 / temperature."
     )
 
     @model_validator(mode="after")
@@ -113,21 +113,19 @@ class ClipOptions(PairOptions):
 
 
 class SiglipOptions(PairOptions):
-    """SigLIP (Zhai et al. 2023): tell for each image and text by itself whether they belong."""
+    """SigLIP (Zhai et al. 2023): classify each pair of image and text as matching or not."""
 
     name: Literal["siglip"] = "siglip"
     implementation: ClassVar[str] = "medfm_cli.commands.pretrain.objectives.siglip:Siglip"
     scale: float = Field(
-        10.0, gt=0, description="Multiplies the cosines at the start; it is learned from there on."
+        10.0, gt=0, description="Initial scale, which multiplies the cosines; learned."
     )
-    bias: float = Field(
-        -10.0, description="Added to every logit at the start: most pairs do not belong together."
-    )
+    bias: float = Field(-10.0, description="Initial bias of every logit: most pairs do not match.")
 
-    def beside(self, encoder: int, *, dim: int, patch: int) -> Beside | None:
+    def extra_parameters(self, encoder: int, *, dim: int, patch: int) -> ExtraParameters | None:
         """As in CLIP, and the bias."""
-        found = super().beside(encoder, dim=dim, patch=patch)
-        return None if found is None else Beside(found.trained + 1)
+        extra = super().extra_parameters(encoder, dim=dim, patch=patch)
+        return None if extra is None else ExtraParameters(extra.trainable + 1)
 
     @field_validator("bias")
     @classmethod

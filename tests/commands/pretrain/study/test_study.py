@@ -16,7 +16,7 @@ from toy_data import balanced, toy_dataset
 
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
 from medfm_cli.commands.pretrain.study.collect import read_outcome
-from medfm_cli.commands.pretrain.study.runner import Ended as Command
+from medfm_cli.commands.pretrain.study.runner import CommandResult as Command
 from medfm_cli.commands.pretrain.study.runner import run_all
 
 MINUTES = 60.0
