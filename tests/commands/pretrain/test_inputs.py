@@ -12,7 +12,7 @@ from content_dataset import content_dataset
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medfm_cli.commands.pretrain.inputs.series import Measured
+from medfm_cli.commands.pretrain.inputs.series import RunningMoments
 from medfm_cli.commands.pretrain.patching import choose_patch, nearest_divisor
 from medfm_cli.commands.pretrain.plan import plan
 from medfm_cli.commands.pretrain.recipe import PretrainRecipe
@@ -106,7 +106,7 @@ def test_a_variable_that_was_never_measured_is_refused(tmp_path: Path) -> None:
 
 @given(st.lists(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=9), min_size=1, max_size=9))
 def test_moments_that_come_in_parts_are_those_of_the_whole(parts: list[list[float]]) -> None:
-    measured = Measured()
+    measured = RunningMoments()
     for part in parts:
         measured.add(np.asarray(part))
     whole = np.concatenate([np.asarray(part) for part in parts])
