@@ -437,13 +437,13 @@ _medfm_keys() {
         'checkpoints.every_minutes=	Minutes between checkpoints' \
         'checkpoints.keep=	How many of the newest are kept' \
         'data=	The dataset: a folder, a run directory or an earlier stage' \
-        'split=	Which samples are learned from' \
-        'input.kind=	What is learned from: sound' \
+        'split=	Split to train on' \
+        'input.kind=	Train on audio' \
         'input.size=	Height and width' \
         'input.depths=	Depths in use, ascending' \
         'input.channels=	1 for grey scans, 3 for colour' \
-        'input.window=	HU of CT that become 0 and 1' \
-        'input.pictures=	Whether images of the dataset are learned from as well, as flat…' \
+        'input.window=	HU of CT that map to 0 and 1' \
+        'input.images=	Train on the images of the dataset as well, as volumes of the…' \
         'input.leads=	Names of the leads, in this order' \
         'input.rate=	Samples a second' \
         'input.seconds=	Length of an input' \
@@ -451,15 +451,15 @@ _medfm_keys() {
         'input.variables=	Names of the variables' \
         'input.hours=	Length of an input' \
         'input.step=	Hours of a step of the grid' \
-        'input.limit=	Values further than this many deviations are brought to it' \
-        'input.mels=	Bands of pitch' \
-        'input.n_fft=	Samples of a window' \
-        'input.hop=	Samples from a window to the next' \
+        'input.limit=	Values are clipped at this many standard deviations' \
+        'input.mels=	Mel bands' \
+        'input.n_fft=	Samples of an FFT window' \
+        'input.hop=	Samples between windows' \
         'input.fmin=	Lowest frequency in Hz' \
         'input.fmax=	Highest in Hz' \
-        'input.range_db=	Decibels below the loudest that are silence' \
+        'input.range_db=	Dynamic range in decibels below the maximum' \
         'sampling.temperature=	τ' \
-        'sampling.by=	What a stratum has in common' \
+        'sampling.by=	Columns that define a stratum' \
         'backbone.name=	a preset (vit_xxs … vit_huge) or any timm name' \
         'backbone.position=	initial position embedding of a preset' \
         'backbone.drop_path=	stochastic depth while training' \
@@ -471,40 +471,40 @@ _medfm_keys() {
         'backbone.patch_size=	side of a patch in pixels' \
         'backbone.channels=	1 for grey images, 3 for colour' \
         'backbone.pretrained=	start from timm'"'"'s published weights (timm names only' \
-        'backbone.weights=	Weights to go on from: a .safetensors or .pth file, a model…' \
-        'backbone.coverage=	Part of the encoder that `weights` must fill, or an error' \
-        'backbone.download=	Allow the network: fetch hf:OWNER/NAME where it is not in the cache' \
-        'backbone.patch_sides=	sides of a patch of what is no image: depth, height, width' \
+        'backbone.weights=	Initial weights: a .safetensors or .pth file, a model directory or…' \
+        'backbone.coverage=	Share of the encoder that `weights` must fill' \
+        'backbone.download=	Download hf:OWNER/NAME if it is not in the cache' \
+        'backbone.patch_sides=	sides of a patch, except for images: depth, height, width' \
         'objective.name=	' \
-        'objective.mask_ratio=	Smallest and largest part of the patches that is hidden in one of…' \
-        'objective.norm_pix=	Compare with patches normalised one by one, not with grey values' \
+        'objective.mask_ratio=	Smallest and largest share of masked patches in one of the two large…' \
+        'objective.norm_pix=	Targets are patches normalised one by one, not grey values' \
         'objective.decoder.dim=	Width of the tokens, a multiple of 4 and of heads' \
         'objective.decoder.depth=	Number of blocks' \
         'objective.decoder.heads=	Attention heads' \
-        'objective.mask_patch=	Side of a block that is hidden together, one for all axes or one…' \
-        'objective.subject_aware=	Samples of one person are not told apart: they are no negatives' \
-        'objective.same_subject=	What other samples of the same person are: left out of the…' \
-        'objective.temperature=	Divides the cosines at the start' \
+        'objective.mask_patch=	Side of a masked block, one for all axes or one each, in multiples…' \
+        'objective.subject_aware=	Samples of one subject are not negatives of each other' \
+        'objective.same_subject=	Other samples of the same subject: left out of the comparison, or…' \
+        'objective.temperature=	Initial temperature, which divides the cosines' \
         'objective.head.hidden=	Width of the layers between' \
         'objective.head.out=	Numbers that are compared' \
         'objective.head.layers=	Linear layers before the prototypes' \
-        'objective.momentum=	How slowly the teacher follows at first' \
-        'objective.freeze_patches=	Keep the random patch projection of a transformer: stable training' \
-        'objective.crops.global_area=	Smallest and largest part of the area in the two large crops' \
-        'objective.crops.local_area=	Smallest and largest part of the area in the small crops' \
+        'objective.momentum=	Initial EMA momentum of the teacher' \
+        'objective.freeze_patches=	Freeze the random patch projection of a transformer, for stable…' \
+        'objective.crops.global_area=	Smallest and largest share of the area in the two large crops' \
+        'objective.crops.local_area=	Smallest and largest share of the area in the small crops' \
         'objective.crops.local_count=	Small crops of every image' \
         'objective.crops.local_size=	Side of the small crops in pixels, whole patches' \
         'objective.head.bottleneck=	Width of the last layer, on the sphere' \
         'objective.head.prototypes=	Directions that the loss compares' \
         'objective.student_temperature=	Temperature of the student' \
         'objective.teacher_temperature=	Temperature of the teacher, before and after its warm-up' \
-        'objective.temperature_warmup=	Part of the steps in which that temperature changes' \
-        'objective.centre_momentum=	How slowly the centre of the teacher'"'"'s logits moves' \
-        'objective.freeze_epochs=	Epochs in which the prototypes stay as they were drawn' \
-        'objective.patch_weight=	Weight of the loss at hidden patches' \
+        'objective.temperature_warmup=	Share of the steps in which that temperature changes' \
+        'objective.centre_momentum=	EMA momentum of the centre of the teacher'"'"'s logits' \
+        'objective.freeze_epochs=	Epochs in which the prototypes are frozen' \
+        'objective.patch_weight=	Weight of the loss at masked patches' \
         'objective.shared_head=	One head for images and patches, as in iBOT' \
-        'objective.koleo_weight=	Weight of spreading the features' \
-        'objective.balance=	What keeps the teacher from choosing one prototype for all' \
+        'objective.koleo_weight=	Weight of the KoLeo loss, which spreads the features' \
+        'objective.balance=	Method that keeps the teacher from choosing one prototype for all' \
         'objective.sinkhorn_rounds=	Rounds of Sinkhorn-Knopp' \
         'objective.dim=	Width of the space that images and texts share' \
         'objective.text.dim=	Width of the tokens, a multiple of heads' \
@@ -515,11 +515,11 @@ _medfm_keys() {
         'objective.text.vocabulary=	Most tokens of the tokeniser that is trained on these texts' \
         'objective.text.tokeniser=	A tokenizer.json or a folder with one, instead of training one' \
         'objective.text.pretrained=	A local Hugging Face folder with a text model to start from, instead…' \
-        'objective.text.draw=	What a step sees of a text: all of it, or one sentence (one question…' \
-        'objective.text.template=	What is told of samples that have a label and no text, for instance…' \
-        'objective.largest_scale=	Most that cosines are multiplied by: 1 / temperature stays below' \
-        'objective.scale=	Multiplies the cosines at the start' \
-        'objective.bias=	Added to every logit at the start: most pairs do not belong together' \
+        'objective.text.draw=	Input of a step: the whole text, or one random sentence (one…' \
+        'objective.text.template=	Text of samples that have a label and no text, for instance '"'"'a…' \
+        'objective.largest_scale=	Upper limit of the learned scale, 1 / temperature' \
+        'objective.scale=	Initial scale, which multiplies the cosines' \
+        'objective.bias=	Initial bias of every logit: most pairs do not match' \
         'augment.allow=	Operations to use although medfm holds them to be unsafe for these…' \
         'augment.kind=	What the samples are' \
         'augment.crop=	Smallest and largest part of the time that is cut and stretched to…' \
@@ -570,11 +570,11 @@ _medfm_keys() {
         'augment.time_mask=	Longest of them, as part of the time' \
         'augment.mel_masks=	Bands of pitch that are made the mean' \
         'augment.mel_mask=	Widest of them, as part of the bands' \
-        'fraction=	Part of the subjects that is learned from' \
+        'fraction=	Share of the subjects to train on' \
         'monitor.every=	Epochs between evaluations' \
         'monitor.data=	Labelled dataset of the probes: a path, or `same` for the labels of…' \
-        'monitor.neighbours=	Neighbours that vote (k of k-NN)' \
-        'monitor.most=	At most so many samples of each of the two splits' \
+        'monitor.neighbours=	k of k-NN' \
+        'monitor.most=	Most samples of each of the two splits, evenly spaced' \
         'monitor.on_collapse=	What an alarm does: warn and continue, or end the run with exit code 1' \
         'tasks=	Labelled datasets on which the finished encoder is scored by a…' \
         'probe.rule=	biovfm: AdamW as in BioVFM-21M' \
@@ -585,10 +585,10 @@ _medfm_keys() {
         'probe.inverse_l2=	C of rule logistic' \
         'study=	A grid of pretrainings instead of one: a scaling study' \
         'study.models=	Backbones by name, small to large' \
-        'study.fractions=	Parts of the subjects that are learned from' \
+        'study.fractions=	Fractions of the subjects to train on' \
         'study.objectives=	Objectives, each a block as `objective`' \
         'study.seeds=	Seeds: of weights, order, masks, and choice of subjects' \
-        'study.metric=	What is fitted: log(100 × metric) = a + s · log(size)' \
+        'study.metric=	The fitted metric: log(100 × metric) = a + s · log(size)' \
         'study.draws=	Bootstrap draws over seeds and test subjects' \
         'study.missing=	When cells fail: end with exit code 1, so that the next start tries…' \
         'study.watts.core=	Watts of a processor core at work' \
@@ -866,7 +866,7 @@ _medfm_values() {
         '3	' \
         'auto	' ;;
     'pretrain input.window') printf '%s\n' 'auto	' ;;
-    'pretrain input.pictures') printf '%s\n' 'true	' \
+    'pretrain input.images') printf '%s\n' 'true	' \
         'false	' ;;
     'pretrain input.leads') printf '%s\n' 'auto	' ;;
     'pretrain input.rate') printf '%s\n' 'auto	' ;;

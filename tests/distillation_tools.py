@@ -35,19 +35,21 @@ def backbone(name: str = "vit_xxs", **values: Any) -> Any:
     return build_backbone(BackboneSpec(name=name, image_size=32, **values), seed=0)
 
 
-def dino(name: str = "vit_xxs", told: ObjectiveContext | None = None, **options: Any) -> Dino:
+def dino(name: str = "vit_xxs", context: ObjectiveContext | None = None, **options: Any) -> Dino:
     torch.manual_seed(0)
     keys: dict[str, Any] = {"head": HEAD, "crops": {"local_count": 3}}
     return Dino(
-        backbone(name), DinoOptions.model_validate(keys | options), told or objective_context()
+        backbone(name), DinoOptions.model_validate(keys | options), context or objective_context()
     )
 
 
-def dinov2(name: str = "vit_xxs", told: ObjectiveContext | None = None, **options: Any) -> Dinov2:
+def dinov2(
+    name: str = "vit_xxs", context: ObjectiveContext | None = None, **options: Any
+) -> Dinov2:
     torch.manual_seed(0)
     keys: dict[str, Any] = {"head": HEAD, "crops": {"local_count": 3}}
     return Dinov2(
-        backbone(name), Dinov2Options.model_validate(keys | options), told or objective_context()
+        backbone(name), Dinov2Options.model_validate(keys | options), context or objective_context()
     )
 
 

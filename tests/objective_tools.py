@@ -22,18 +22,20 @@ SIDE = 32
 VIEWS = ImageViews(crop=[0.6, 1.0], brightness=0.1, contrast=0.1)
 
 
-def build(name: str, *, backbone: str = "vit_xxs", told: Any = None, **options: Any) -> Objective:
-    """An objective around a small image encoder; `told`: more of the context."""
+def build(
+    name: str, *, backbone: str = "vit_xxs", context: Any = None, **options: Any
+) -> Objective:
+    """An objective around a small image encoder; `context`: further values of its context."""
     chosen = OBJECTIVES.options(name)(**options)
-    context = ObjectiveContext(
-        preprocessing=Preprocessing(size=SIDE), views=VIEWS, **({"batch": 8} | (told or {}))
+    full_context = ObjectiveContext(
+        preprocessing=Preprocessing(size=SIDE), views=VIEWS, **({"batch": 8} | (context or {}))
     )
     spec = BackboneSpec(name=backbone, image_size=SIDE)
     implementation = OBJECTIVES.load(chosen)
-    implementation.check(chosen, context)
+    implementation.check(chosen, full_context)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        task: Objective = implementation(build_backbone(spec, seed=0), chosen, context)
+        task: Objective = implementation(build_backbone(spec, seed=0), chosen, full_context)
     return task
 
 
@@ -59,7 +61,7 @@ def train(folder: Path, chosen: dict[str, Any], *, rank: int, world: int) -> dic
     """Train for 5 steps of 8 samples, logged to `folder`; give the gradients of the first step."""
     subjects = [row // 3 for row in range(40)]
     texts = [f"This is picture {row % 7}.\nIt has {row % 3} blobs." for row in range(40)]
-    task = build(**chosen, told={"steps": 5, "subjects": subjects, "texts": texts})
+    task = build(**chosen, context={"steps": 5, "subjects": subjects, "texts": texts})
     gradients = keep_gradients(task)
     loader = MemoryLoader(pictures(40), batch=8, rank=rank, world=world)
     run = new_run(folder, rank=rank, world=world)

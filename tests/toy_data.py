@@ -53,11 +53,11 @@ def toy_dataset(
     size: int = 32,
     seed: int = 0,
     noise: float = 25.0,
-    told: Callable[[Toy, int], str | None] | None = None,
+    text_of: Callable[[Toy, int], str | None] | None = None,
 ) -> Dataset:
     """Write a dataset of drawn shapes, grey, `size` × `size`; the class is the shape.
 
-    `told` gives the text of a subject's images, by the subject and its number.
+    `text_of` gives the text of a subject's images, by the subject and its number.
     """
     generator = np.random.default_rng(seed)
     images = [
@@ -66,7 +66,7 @@ def toy_dataset(
             f"s{number:03d}",
             toy.split,
             toy.label,
-            told(toy, number) if told else None,
+            text_of(toy, number) if text_of else None,
         )
         for number, toy in enumerate(subjects)
         for _ in range(toy.images)

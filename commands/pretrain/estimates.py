@@ -71,7 +71,7 @@ def _extra_text(extra: ExtraParameters | None) -> str:
     if extra is None:
         return "the parameters of the objective are unknown and not counted"
     frozen = f", {extra.frozen / 1e6:.1f} million frozen" if extra.frozen else ""
-    return f"the objective another {extra.trainable / 1e6:.1f} million{frozen}"
+    return f"the objective adds {extra.trainable / 1e6:.1f} million{frozen}"
 
 
 def count_extra_parameters(

@@ -105,7 +105,7 @@ class Mae(Masked):
         hidden = take(target.patches, split.hidden)
         if self.options.norm_pix:
             hidden = normalise_patches(hidden)
-        # In full precision: the bf16 loses most in the difference of similar numbers.
+        # In full precision: bf16 loses most in the difference of similar numbers.
         errors = (predicted.float() - hidden.float()).square()
         if target.counts is None:
             return errors.mean(dim=(1, 2))

@@ -73,7 +73,7 @@ class SimMim(Masked):
         """Give the loss [B] of normalised inputs [B,C,*space] under `noise` [B,U]."""
         hidden = self.hide(noise, self.backbone.grid_of(values))
         patches, counts = self.target(values)
-        # In full precision: the bf16 loses most in the difference of similar numbers.
+        # In full precision: bf16 loses most in the difference of similar numbers.
         errors = (self.predict_patches(values, hidden).float() - patches.float()).abs()
         weights = hidden.unsqueeze(-1) * (torch.ones_like(errors) if counts is None else counts)
         return mean_where(errors, weights)

@@ -58,7 +58,7 @@ def test_the_two_views_differ_and_depend_on_the_step_alone(name: str) -> None:
 @BOTH
 @pytest.mark.parametrize(("aware", "expected"), [(True, [7, 7, 0, 3]), (False, [0, 1, 2, 3])])
 def test_groups_are_people_or_samples(name: str, aware: bool, expected: list[int]) -> None:
-    task = build(name, head=SMALL, subject_aware=aware, told={"subjects": [7, 7, 0, 3, 1]})
+    task = build(name, head=SMALL, subject_aware=aware, context={"subjects": [7, 7, 0, 3, 1]})
     assert task.inputs(batch_of(4), random_of(4))["groups"].tolist() == expected
 
 
@@ -85,7 +85,7 @@ def test_the_loss_of_moco_v3_is_that_of_its_algorithm() -> None:
 
 
 def test_the_teacher_is_the_average_of_the_student_and_gets_no_gradient() -> None:
-    task = mocov3(momentum=0.9, told={"steps": 4})
+    task = mocov3(momentum=0.9, context={"steps": 4})
     name = "blocks.0.attn.qkv.weight"
     weights = [task.backbone.net.get_parameter(name).detach().double().clone()]
     for step in range(3):
@@ -135,7 +135,7 @@ def test_a_convnet_does_as_well(name: str) -> None:
 
 @BOTH
 def test_it_learns_to_find_the_other_view(name: str) -> None:
-    task = build(name, head=SMALL, temperature=0.2, told={"steps": 60})
+    task = build(name, head=SMALL, temperature=0.2, context={"steps": 60})
     optimiser = torch.optim.AdamW([p for p in task.parameters() if p.requires_grad], lr=3e-3)
     losses, matched = [], []
     for step in range(60):
@@ -151,10 +151,10 @@ def test_it_learns_to_find_the_other_view(name: str) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("told", [{"batch": 1}, {"batch": 4, "accumulate": 4}])
-def test_a_sample_alone_is_refused(name: str, told: dict[str, int]) -> None:
+@pytest.mark.parametrize("context", [{"batch": 1}, {"batch": 4, "accumulate": 4}])
+def test_a_sample_alone_is_refused(name: str, context: dict[str, int]) -> None:
     with pytest.raises(UsageError, match="there is 1 in it"):
-        build(name, told=told)
+        build(name, context=context)
 
 
 @BOTH

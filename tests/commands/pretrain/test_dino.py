@@ -79,7 +79,7 @@ def test_only_the_student_is_trained_and_all_of_it() -> None:
 
 
 def test_the_teacher_is_the_encoder_and_follows_by_its_equation() -> None:
-    task = dino(momentum=0.9, told=objective_context(steps=4))
+    task = dino(momentum=0.9, context=objective_context(steps=4))
     assert task.encoder is task.teacher.module
     name = "net.blocks.0.mlp.fc1.weight"
     student, teacher = (dict(m.named_parameters())[name] for m in (task.backbone, task.encoder))
@@ -94,7 +94,7 @@ def test_the_teacher_is_the_encoder_and_follows_by_its_equation() -> None:
 
 
 def test_prototypes_are_held_in_the_first_epoch_only() -> None:
-    task = dino(told=objective_context(epoch_steps=2))
+    task = dino(context=objective_context(epoch_steps=2))
     for step in range(4):
         task(**task.inputs(batch_of(8), random_of(8, step)))["loss"].mean().backward()
         task.before_step(step)
@@ -104,14 +104,14 @@ def test_prototypes_are_held_in_the_first_epoch_only() -> None:
 
 
 def test_the_teachers_temperature_rises_in_a_straight_line() -> None:
-    task = dino(temperature_warmup=0.4, told=objective_context(steps=10))
+    task = dino(temperature_warmup=0.4, context=objective_context(steps=10))
     found = [task.inputs(batch_of(8), random_of(8, step))["temperature"] for step in (0, 1, 4, 9)]
     assert [value.item() for value in found] == pytest.approx([0.04, 0.0475, 0.07, 0.07])
     cold = dino(temperature_warmup=0.0)
     assert cold.inputs(batch_of(8), random_of(8))["temperature"].item() == pytest.approx(0.07)
 
 
-def test_what_is_told_of_collapse() -> None:
+def test_scalars_that_detect_collapse() -> None:
     task = dino()
     inputs = task.plain_inputs(batch_of(8), random_of(8))
     said = task(**inputs)
@@ -133,7 +133,7 @@ def used(*, centred: bool) -> float:
         teacher_temperature=[0.04, 0.04],
         freeze_epochs=0.0,
         crops={"local_count": 0},
-        told=objective_context(steps=10**6),
+        context=objective_context(steps=10**6),
     )
     generator = np.random.default_rng(0)
     shapes = [draw(["disc", "ring", "bars"][i % 3], generator, 32, 25.0)[None] for i in range(16)]

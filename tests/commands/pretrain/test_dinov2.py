@@ -155,13 +155,13 @@ def test_the_paper_recipe_has_the_papers_values() -> None:
     """Oquab et al. 2023 and its released code (from memory, said so in the recipe)."""
     recipe = load("dinov2", [], verb="pretrain", model=PretrainRecipe).recipe
     assert isinstance(recipe, PretrainRecipe)
-    told, crops = recipe.objective, recipe.objective.crops
+    options, crops = recipe.objective, recipe.objective.crops
     assert (crops.global_area, crops.local_area) == ([0.32, 1.0], [0.05, 0.32])
     assert (crops.local_count, crops.local_size) == (8, 96)
-    assert (told.head.prototypes, told.head.bottleneck) == (65536, 256)
-    assert (told.mask_ratio, told.koleo_weight, told.momentum) == ([0.1, 0.5], 0.1, 0.992)
-    assert told.teacher_temperature == [0.04, 0.07]
-    assert told.temperature_warmup * recipe.epochs == pytest.approx(30)
+    assert (options.head.prototypes, options.head.bottleneck) == (65536, 256)
+    assert (options.mask_ratio, options.koleo_weight, options.momentum) == ([0.1, 0.5], 0.1, 0.992)
+    assert options.teacher_temperature == [0.04, 0.07]
+    assert options.temperature_warmup * recipe.epochs == pytest.approx(30)
     optimiser = recipe.optimiser
     assert (optimiser.base_learning_rate, optimiser.base_batch) == (4e-3, 1024)
     assert (optimiser.scaling, optimiser.clip) == ("sqrt", 3.0)

@@ -115,7 +115,7 @@ def test_starts_that_contradict_themselves_are_refused(
         PretrainRecipe.model_validate({"data": "data", "backbone": backbone})
 
 
-def test_less_than_all_is_loaded_where_the_recipe_allows_and_told(
+def test_less_than_all_is_loaded_where_the_recipe_allows_and_reported(
     home: Path, first: tuple[Result, Run]
 ) -> None:
     _, earlier = first

@@ -1,4 +1,4 @@
-"""What a network takes is told in units that a reader of the recordings knows."""
+"""The input of a network is described in the units of the recordings."""
 
 from __future__ import annotations
 

@@ -71,14 +71,16 @@ def test_the_probes_are_compared_with_random_weights(monitored: tuple[Result, Ru
     assert len(section.blocks) >= 4
 
 
-def test_looks_change_nothing(monitored: tuple[Result, Run], data: Path, tmp_path: Path) -> None:
+def test_evaluations_do_not_change_weights(
+    monitored: tuple[Result, Run], data: Path, tmp_path: Path
+) -> None:
     _, run = monitored
     _, plain = pretrain(data, tmp_path)
     weights = [r.dir / "model" / "model.safetensors" for r in (run, plain)]
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
-def test_a_collapse_is_told_and_can_end_the_run(
+def test_a_collapse_raises_an_alarm_and_can_end_the_run(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Backbone, "features", lambda _, images: torch.ones(len(images), 8))

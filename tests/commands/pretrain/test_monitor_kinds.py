@@ -92,5 +92,5 @@ def test_the_report_calls_them_by_their_name(done: tuple[str, Result, Run]) -> N
         tables = [block for block in sections[title].blocks if isinstance(block, Table)]
         assert noun.capitalize() in tables[0].columns
         assert f"paired by {noun}" in tables[-1].caption
-    told = [str(block) for section in result.sections for block in section.blocks]
-    assert not [text for text in told if " images" in text and kind == "signal"]
+    blocks = [str(block) for section in result.sections for block in section.blocks]
+    assert not [text for text in blocks if " images" in text and kind == "signal"]

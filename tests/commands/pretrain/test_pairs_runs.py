@@ -21,13 +21,13 @@ from medfm_cli.runs import Result, Run
 from medfm_cli.runs.run import read_jsonl
 
 
-def told(toy: Toy, number: int) -> str:
+def text_of(toy: Toy, number: int) -> str:
     """A report of some sentences, which many share."""
     return f"There is a {toy.label} in the picture. {'A' if number % 2 else 'No'} fracture."
 
 
 def data_of(folder: Path) -> Path:
-    toy_dataset(folder, balanced(subjects=6), size=48, told=told)
+    toy_dataset(folder, balanced(subjects=6), size=48, text_of=text_of)
     return folder
 
 
@@ -62,7 +62,7 @@ def done(
     return pretrain(data, folder, objective=objective(request.param))
 
 
-def test_the_loss_falls_and_retrieval_is_told_beside_random_weights(
+def test_the_loss_falls_and_retrieval_is_compared_with_random_weights(
     done: tuple[Result, Run],
 ) -> None:
     result, run = done
@@ -170,9 +170,9 @@ def test_the_same_again_gives_the_same_bytes(
 
 def test_images_without_a_text_are_left_out_and_counted(tmp_path: Path) -> None:
     def some(toy: Toy, number: int) -> str | None:
-        return told(toy, number) if number % 3 else None
+        return text_of(toy, number) if number % 3 else None
 
-    toy_dataset(tmp_path / "data", balanced(subjects=6), size=48, told=some)
+    toy_dataset(tmp_path / "data", balanced(subjects=6), size=48, text_of=some)
     result, _ = pretrain(tmp_path / "data", tmp_path / "run", objective=objective("clip"), steps=2)
     assert "24 images of 12 subjects" in (result.headline or "")
     assert "12 further images have no text and were left out" in json.dumps(result.to_json())
@@ -188,8 +188,8 @@ def test_without_any_text_it_says_so_and_a_template_tells_labels(tmp_path: Path)
     toy_dataset(tmp_path / "data", balanced(subjects=6), size=48)
     with pytest.raises(DataError, match="none of the 36 training samples has a text"):
         pretrain(tmp_path / "data", tmp_path / "none", objective=objective("clip"))
-    told_labels = objective("clip", template="a drawing of {label}")
-    result, _ = pretrain(tmp_path / "data", tmp_path / "run", objective=told_labels, steps=2)
+    labels_as_texts = objective("clip", template="a drawing of {label}")
+    result, _ = pretrain(tmp_path / "data", tmp_path / "run", objective=labels_as_texts, steps=2)
     assert "Samples without a text use their label as text" in json.dumps(result.to_json())
     chance = result.metrics["train_image_to_text_recall_1_chance"]
     assert chance == pytest.approx(1 / 3)  # a third of the texts read the same

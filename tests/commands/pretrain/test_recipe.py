@@ -1,4 +1,4 @@
-"""The pretrain recipe: what it takes, what it leaves to the data, what it foretells."""
+"""The pretrain recipe: its keys, what `auto` resolves to, and its plan."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_whatever_the_images_the_network_fits(side: int, name: str) -> None:
     assert (spec.image_size // spec.patch) ** 2 >= 36
 
 
-def test_colour_follows_the_images_unless_told() -> None:
+def test_colour_follows_the_images_unless_configured() -> None:
     assert settled(64).channels == 1
     assert settled(64, colour=True).channels == 3
     assert settled(64, colour=True, channels=1).channels == 1

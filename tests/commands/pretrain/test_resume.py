@@ -47,7 +47,7 @@ COMMON: dict[str, Any] = {
 }
 
 
-def told(toy: Toy, number: int) -> str:
+def text_of(toy: Toy, number: int) -> str:
     """A text for the objectives that learn from texts."""
     return f"This is a {toy.label}. It is number {number}."
 
@@ -55,7 +55,7 @@ def told(toy: Toy, number: int) -> str:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("resume")
-    toy_dataset(folder, balanced(subjects=6), size=32, told=told)
+    toy_dataset(folder, balanced(subjects=6), size=32, text_of=text_of)
     return folder
 
 

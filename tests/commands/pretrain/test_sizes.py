@@ -102,11 +102,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_every_objective_has_a_plan_that_counts_it_or_says_that_it_cannot(
     name: str, data: str
 ) -> None:
-    told = {"text": {"template": "a {label}"}} if name in ("clip", "siglip") else {}
-    keys = {"data": data, "objective": {"name": name, **told}, "batch": 4}
+    text = {"text": {"template": "a {label}"}} if name in ("clip", "siglip") else {}
+    keys = {"data": data, "objective": {"name": name, **text}, "batch": 4}
     plan = verbs.plan("pretrain", PretrainRecipe.model_validate(keys))
     text = "\n".join(plan.lines)
-    assert "beside it" in text and plan.memory_bytes > 0 and plan.disk_bytes > 0
+    assert "the objective adds" in text and plan.memory_bytes > 0 and plan.disk_bytes > 0
     unnamed = PretrainRecipe.model_validate(keys | {"backbone": {"name": "resnet10t"}})
     unknown = verbs.plan("pretrain", unnamed)
     assert "known only once it is built" in unknown.lines[-1] and unknown.memory_bytes == 0
