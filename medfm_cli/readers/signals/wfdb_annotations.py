@@ -67,7 +67,7 @@ def summary(path: Path, rate: float) -> dict[str, Any] | None:
     try:
         with library() as wfdb, TemporaryDirectory() as scratch:
             # what a file says of itself makes the library run forever where it says it wrongly
-            (Path(scratch) / "r.a").write_bytes(data.replace(b"## ", b" "))
+            (Path(scratch) / "r.a").write_bytes(data.replace(b"## ", b"@@ "))
             found = wfdb.rdann(f"{scratch}/r", "a", return_label_elements=["symbol", "label_store"])
     except Unreadable:
         return None
