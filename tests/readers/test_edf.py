@@ -90,7 +90,7 @@ def test_an_anonymous_header_says_nothing(tmp_path: Path) -> None:
 def test_annotations_of_a_known_kind_are_counted_and_the_others_private(tmp_path: Path) -> None:
     said = [
         edfio.EdfAnnotation(0, 30, "Sleep stage W"),
-        edfio.EdfAnnotation(1, None, "Lights offEEG Fpz-Cz"),
+        edfio.EdfAnnotation(1, None, "Lights off@@EEG Fpz-Cz"),
         edfio.EdfAnnotation(2, None, "Mrs Jones wakes up"),
         edfio.EdfAnnotation(3, 30, "Sleep stage W"),
     ]

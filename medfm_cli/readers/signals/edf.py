@@ -192,6 +192,6 @@ def _with_annotations(item: Item, recording: Any) -> Item:
 
 
 def _name(text: str) -> str:
-    """What an annotation is called: `Lights offEEG F4-A1` names a channel too."""
-    word = text.partition("")[0].strip()
+    """What an annotation is called: `Lights off@@EEG F4-A1` names a channel too."""
+    word = text.partition("@@")[0].strip()
     return word if _KNOWN.fullmatch(word) else "other"
