@@ -214,12 +214,12 @@ def test_figures_are_in_the_report(kind: str, objective: str, tmp_path: Path) ->
     path = tmp_path / figure.path  # type: ignore[union-attr]
     assert path.stat().st_size > 2000
     part = "75%" if objective == MAE else "60%"
-    assert f"3 {PLURALS[kind]} with {part} of their patches hidden" in figure.caption  # type: ignore[union-attr]
+    assert f"3 {PLURALS[kind]} with {part} of their patches masked" in figure.caption  # type: ignore[union-attr]
     if path.suffix == ".svg":
         assert all(name in path.read_text() for name in names)
 
 
-PLURALS = {"volume": "volumes", "signal": "records", "series": "stays", "audio": "sounds"}
+PLURALS = {"volume": "volumes", "signal": "records", "series": "stays", "audio": "recordings"}
 
 
 def test_normalised_patches_of_a_series_are_refused() -> None:
