@@ -244,7 +244,7 @@ def test_a_collection_keeps_its_split_and_loses_its_copies(tmp_path: Path, curat
     assert done.counts["subjects"] == 12
     split = [sum(r["split"] == s for r in done.rows) for s in ("train", "val", "test")]
     assert split == [6, 3, 3], "a copy stays in val or test and leaves train"
-    assert "2 pictures are on two sides of the official split" in done.said()
+    assert "2 images have duplicates in another official split; one copy is kept" in done.said()
 
 
 def test_rows_that_contradict_each_other_or_could_mean_two_files(
@@ -257,9 +257,9 @@ def test_rows_that_contradict_each_other_or_could_mean_two_files(
     done = curate(tmp_path / "s", labels="labels.csv")
     assert done.counts["labelled"] == 2
     said = done.said()
-    assert "2 images share a table row that could mean either" in said
-    assert "1 images have table rows with different labels" in said
-    assert "1 entries that name files that are not there" in said
+    assert "2 images match a table row that fits several files, and so have no label" in said
+    assert "1 images have table rows with conflicting labels, and so no label" in said
+    assert "name 1 files that are missing or unreadable" in said
     assert [r["step"] for r in done.quarantine] == ["table"]
 
 

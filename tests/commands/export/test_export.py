@@ -209,7 +209,7 @@ def test_weights_that_one_file_cannot_hold_are_refused(
     tmp_path: Path, model: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("medfm_cli.commands.export.graph.LARGEST", 1000)
-    with pytest.raises(UsageError, match="one ONNX file holds less than 2 GB"):
+    with pytest.raises(UsageError, match="an ONNX file is limited to 2 GB"):
         toy_export(tmp_path / "run", model, dataset)
 
 
