@@ -183,7 +183,7 @@ def test_a_signal_stops_after_a_checkpoint_and_the_next_run_goes_on(
             return super().inputs(batch, random)
 
     asked: list[int] = []
-    monkeypatch.setattr(stopping, "_signals", asked)
+    monkeypatch.setattr(stopping, "_received", asked)
     run = new_run(tmp_path / "stopped")
     with pytest.raises(Stopped) as error:
         _fit(run, Signalled(), options())

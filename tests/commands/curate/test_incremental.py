@@ -42,7 +42,7 @@ def read(outcome: Outcome) -> int:
 
 def taken(outcome: Outcome) -> int:
     events = read_jsonl(outcome.dir / "log.jsonl")
-    return sum(event["entries"] for event in events if event["event"] == "taken")
+    return sum(event["entries"] for event in events if event["event"] == "reused")
 
 
 def folder(root: Path, count: int = 12) -> Path:
@@ -62,7 +62,7 @@ def test_only_what_was_added_or_changed_is_read(tmp_path: Path) -> None:
     assert (read(again), taken(again)) == (2, 10)
     assert content(again) == content(curate(source, tmp_path / "fresh"))
     assert curate(source, out).status == "up to date"
-    assert not list(again.dir.rglob("earlier.sqlite*"))
+    assert not list(again.dir.rglob("previous.sqlite*"))
 
 
 @pytest.mark.parametrize("seed", range(3))

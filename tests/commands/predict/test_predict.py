@@ -233,7 +233,7 @@ def test_an_encoder_answers_nothing(medfm: Executable, tmp_path: Path) -> None:
     bundle, _ = toy_export(tmp_path / "run", tmp_path / "model", dataset)
     done = medfm("predict", bundle, dicom("CT_small.dcm"))
     assert done.code == 3
-    assert "holds an encoder" in done.stderr
+    assert "contains an encoder" in done.stderr
 
 
 def test_a_collection_is_not_averaged_into_one_answer(
