@@ -123,7 +123,7 @@ def test_timms_own_model_takes_them_too(tmp_path: Path) -> None:
 def test_layer_scale_on_one_side_only_is_another_function(tmp_path: Path) -> None:
     theirs("dinov2").save_pretrained(tmp_path / "dinov2")
     theirs("vit").save_pretrained(tmp_path / "vit")
-    with pytest.raises(DataError, match=r"layer_scale1\.lambda1, for which") as caught:
+    with pytest.raises(DataError, match=r"layer_scale1\.lambda1, which this") as caught:
         load_initial_weights(find_weights(str(tmp_path / "dinov2")), ours(), coverage=0.5)
     assert "set layer_scale" in str(caught.value.hint)
     backbone = ours(layer_scale=1e-5)

@@ -124,7 +124,7 @@ def test_a_missing_extra_is_told_before_anything_is_put_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture(tmp_path / "a.png")
-    monkeypatch.setattr("medfm_cli.commands.curate.recipe.installed", lambda _: False)
+    monkeypatch.setattr("medfm_cli.commands.curate.plan.installed", lambda _: False)
     recipe = CurateRecipe.model_validate({"source": str(tmp_path), "engine": "dask"})
     with pytest.raises(EnvironmentProblem, match="'distributed'"):
         plan(recipe)
