@@ -129,7 +129,7 @@ def test_layer_scale_on_one_side_only_is_another_function(tmp_path: Path) -> Non
     backbone = ours(layer_scale=1e-5)
     with pytest.raises(DataError, match=r"lacks blocks\.0\.ls1\.gamma") as caught:
         load_initial_weights(find_weights(str(tmp_path / "vit")), backbone, coverage=0.5)
-    assert "leave out layer_scale" in str(caught.value.hint)
+    assert "unset layer_scale" in str(caught.value.hint)
 
 
 def test_a_deeper_network_is_not_cut_off_silently(tmp_path: Path) -> None:
