@@ -71,7 +71,7 @@ def test_paths_have_their_folders_made(run: Run) -> None:
 
 def test_a_stop_is_noticed_between_units_of_work(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     run.check_stop()
-    monkeypatch.setattr(stopping, "_asked", [15])
+    monkeypatch.setattr(stopping, "_received", [15])
     assert run.stop_requested
     with pytest.raises(Stopped, match="SIGTERM") as caught:
         run.check_stop()
