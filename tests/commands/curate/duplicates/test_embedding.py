@@ -76,7 +76,7 @@ def test_features_outlive_the_pictures(
     def gone(*_values: object) -> None:
         raise AssertionError("looked at pictures again")
 
-    monkeypatch.setattr(embedding, "_picture", gone)
+    monkeypatch.setattr(embedding, "_image", gone)
     assert tied(curate, folder, embedding=str(model)) == first
 
 
