@@ -105,8 +105,8 @@ def test_alarms_of_a_teacher() -> None:
     late: dict[str, Any] = {"highest": most, "progress": 0.5}
     assert alarms(SOUND, {"teacher_entropy": 0.5 * most}, **late) == []
     assert "same prototype" in alarms(SOUND, {"teacher_entropy": 0.001 * most}, **late)[0]
-    assert "even" in alarms(SOUND, {"teacher_entropy": most}, **late)[0]
-    assert "even" in alarms(SOUND, {"teacher_entropy": 0.99 * most}, **late)[0]
+    assert "uniform" in alarms(SOUND, {"teacher_entropy": most}, **late)[0]
+    assert "uniform" in alarms(SOUND, {"teacher_entropy": 0.99 * most}, **late)[0]
     assert alarms(SOUND, {"teacher_entropy": most}, highest=most, progress=0.1) == []
     assert alarms(SOUND, {"teacher_entropy": 0.0}, highest=None, progress=0.5) == []
 
