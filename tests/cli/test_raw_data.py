@@ -27,7 +27,7 @@ def test_a_plain_folder_is_curated_first(medfm: Executable, pictures: Path, tmp_
         "pretrain", "mae-tiny", f"data={pictures}", "steps=2", "--out", str(tmp_path), "--json"
     )
     assert ended.code == 0, ended.stderr
-    assert "curating it with defaults" in ended.stderr
+    assert "curating it with the defaults" in ended.stderr
     document = json.loads(ended.stdout)
     card = json.loads((tmp_path / "curate-pictures" / "dataset" / "dataset.json").read_text())
     assert document["metrics"]["steps"] == 2

@@ -68,4 +68,4 @@ def test_training_improves_the_loss_on_held_out_samples(
     assert sum(losses[-5:]) < sum(losses[:5])
     (picture,) = (folder / "figures").glob("reconstructions.*")
     assert picture.stat().st_size > 5000
-    assert "of their patches hidden" in (folder / "report.html").read_text("utf-8")
+    assert "of their patches masked" in (folder / "report.html").read_text("utf-8")
