@@ -75,6 +75,9 @@ def test_gradient_checkpointing_computes_twice_and_learns_the_same(
 
 def test_channels_last_reaches_weights_and_maps_and_learns_the_same(tmp_path: Path) -> None:
     plain, changed = Namer(CONVNET), Namer(CONVNET)
+    for task in (plain, changed):
+        for parameter in task.backbone.parameters():
+            parameter.requires_grad_(parameter.ndim > 1)  # biases: gradients of rounding only
     seen: set[bool] = set()
     layer = next(m for m in changed.modules() if isinstance(m, nn.Conv2d) and m.in_channels > 1)
     layer.register_forward_pre_hook(
@@ -85,10 +88,8 @@ def test_channels_last_reaches_weights_and_maps_and_learns_the_same(tmp_path: Pa
         tmp_path / "last", changed, channels_last=True, checkpoint_steps=1, keep_checkpoints=9
     )
     # Adam makes whole steps of gradients that are nothing but rounding (a bias before a norm), so
-    # later losses part, on some processors from the second on; the first, and all moments after the
-    # first step, are the same.
-    assert found[0] == pytest.approx(expected[0], abs=1e-5)
-    assert found[1] == pytest.approx(expected[1], abs=1e-3)
+    # later losses part; the first two, and all moments after the first step, are the same.
+    assert found[:2] == pytest.approx(expected[:2], abs=1e-5)
     assert all(
         torch.allclose(value, moments(tmp_path / "last")[name], atol=1e-5)
         for name, value in moments(tmp_path / "plain").items()
