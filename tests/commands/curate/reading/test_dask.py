@@ -231,7 +231,7 @@ def test_work_that_a_machine_cannot_see_is_refused(tmp_path: Path) -> None:
     assert do(payload).failure.kind == "stopped"  # type: ignore[union-attr]
     (tmp_path / "x.lease").touch()
     assert do(payload).failure.kind == "files"  # type: ignore[union-attr]
-    assert repr(payload) == "<payload of 1 units>"
+    assert repr(payload) == "<payload of 1 work units>"
 
 
 def test_where_files_are_read_is_no_part_of_a_run(source: Path) -> None:
