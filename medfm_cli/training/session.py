@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.distributed.fsdp import FSDPModule
 
 from medfm_cli.errors import ContactLost, EnvironmentProblem
 from medfm_cli.processes.launch import follow_parent
 from medfm_cli.processes.rendezvous import open_group
 from medfm_cli.runs.machine import keep_freed_memory, usable_cpus
 from medfm_cli.torch_private import forget_accelerator
+from medfm_cli.training.sharding import is_sharded
 
 if TYPE_CHECKING:
     from medfm_cli.recipe import Auto
@@ -89,14 +89,14 @@ class Session:
         Afterwards `task` is as it was, and the accelerator ready for another training.
         """
         accelerator = self.accelerator
-        if isinstance(task, FSDPModule):
+        if is_sharded(task):
             model, stepper = task, accelerator.prepare(optimiser)
         else:
             model, stepper = accelerator.prepare(task, optimiser)
         try:
             yield model, stepper
         finally:
-            if not isinstance(task, FSDPModule):
+            if not is_sharded(task):
                 accelerator.unwrap_model(model, keep_fp32_wrapper=False)
             accelerator.free_memory()
 
@@ -116,7 +116,7 @@ class Session:
         """Keep gradients local for parts of a batch before the last."""
         if not when or self.world == 1:
             return nullcontext()
-        if isinstance(model, FSDPModule):
+        if is_sharded(model):
             return _unsynced(model)
         quiet: AbstractContextManager[Any] = self.accelerator.no_sync(model)
         return quiet
@@ -139,7 +139,7 @@ def _sees_gpu() -> bool:
 
 
 @contextmanager
-def _unsynced(model: FSDPModule) -> Iterator[None]:
+def _unsynced(model: Any) -> Iterator[None]:
     model.set_requires_gradient_sync(False)
     try:
         yield

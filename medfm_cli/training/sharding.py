@@ -6,11 +6,14 @@ back to DDP on the CPU without a word, so this stands on torch alone.
 
 Shards go to disk through torch.distributed.checkpoint, as safetensors: its usual format keeps an
 index that is a pickle, and no pickle is ever loaded here.
+
+torch.distributed.fsdp takes half as long to import as torch: only where weights are spread.
 """
 
 from __future__ import annotations
 
 import copy
+import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,9 +22,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor, distribute_tensor
 
 if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor
+    from typing_extensions import TypeIs
+
     from medfm_cli.training.session import Session
     from medfm_cli.training.task import Task
 
@@ -71,8 +76,20 @@ def gather_weights(sharded: Task, task: Task) -> Task:
 
 def full_tensor(value: Tensor) -> Tensor:
     """The tensor with the parts of all processes, which must call this together."""
-    together: Tensor = value.full_tensor() if isinstance(value, DTensor) else value
+    together: Tensor = value.full_tensor() if is_spread(value) else value
     return together
+
+
+def is_spread(value: Tensor) -> TypeIs[DTensor]:
+    """Whether each process holds a part of this tensor."""
+    loaded = sys.modules.get("torch.distributed.tensor")  # what makes such a tensor imports it
+    return loaded is not None and isinstance(value, loaded.DTensor)
+
+
+def is_sharded(module: nn.Module) -> bool:
+    """Whether the processes hold the parameters of this module in parts."""
+    loaded = sys.modules.get("torch.distributed.fsdp")
+    return loaded is not None and isinstance(module, loaded.FSDPModule)
 
 
 def write_shards(folder: Path, groups: Mapping[str, Mapping[str, Tensor]]) -> None:
@@ -126,8 +143,10 @@ def distribute(tensors: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dic
 
 
 def _distribute(value: Tensor, like: Tensor | None) -> Tensor:
-    if not isinstance(like, DTensor) or like.shape != value.shape:
+    if like is None or not is_spread(like) or like.shape != value.shape:
         return value
+    from torch.distributed.tensor import distribute_tensor
+
     placed = value.to(like.device)
     return distribute_tensor(placed, like.device_mesh, like.placements, src_data_rank=None)
 

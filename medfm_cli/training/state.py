@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.fsdp import FSDPModule
-from torch.distributed.tensor import DTensor
 
 from medfm_cli.errors import RunFailed, UsageError
 from medfm_cli.training.checkpoints import (
@@ -23,7 +21,13 @@ from medfm_cli.training.checkpoints import (
     save_part,
     write_groups,
 )
-from medfm_cli.training.sharding import distribute, read_shards, write_shards
+from medfm_cli.training.sharding import (
+    distribute,
+    is_sharded,
+    is_spread,
+    read_shards,
+    write_shards,
+)
 
 if TYPE_CHECKING:
     from medfm_cli.training.ema import Ema
@@ -50,7 +54,7 @@ class Best:
 
 def _snapshot(value: Tensor) -> Tensor:
     """A copy that training does not change: on the CPU, or sharded as the value is."""
-    return (value if isinstance(value, DTensor) else value.cpu()).detach().clone()
+    return (value if is_spread(value) else value.cpu()).detach().clone()
 
 
 class TrainingState:
@@ -88,7 +92,7 @@ class TrainingState:
         self._root = scope.checkpoints(session.run)
         self._started = self._saved_at = time.monotonic()
         self._saved_step = -1
-        self._sharded = isinstance(task, FSDPModule)
+        self._sharded = is_sharded(task)
 
     @property
     def seconds(self) -> float:
@@ -264,6 +268,6 @@ def load_optimiser_tensors(
 
 def _in_memory_format_of(value: Tensor, parameter: Tensor) -> Tensor:
     """In memory as the parameter is: fused optimisers go through all of them side by side."""
-    if value.shape != parameter.shape or isinstance(value, DTensor) or parameter.ndim < 4:
+    if value.shape != parameter.shape or is_spread(value) or parameter.ndim < 4:
         return value
     return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
