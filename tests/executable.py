@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import warm
+
 MEDFM = Path(sys.executable).parent / "medfm"
 INSIDE = Path(__file__).parent / "inside"
 SECONDS = 60.0
@@ -65,7 +67,15 @@ class Executable:
         before: Callable[[], object] | None = None,
         command: tuple[str, ...] = (),
     ) -> Ended:
-        """Run `medfm ARGUMENTS` to its end; `before` is called in the child, before it starts."""
+        """Run `medfm ARGUMENTS` to its end; `before` is called in the child, before it starts.
+
+        The verbs that import much run in a fork (see warm.py) where nothing asks for a fresh
+        interpreter: `before`, `command`, or what Python reads when it starts.
+        """
+        if before is None and not command and warm.suits(arguments, self.environment, INSIDE):
+            words = [str(argument) for argument in arguments]
+            where, limit = cwd or self.home, PATIENCE * timeout
+            return Ended(*warm.call(words, cwd=where, environment=self.environment, timeout=limit))
         done = subprocess.run(
             [*(command or self.command), *map(str, arguments)],
             cwd=cwd or self.home,

@@ -6,7 +6,6 @@ every objective can have its own deaths.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import socket
@@ -15,8 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["medfm_cli.commands.pretrain.engine", "matplotlib.figure", "timm"])
+from warm import CONTEXT
 
 
 def pretrain(
@@ -34,7 +32,7 @@ def pretrain(
     folder.mkdir(parents=True, exist_ok=True)
     port = _free_port()
     ranks = [
-        _CONTEXT.Process(target=_be, args=(folder, recipe, rank, processes, port, dies_after))
+        CONTEXT.Process(target=_be, args=(folder, recipe, rank, processes, port, dies_after))
         for rank in range(processes)
     ]
     for process in ranks:
@@ -49,7 +47,7 @@ def pretrain(
 
 def run(target: Callable[..., None], *arguments: Any, seconds: float = 300) -> int | None:
     """Run a function of a module in `tests/` in a process of its own; give the exit code."""
-    process = _CONTEXT.Process(target=target, args=arguments)
+    process = CONTEXT.Process(target=target, args=arguments)
     process.start()
     process.join(seconds)
     process.kill()  # what hangs; else it has ended

@@ -181,7 +181,7 @@ def _chart(drawing: Figure, suffix: str) -> bytes:
 def _sheet(drawing: Image, suffix: str) -> bytes:
     buffer = BytesIO()
     if suffix == ".png":
-        drawing.save(buffer, "PNG", optimize=True)
+        drawing.save(buffer, "PNG")
     else:
         drawing.save(buffer, "JPEG", quality=88, optimize=True, progressive=True)
     return buffer.getvalue()
