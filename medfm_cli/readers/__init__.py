@@ -121,7 +121,10 @@ def sniff(path: Path, names: Collection[str] = (), words: Collection[str] = ()) 
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
-    for name in candidate_readers(names, words):
+    candidates = candidate_readers(names, words)
+    if head[128:132] == b"DICM" and "dicom" in candidates:
+        return find_reader("dicom")  # its preamble may hold the start of a TIFF or of a video
+    for name in candidates:
         reader = find_reader(name)
         if reader.sniff(head) or (name in names and reader.accepts and reader.accepts(head)):
             return reader

@@ -1,27 +1,37 @@
-"""Age and sex as headers write them."""
+"""Age and sex as headers and tables write them."""
 
 from __future__ import annotations
 
 import re
 from datetime import date
 
-_SEX = {"m": "M", "male": "M", "f": "F", "female": "F", "o": "O", "other": "O"}
-_AGE = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*(y(?:ears?|rs?)?|m(?:onths?)?|d(?:ays?)?)?\s*", re.I)
+_SEX = {
+    **dict.fromkeys(("f", "female", "woman", "w", "weiblich"), "F"),
+    **dict.fromkeys(("m", "male", "man", "männlich"), "M"),
+    **dict.fromkeys(("o", "other", "d", "divers", "x"), "O"),
+}
+_AGE = re.compile(
+    r"(?:>|>=|≥)?\s*(\d{1,3}(?:[.,]\d+)?)\s*(?:\+|or (?:older|over|above))?"
+    r"\s*(y(?:ears?|rs?)?\.?|m(?:onths?|o)?\.?|w(?:eeks?|ks?)?\.?|d(?:ays?)?\.?)?(?: old)?",
+    re.I,
+)
+_YEAR = {"y": 1.0, "m": 12.0, "w": 365.25 / 7, "d": 365.25}
+"""How many of each unit make a year."""
 _OLDEST = 130.0
 
 
 def sex_of(text: str) -> str:
-    """`F`, `M`, `O`, or empty where the text says none of them."""
+    """`F`, `M`, `O`, or empty: numbers mean different things in each table."""
     return _SEX.get(text.strip().lower(), "")
 
 
 def age_of(text: str) -> float | None:
-    """Years, from `63`, `63 years`, `6 months`; None where the text says no age."""
+    """Years, from `63`, `063Y`, `45,5`, `90+`, `6 months`, `014W`; None where it is no age."""
     match = _AGE.fullmatch(text.strip())
     if match is None:
         return None
     unit = (match[2] or "y")[0].lower()
-    years = float(match[1]) / {"y": 1.0, "m": 12.0, "d": 365.25}[unit]
+    years = float(match[1].replace(",", ".")) / _YEAR[unit]
     return round(years, 2) if years <= _OLDEST else None
 
 

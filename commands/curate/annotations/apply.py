@@ -13,9 +13,16 @@ from numpy.typing import NDArray
 
 from medfm_cli.commands.curate.annotations import box_table, boxes, coco, masks, voc
 from medfm_cli.commands.curate.annotations import questions as turns
+from medfm_cli.commands.curate.annotations.orientation import (
+    NOTE,
+    SWAPS,
+    stored_size,
+    turned_boxes,
+    turned_mask,
+)
 from medfm_cli.commands.curate.annotations.refs import Ref
 from medfm_cli.errors import Unreadable
-from medfm_cli.readers.item import Item
+from medfm_cli.readers.item import Box, Item
 from medfm_cli.samples.content import Image2D
 from medfm_cli.samples.modalities import modality_name
 
@@ -73,24 +80,45 @@ def _with_questions(item: Item, refs: Sequence[Ref]) -> Item:
 def _with_regions(item: Item, kind: str, refs: Sequence[Ref]) -> Item:
     """The item with boxes or a mask."""
     height, width = item.pixels.shape[:2]
+    orientation = int(item.facts.get("orientation", 1))
     if kind == "mask":
-        return replace(item, mask=masks.load(refs, height, width))
+        item = _noting_turn(item, orientation)
+        return replace(item, mask=masks.load(refs, height, width, orientation))
     if kind == "voc":
         annotated, size = voc.load(Path(refs[0].path))
-        return _with_boxes(item, boxes.fit(annotated, height, width, size))
+        return _fitted(item, annotated, size)
     if kind == "boxes":
-        return _with_boxes(item, boxes.fit(box_table.load(refs), height, width, None))
+        return _fitted(item, box_table.load(refs), None)
     annotations = coco.load(refs)
-    item = _with_boxes(item, boxes.fit(annotations.boxes, height, width, annotations.size))
+    item = _fitted(item, annotations.boxes, annotations.size)
     if annotations.captions:
         item = replace(item, text="\n\n".join(filter(None, (item.text, *annotations.captions))))
     if not annotations.outlines or item.mask is not None:
         return item
-    mask = coco.draw(annotations.outlines, *_annotated_size(annotations.size, height, width))
+    upright = _annotated_size(annotations.size, *stored_size(orientation, height, width))
+    mask = turned_mask(coco.draw(annotations.outlines, *upright), orientation, height, width)
     names = {str(value): label for label, value, _ in annotations.outlines}
     return replace(
         item, mask=_resized(mask, height, width), facts=item.facts | {"mask_classes": names}
     )
+
+
+def _noting_turn(item: Item, orientation: int) -> Item:
+    return replace(item, notes=(*item.notes, NOTE)) if orientation > 1 else item
+
+
+def _fitted(item: Item, annotated: Sequence[Box], size: tuple[float, float] | None) -> Item:
+    """The item with boxes, turned with the image where they are of its stored pixels."""
+    height, width = item.pixels.shape[:2]
+    orientation = int(item.facts.get("orientation", 1))
+    swapped = orientation >= SWAPS and height != width
+    if orientation > 1 and not (swapped and size == (width, height)):
+        stored = stored_size(orientation, height, width)[::-1]
+        of = size if size and min(size) > 0 else stored
+        annotated = turned_boxes(annotated, orientation, of)
+        size = size and (of[::-1] if orientation >= SWAPS else of)
+        item = _noting_turn(item, orientation)
+    return _with_boxes(item, boxes.fit(annotated, height, width, size))
 
 
 def _with_boxes(item: Item, fitted: boxes.Fitted) -> Item:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medfm_cli.commands.curate.annotations.orientation import turned_mask
 from medfm_cli.commands.curate.annotations.refs import Link, Listed, Ref
 from medfm_cli.commands.curate.catalog import Catalog
 from medfm_cli.errors import Unreadable
@@ -119,20 +120,26 @@ def looks_like(mask: Path, image: Path) -> bool:
     """Whether a file holds a mask for an image: as large, and of few values."""
     try:
         values = read(mask)
-        return values.shape == _size(image)
+        upright, swapped = _size(image)
+        return values.shape == upright or (swapped and values.shape == upright[::-1])
     except Unreadable:
         return False
 
 
-def load(refs: Sequence[Ref], height: int, width: int) -> NDArray[Any]:
+def load(refs: Sequence[Ref], height: int, width: int, orientation: int = 1) -> NDArray[Any]:
     """The masks of one image as one, `[H, W]` uint8 or uint16, later ones over earlier ones.
+
+    Args:
+        refs: where they are.
+        height, width: of the upright image.
+        orientation: of the image (EXIF); masks of its stored pixels are turned with it.
 
     Raises:
         Unreadable: one is damaged, no mask, or of another size.
     """
     whole: NDArray[Any] = np.zeros((height, width), np.uint16)
     for ref in refs:
-        values = read(Path(ref.path))
+        values = turned_mask(read(Path(ref.path)), orientation, height, width)
         if values.shape != (height, width):
             raise Unreadable("a mask of another size")
         whole = np.where(values > 0, values, whole).astype(np.uint16)
@@ -221,8 +228,8 @@ def _few(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(np.uint8 if found[-1] <= 255 else np.uint16)
 
 
-def _size(path: Path) -> tuple[int, int]:
-    """Height and width of an image, upright.
+def _size(path: Path) -> tuple[tuple[int, int], bool]:
+    """Height and width of an image, upright, and whether they are exchanged in its file.
 
     Raises:
         Unreadable: it is none.
@@ -232,6 +239,7 @@ def _size(path: Path) -> tuple[int, int]:
     try:
         with _quiet(), Image.open(path, formats=_FORMATS) as image:
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            return (image.width, image.height) if turned else (image.height, image.width)
+            size = (image.width, image.height) if turned else (image.height, image.width)
+            return size, turned
     except Exception:  # a damaged file makes the decoders say almost anything
         raise Unreadable("not an image") from None

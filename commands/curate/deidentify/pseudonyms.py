@@ -21,6 +21,7 @@ KEY_BYTES = 32
 PUBLIC_KEY = hashlib.sha256(b"medfm: public data, no secret").digest()
 """The key for data that are public anyway: everyone gets the same pseudonyms."""
 _BLANK = re.compile(r"[\s0._*^x-]*", re.IGNORECASE)
+_NUMBER = re.compile(r"0*(\d+)(\.0+)?")
 _PLACEHOLDER = re.compile(
     r"[\s._*^-]*|anon\w*|.*\banonymi[sz]ed?\b.*|de-?identified|unknown|none|null|nan|n/?a"
     r"|not? (available|known|info).*|no ?name|patient( ?id| ?name)?|id|test|dummy|removed|private",
@@ -36,6 +37,8 @@ class Pseudonyms:
 
     def of(self, kind: str, identifier: str) -> str:
         """The pseudonym of an identifier, such as `subject-3f2a…` (64 bits of the HMAC)."""
+        if kind == "subject":
+            identifier = one_spelling(identifier)
         return f"{kind}-{self._digest(kind, identifier)[:8].hex()}"
 
     def of_person(self, identifier: str | None) -> str | None:
@@ -78,8 +81,24 @@ class Pseudonyms:
 
 
 def is_placeholder(identifier: str) -> bool:
-    """Whether an identifier is one that many patients share: empty, `ANONYMOUS`, …"""
-    return _PLACEHOLDER.fullmatch(identifier.strip()) is not None
+    """Whether an identifier is one that many patients share: empty, `ANONYMOUS`, …
+
+    `ANON0001` and `anon_003` are none: whoever numbers patients tells them apart.
+    """
+    return _PLACEHOLDER.fullmatch(identifier.strip()) is not None and not re.search(
+        "[1-9]", identifier
+    )
+
+
+def one_spelling(identifier: str) -> str:
+    """An identifier as it is hashed: `007`, `7` and `7.0` are one patient.
+
+    Spreadsheets take zeros from numbers and add `.0`. If two patients do differ by that only, one
+    subject more than needed stays on one side of the split; the opposite would tear one apart.
+    """
+    text = identifier.strip()
+    number = _NUMBER.fullmatch(text)
+    return number[1] if number else text
 
 
 def key_file() -> Path:

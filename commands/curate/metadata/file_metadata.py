@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,12 @@ class SourceMetadata:
         columns: names of the table's columns.
         patients: whether the table describes patients by the files' headers, not files.
         rules: the rules that made the labels, with their counts.
+        separator: between several labels in one cell; empty where each holds one.
+        several: whether a sample may have several labels.
+        person_folders: whether the folders are named like patients; they say whose a file is
+            where nothing else does.
+        warnings: what the report and the terminal must say, one sentence each without a full stop.
+        suggestion: how the recipe could name the subject, where it is not known.
     """
 
     block: int
@@ -36,6 +42,11 @@ class SourceMetadata:
     columns: tuple[str, ...] = ()
     patients: bool = False
     rules: Rules | None = None
+    separator: str = ""
+    several: bool = False
+    person_folders: bool = False
+    warnings: list[str] = field(default_factory=list)
+    suggestion: str = ""
 
 
 Entry = tuple[int, str, int, Mapping[str, str]]

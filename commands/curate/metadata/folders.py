@@ -17,6 +17,9 @@ _GENERIC = re.compile(
     r"|masks?|labels?|annotations?|segmentations?|ground[ _-]?truth|gt|all|input|output)s?",
     re.I,
 )
+_PERSON = re.compile(
+    r"(patient|subject|subj|sub|participant|person|pat|pid|pt)s?[ _-]?\w*\d\w*", re.I
+)
 _PROBES = 3
 _LARGEST_LIST = 64 << 20
 _SAME_NAME = 4
@@ -43,6 +46,38 @@ def official_split(files: Iterable[File]) -> bool:
     found = Counter(split_of(file.name) for file in files)
     total, outside = found.total(), found.pop("", 0)
     return len(found) >= 2 and "train" in found and outside <= 0.05 * total
+
+
+def person_folder(name: str) -> str:
+    """The path down to the first folder that is named like a patient (`patient00001`, `sub-01`).
+
+    Folders called train, val and test are left out: a patient in two of them is one patient.
+    """
+    parts = [part for part in name.split("/")[:-1] if not split_name(part)]
+    for number, part in enumerate(parts):
+        if _PERSON.fullmatch(part):
+            return "/".join(parts[: number + 1])
+    return ""
+
+
+def person_folders(files: Iterable[File]) -> bool:
+    """Whether (nearly) all files lie in folders named like patients, of whom there are several."""
+    found = Counter(person_folder(file.name) for file in files)
+    total, outside = found.total(), found.pop("", 0)
+    return len(found) > 1 and outside <= 0.05 * total
+
+
+def number_pattern(names: Iterable[str]) -> tuple[str, int] | None:
+    """A pattern that takes a patient's number out of the files' names, and how many it finds.
+
+    None where the names do not begin with numbers that group them.
+    """
+    files = [name.rpartition("/")[2] for name in names]
+    for pattern in (r"^(\d+)[_-]", r"^([A-Za-z]+[_-]?\d+)[_-]"):
+        found = Counter(match[1] for name in files if (match := re.match(pattern, name)))
+        if len(found) > 1 and found.total() >= 0.95 * len(files) >= 1.2 * len(found):
+            return pattern, len(found)
+    return None
 
 
 def split_lists(files: Iterable[File], matcher: Matcher) -> dict[int, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,12 +14,15 @@ from medfm_cli.commands.curate.metadata.file_metadata import (
     SourceMetadata,
     write_metadata,
 )
-from medfm_cli.commands.curate.options.source import SourceKeys
+from medfm_cli.commands.curate.metadata.label_values import join_spellings
+from medfm_cli.commands.curate.metadata.table_cells import CellReader
+from medfm_cli.commands.curate.options.source import Labels, SourceKeys
 from medfm_cli.commands.curate.options.split import Split
 from medfm_cli.commands.curate.sources.matching import ENOUGH, Matcher
 from medfm_cli.commands.curate.tables import columns
 from medfm_cli.commands.curate.tables import open as tables
 from medfm_cli.commands.curate.tables.columns import Choice
+from medfm_cli.commands.curate.tables.label_cells import is_measurement
 from medfm_cli.commands.curate.tables.open import Rows, read_rows
 from medfm_cli.commands.curate.tables.rule_logic import parse_cell
 from medfm_cli.commands.curate.tables.rules import Rules
@@ -53,7 +56,7 @@ def read_table_metadata(
     used = [] if meant == "patients" else [key]
     picked: dict[str, Choice] = {}
     for name, configured, find in (
-        ("subject", keys.subject, columns.find_subject),
+        ("subject", keys.subject_column, columns.find_subject),
         ("site", keys.site, columns.find_site),
         ("modality", keys.modality, columns.find_modality),
         ("anatomy", keys.anatomy, columns.find_anatomy),
@@ -80,7 +83,13 @@ def read_table_metadata(
         picked["subject"] = Choice((key,), "")
         resolve("subject", key, "its values are the names of the folders that images lie in")
     metadata.patients = meant == "patients"
-    _fill(metadata, catalog, path, key, picked, _finder(matcher, meant, names), _sexes(keys))
+    cells = CellReader(keys, rows, picked)
+    if label and metadata.rules is None:
+        metadata.separator, metadata.several = cells.separator, cells.several
+    _fill(metadata, catalog, path, key, cells, _finder(matcher, meant, names))
+    metadata.warnings += cells.warnings(path.name)
+    if label and metadata.rules is None:
+        metadata.warnings += join_spellings(catalog, metadata, listed=cells.listed)
     if meant == "files":
         _mark_ambiguous(catalog, path, key, matcher)
 
@@ -194,6 +203,7 @@ def _pick_label(
         return None
     if spec.column != "auto":
         column = columns.named(spec.column, rows.header, rows.path, "labels.column")
+        _refuse_measurements(rows, column, spec)
         return Choice((column,), "named in the recipe")
     choice = columns.find_label(rows, but=used)
     if choice:
@@ -205,6 +215,19 @@ def _pick_label(
             f"its columns are {columns.listed(rows.header)}",
         )
     return choice
+
+
+def _refuse_measurements(rows: Rows, column: str, spec: Labels) -> None:
+    """Refuse a column of measured numbers as classes."""
+    cells = rows.labels(column)
+    if spec.classes or not is_measurement(cells):
+        return
+    count = len({cell for cell in cells if cell})
+    raise DataError(
+        f"the column '{column}' of '{rows.path}' holds {count} different numbers, not classes",
+        hint=f"a number to predict is target={column} with labels=none; classes come from "
+        f"'labels={{file: {rows.path.name}, column: {column}, rules: …}}'",
+    )
 
 
 Find = Callable[[str], list[tuple[int, str]]]
@@ -246,23 +269,15 @@ def _finder(matcher: Matcher, meant: Meant, names: Pseudonyms) -> Find:
     return lambda cell: [(number, "") for number in find(cell)]
 
 
-def _sexes(keys: SourceKeys) -> dict[str, str]:
-    """What stands for a sex in the table, where it is no word for one: `format.sexes`."""
-    codes = keys.format.get("sexes") or {}
-    return {str(code).strip().lower(): str(sex) for code, sex in codes.items()}
-
-
 def _fill(
     metadata: SourceMetadata,
     catalog: Catalog,
     path: Path,
     key: str,
-    picked: dict[str, Choice],
+    reader: CellReader,
     find: Find,
-    sexes: Mapping[str, str],
 ) -> None:
     """Store the values of all rows for the files that they name."""
-    names = {"split" if name == "split.official" else name: c for name, c in picked.items()}
     header = tables.header(path)
     place = {name: number for number, name in enumerate(header)}
 
@@ -272,15 +287,13 @@ def _fill(
             found = find(cell) if cell else []
             if cell and not found:
                 _absent(catalog, metadata.block, cell, "the table names a missing file")
-            values = {name: _value(choice, cells, place) for name, choice in names.items()}
-            if "sex" in values:
-                values["sex"] = sexes.get(values["sex"].lower(), values["sex"])
+            values = reader.values(cells, place)
             if metadata.rules is not None and found:
                 values["label"] = metadata.rules.label(dict(zip(header, cells, strict=True)))
             for file, patient in found:
                 yield file, patient, number, values
 
-    write_metadata(catalog, metadata.block, names, entries())
+    write_metadata(catalog, metadata.block, reader.names, entries())
 
 
 def _whole_rows(path: Path, catalog: Catalog, block: int) -> Iterator[tuple[int, list[str]]]:
@@ -295,14 +308,6 @@ def _whole_rows(path: Path, catalog: Catalog, block: int) -> Iterator[tuple[int,
 
 def _absent(catalog: Catalog, block: int, name: str, reason: str) -> None:
     catalog.execute("INSERT INTO absent VALUES (?, ?, ?)", block, name, reason)
-
-
-def _value(choice: Choice, cells: Sequence[str], place: Mapping[str, int]) -> str:
-    """What a row says under one heading; for a label spread over columns, which of them is 1."""
-    if len(choice.columns) != 1:
-        ones = {"1", "1.0", "true"}
-        return next((c for c in choice.columns if cells[place[c]].strip().lower() in ones), "")
-    return tables.meaning(cells[place[choice.column]])
 
 
 def _mark_ambiguous(catalog: Catalog, path: Path, key: str, matcher: Matcher) -> None:

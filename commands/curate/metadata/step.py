@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from medfm_cli.commands.curate.catalog import Catalog
@@ -9,7 +12,7 @@ from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
 from medfm_cli.commands.curate.metadata import folders
 from medfm_cli.commands.curate.metadata.file_metadata import Resolve, SourceMetadata, set_field
 from medfm_cli.commands.curate.metadata.from_table import SAMPLE, files_column, read_table_metadata
-from medfm_cli.commands.curate.options.source import SourceKeys
+from medfm_cli.commands.curate.options.source import SourceKeys, SubjectPattern
 from medfm_cli.commands.curate.options.split import Split
 from medfm_cli.commands.curate.sources.listing import files
 from medfm_cli.commands.curate.sources.matching import ENOUGH, Matcher
@@ -64,7 +67,7 @@ def collect_metadata(
         metadata.origin, metadata.labelled = "folders", True
         classes = ((number, folders.class_of(f.name)) for number, f in files(catalog, block))
         set_field(catalog, "label", classes)
-    _subjects_and_splits(catalog, block, keys, split, resolve)
+    _subjects_and_splits(catalog, metadata, keys, split, resolve)
     _check_conflicts(catalog, metadata)
     return metadata
 
@@ -162,13 +165,62 @@ def _labels_elsewhere(
         metadata.origin = "own"
 
 
-def _subjects_and_splits(
-    catalog: Catalog, block: int, keys: SourceKeys, split: Split, resolve: Resolve
+def _subjects(
+    catalog: Catalog, metadata: SourceMetadata, keys: SourceKeys, resolve: Resolve
 ) -> None:
-    """What the folders say of subjects and splits."""
-    if keys.subject == "folders":
-        above = ((number, f.name.rpartition("/")[0]) for number, f in files(catalog, block))
+    """What the names of folders and files say of subjects."""
+    block = metadata.block
+    if isinstance(keys.subject, SubjectPattern):
+        _subjects_by_pattern(catalog, metadata, keys.subject)
+    elif keys.subject == "folders":
+        above = (
+            (number, folders.person_folder(f.name) or f.name.rpartition("/")[0])
+            for number, f in files(catalog, block)
+        )
         set_field(catalog, "subject", above)
+    elif keys.subject == "auto":
+        if folders.person_folders(f for _, f in files(catalog, block, role="")):
+            metadata.person_folders = True
+            resolve("subject", "auto", "without other identifiers: folders named like patients")
+        elif proposal := folders.number_pattern(_some_names(catalog, block)):
+            pattern, count = proposal
+            metadata.suggestion = (
+                f"the files' names begin with numbers: subject={{pattern: '{pattern}'}} would "
+                f"give {count} subjects"
+            )
+
+
+def _some_names(catalog: Catalog, block: int) -> Iterator[str]:
+    return islice((file.name for _, file in files(catalog, block, role="")), SAMPLE)
+
+
+def _subjects_by_pattern(
+    catalog: Catalog, metadata: SourceMetadata, pattern: SubjectPattern
+) -> None:
+    """The subjects that the files' names hold; what the pattern does not fit is counted."""
+    counts = Counter[bool]()
+
+    def named() -> Iterator[tuple[int, str]]:
+        for number, file in files(catalog, metadata.block, role=""):
+            subject = pattern.find(file.name)
+            counts[bool(subject)] += 1
+            if subject:
+                yield number, subject
+
+    set_field(catalog, "subject", named())
+    if counts[False]:
+        metadata.warnings.append(
+            f"subject.pattern fits the names of {counts[True]} of {counts.total()} files; each "
+            "of the others counts as a subject of its own"
+        )
+
+
+def _subjects_and_splits(
+    catalog: Catalog, metadata: SourceMetadata, keys: SourceKeys, split: Split, resolve: Resolve
+) -> None:
+    """What the names of folders and files say of subjects and splits."""
+    block = metadata.block
+    _subjects(catalog, metadata, keys, resolve)
     if split.official not in ("auto", "keep"):
         return
     of_block = "WHERE split <> '' AND file IN (SELECT number FROM files WHERE block = ?)"
@@ -199,6 +251,8 @@ def _check_conflicts(catalog: Catalog, metadata: SourceMetadata) -> None:
     conflicting = catalog.one(f"{count} AND torn", metadata.block)
     if not conflicting or conflicting <= MOST_CONFLICTING * labelled:
         return
+    if not metadata.patients:
+        _refuse_ambiguous_names(catalog, metadata, conflicting)
     first = catalog.one(
         "SELECT name FROM files JOIN notes ON file = number "
         "WHERE block = ? AND torn AND label <> '' ORDER BY number LIMIT 1",
@@ -209,4 +263,24 @@ def _check_conflicts(catalog: Catalog, metadata: SourceMetadata) -> None:
         f"'{metadata.table}' has several rows with different labels for "
         f"{conflicting} of {labelled} {what}",
         hint="give a table with one row an image (or patient), or labels=none",
+    )
+
+
+def _refuse_ambiguous_names(catalog: Catalog, metadata: SourceMetadata, conflicting: int) -> None:
+    """Refuse a table whose rows contradict each other since a name in it is that of many files.
+
+    Raises:
+        DataError: it is so.
+    """
+    shared = catalog.one(
+        "SELECT count(*) FROM notes WHERE torn AND shared AND file IN "
+        "(SELECT number FROM files WHERE block = ?)",
+        metadata.block,
+    )
+    if shared <= conflicting / 2:
+        return
+    raise DataError(
+        f"names in '{metadata.table}' fit several files of the source each, in different folders",
+        hint="write the path below the source in that column (folder/image.png), or set "
+        "labels.files to a column that has it",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -32,6 +33,20 @@ class Labels(Part):
     drop: list[str | int] = Field(
         default_factory=list, description="Values whose images are left out altogether."
     )
+    missing: list[str] | Literal["auto"] = Field(
+        "auto",
+        description="Cells that mean no label; auto: empty, NA, N/A, NaN, null and '?', but "
+        "neither 'none' nor '-'.",
+    )
+    separator: str = Field(
+        "auto",
+        description="Between several labels in one cell: auto, none, or the characters.",
+    )
+    uncertain: Literal["auto", "negative", "positive"] = Field(
+        "auto",
+        description="What −1 means in columns of 0, 1 and −1; auto: no label where one column is "
+        "the label, negative where several are.",
+    )
     rules: dict[str, str] = Field(
         default_factory=dict,
         description="Class → condition on the table's row, such as 'NORM > 50', or 'otherwise'; "
@@ -55,6 +70,32 @@ class Labels(Part):
         return self
 
 
+class SubjectPattern(Part):
+    """The patient's number stands in the file's name."""
+
+    pattern: str = Field(
+        description="Regular expression; its first group, or all that it matches, is the subject. "
+        "It is looked for in the name, or with a '/' in it in the whole path below the source.",
+        examples=[r"^(\d+)_"],
+    )
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        return pattern
+
+    def find(self, name: str) -> str:
+        """The subject in the path of a file; empty where there is none."""
+        found = re.search(self.pattern, name if "/" in self.pattern else name.rpartition("/")[2])
+        if found is None:
+            return ""
+        return (found[1] if found.re.groups else found[0]) or ""
+
+
 class SourceKeys(Part):
     """One source. In a mixture each block takes these keys, and else those above it."""
 
@@ -75,12 +116,18 @@ class SourceKeys(Part):
         "auto",
         description="auto, none, folders, modality, a table, or a block with more keys.",
     )
-    subject: str = Field(
-        "auto", description="Subject of an image: auto, none, folders, or a column of the table."
+    subject: SubjectPattern | str = Field(
+        "auto",
+        description="Subject of an image: auto, none, folders, a column of the table, or "
+        "{pattern: …} for a number in the files' names.",
     )
     study: str = Field("auto", description="auto, none, or a column of the table.")
     site: str = Field("auto", description="auto, none, or a column of the table.")
     time: str = Field("auto", description="auto, none, or a column of the table.")
+    time_format: str = Field(
+        "auto",
+        description="How that column writes times: auto, or as in strptime, such as '%d/%m/%Y'.",
+    )
     age: str = Field("auto", description="auto, none, or a column of the table, in years.")
     sex: str = Field("auto", description="auto, none, or a column of the table.")
     text: str = Field("none", description="none, or the column of the table with report or caption")
@@ -128,6 +175,11 @@ class SourceKeys(Part):
         if self.labels == "folders":
             return Labels(folders=True)
         return Labels(field="modality") if self.labels == "modality" else Labels(file=self.labels)
+
+    @property
+    def subject_column(self) -> str:
+        """The configured subject as far as a table is concerned."""
+        return self.subject if isinstance(self.subject, str) else "none"
 
     @property
     def label_word(self) -> str:

@@ -17,11 +17,13 @@ from medfm_cli.commands.curate.catalog import Catalog, CatalogItem
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms, is_placeholder
 from medfm_cli.commands.curate.deidentify.technical_attributes import harmless
 from medfm_cli.commands.curate.metadata.file_metadata import SourceMetadata
+from medfm_cli.commands.curate.metadata.folders import person_folder
 from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.commands.curate.options.source import SourceKeys
 from medfm_cli.commands.curate.reading.staging import WITHDRAWN, ItemRecord, RejectedRecord, Staging
-from medfm_cli.commands.curate.tables.columns import age_of, sex_name
+from medfm_cli.commands.curate.tables.columns import sex_name
 from medfm_cli.errors import DataError
+from medfm_cli.readers.demographics import age_of
 from medfm_cli.samples.attributes import (
     attributes_of,
     parsed_attributes,
@@ -70,11 +72,13 @@ class JoinSummary:
 
     Attributes:
         unlisted: raw labels that `labels.classes` does not list.
+        placeholders: subjects of the table that name nobody, such as `unknown`.
         torn: items whose rows of the table contradict each other.
         shared: items whose row of the table may mean another one.
     """
 
     unlisted: Counter[str] = field(default_factory=Counter)
+    placeholders: Counter[str] = field(default_factory=Counter)
     torn: int = 0
     shared: int = 0
 
@@ -186,7 +190,7 @@ class _Joiner:
         """A row of `items`."""
         note = self._note(row, entry["file"])
         labels = self._item_labels(row, note)
-        subject, known = self._subject(row, note)
+        subject, known = self._subject(row, note, entry["name"])
         study = note.get("study")
         attributes = attributes_of(row) | self._noted(row, note)
         if note.get("torn"):
@@ -266,7 +270,9 @@ class _Joiner:
         """The labels as the source writes them."""
         origin = self.metadata.origin
         if origin in ("table", "folders"):
-            return [note["label"]] if note.get("label") else []
+            text = note.get("label") or ""
+            parts = text.split(self.metadata.separator) if self.metadata.separator else [text]
+            return [part.strip() for part in parts if part.strip()]
         if origin == "own":
             return row.labels if row.labels is not None else [row.label] if row.label else []
         if origin == "field" and self.field:
@@ -287,16 +293,21 @@ class _Joiner:
         for raw in raws:
             if raw in self.drop:
                 return _Labels(dropped=f"label '{raw}' is in labels.drop")
-        return _Labels(*self._labels(raws, row))
+        said = bool(note.get("label")) and not note.get("torn")
+        return _Labels(*self._labels(raws, row, said=said or self.metadata.origin == "own"))
 
-    def _labels(self, raws: Sequence[str], row: ItemRecord) -> tuple[str | None, list[str] | None]:
+    def _labels(
+        self, raws: Sequence[str], row: ItemRecord, *, said: bool
+    ) -> tuple[str | None, list[str] | None]:
         """The one label, or the several ones."""
-        several = self.metadata.origin == "own" and row.labels is not None
+        several = self.metadata.several or (
+            self.metadata.origin == "own" and row.labels is not None
+        )
         classes = [(raw, self._class(raw, row)) for raw in raws]
         self.joined.unlisted.update(raw for raw, name in classes if name is None)
         known = [name for _, name in classes if name is not None]
         if several:
-            return None, known
+            return None, known if said else None
         return (known[0] if known else None), None
 
     def _class(self, raw: str, row: ItemRecord) -> str | None:
@@ -307,14 +318,18 @@ class _Joiner:
             return next((self.classes[c] for c in candidates if c in self.classes), None)
         return known
 
-    def _subject(self, row: ItemRecord, note: dict[str, Any]) -> tuple[str, bool]:
+    def _subject(self, row: ItemRecord, note: dict[str, Any], file: str) -> tuple[str, bool]:
         """The patient's pseudonym; else the study's, the file's or, in a file of many, its own."""
         if self.keys.subject != "none":
             subject = note.get("subject")
             if subject and not is_placeholder(subject):
                 return self.names.of("subject", subject), True
+            if subject:
+                self.joined.placeholders[subject.strip().lower()] += 1
             if row.subject:
                 return row.subject, True
+            if self.metadata.person_folders and (person := person_folder(file)):
+                return self.names.of("subject", person), True
             study = note.get("study")
             pseudonym = self.names.of("study", study) if study else row.study
             if pseudonym:

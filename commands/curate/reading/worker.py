@@ -43,9 +43,10 @@ from medfm_cli.commands.curate.reading.staging import (
     WorkUnitWriter,
 )
 from medfm_cli.commands.curate.similarity.fingerprint import fingerprint
-from medfm_cli.commands.curate.tables.columns import age_of, sex_name
+from medfm_cli.commands.curate.tables.columns import sex_name
 from medfm_cli.data.card import Cutting
 from medfm_cli.readers import Item, ReadOptions, Unreadable, sniff
+from medfm_cli.readers.demographics import age_of
 from medfm_cli.readers.item import Turn
 from medfm_cli.samples.attributes import attributes_of
 from medfm_cli.samples.content import Content, Image2D, Video, Volume, content_sha

@@ -115,6 +115,16 @@ def _remarks(context: ReportContext) -> list[Block]:
             f"Without patient identifiers, {noun} of one patient may be in several splits, and "
             "scores may be too high."
         )
+        for hint in filter(None, (metadata.suggestion for metadata in context.notes)):
+            text += f" Perhaps {hint}."
+        remarks.append(Callout("warn", text))
+    for metadata in context.notes:
+        remarks += [Callout("warn", f"{text}.") for text in metadata.warnings]
+    if joined.placeholders:
+        listed = ", ".join(f"'{word}' ({n})" for word, n in joined.placeholders.most_common(8))
+        text = (
+            f"Subjects that name nobody were left out, and each file stands for itself: {listed}."
+        )
         remarks.append(Callout("warn", text))
     if joined.unlisted:
         listed = ", ".join(f"{raw} ({count})" for raw, count in joined.unlisted.most_common(8))

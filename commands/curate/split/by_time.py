@@ -37,6 +37,7 @@ def assign_by_time(
             "the split is to be by time, and no sample has one",
             hint="name the column with the time, or split by subject",
         )
+    _refuse_what_is_no_date(catalog)
     catalog.db.create_function("draw_of", 1, lambda name: draw(name, seed), deterministic=True)
     sides = array("h", [-1]) * ((catalog.one("SELECT max(grp) FROM members") or 0) + 1)
     count = catalog.one("SELECT count(DISTINCT grp) FROM members")
@@ -55,3 +56,24 @@ def assign_by_time(
         members += 1
         dealt += size
     return sides, undated
+
+
+def _refuse_what_is_no_date(catalog: Catalog) -> None:
+    """Refuse times that do not sort as text: other than ISO 8601, or in two forms.
+
+    Raises:
+        DataError: there are such.
+    """
+    iso, compact, year = "[0-9][0-9][0-9][0-9]-[0-9][0-9]*", "[0-9]" * 8 + "*", "[0-9]" * 4
+    counts = [
+        catalog.one("SELECT count(*) FROM members WHERE time GLOB ?", form)
+        for form in (iso, compact, year)
+    ]
+    dated = catalog.one("SELECT count(*) FROM members WHERE time <> ''")
+    if max(counts) == dated:
+        return
+    raise DataError(
+        f"the split is to be by time, and {dated - max(counts)} of {dated} times are no dates as "
+        "ISO 8601 writes them, or not in the form of the others",
+        hint="name the format of the column with time_format, for example '%d/%m/%Y'",
+    )

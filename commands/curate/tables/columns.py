@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from medfm_cli.commands.curate.tables.label_cells import is_measurement
 from medfm_cli.commands.curate.tables.open import Rows
 from medfm_cli.errors import DataError
+from medfm_cli.readers.demographics import age_of, sex_of
 from medfm_cli.recipe.problems import did_you_mean
 from medfm_cli.samples.attributes import parsed, table_attributes
 
@@ -88,10 +90,14 @@ _SPLITS = {
 
 @dataclass(frozen=True)
 class Choice:
-    """Columns (several only for one label spread over columns) and why they were chosen."""
+    """Columns and why they were chosen.
+
+    Several columns spell out a label: which of them is 1, or with `several`, which of them are.
+    """
 
     columns: tuple[str, ...]
     why: str
+    several: bool = False
 
     @property
     def column(self) -> str:
@@ -137,7 +143,7 @@ def find_subject(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
     Raises:
         DataError: two such columns, and neither groups the other.
     """
-    names = [n for n in _matching(rows, _SUBJECT, but) if _distinct(rows, n) > 2]
+    names = [n for n in _matching(rows, _SUBJECT, but) if _tells_people_apart(rows, n)]
     names += [n for n in _matching(rows, _SUBJECT_IF_NUMBERED, but) if _numbered(rows, n)]
     if not names:
         return None
@@ -170,9 +176,9 @@ find_time = _named_like(_TIME, "named like a time")
 
 
 def find_age(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
-    """The column with the age: named so, and holding numbers."""
-    names = [n for n in _matching(rows, _AGE, but) if _numeric(rows.column(n))]
-    return _first(rows, names, "named like an age, and holds numbers")
+    """The column with the age: named so, and most of its cells are ages."""
+    names = [n for n in _matching(rows, _AGE, but) if _ages(rows.column(n))]
+    return _first(rows, names, "named like an age, and holds ages")
 
 
 def find_sex(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
@@ -200,25 +206,9 @@ def find_attribute(name: str) -> Finder:
 
 
 def sex_name(text: str) -> str:
-    """`F`, `M` or `O` for a word for it, else empty: numbers mean different things elsewhere."""
-    return _SEXES.get(text.strip().lower(), "")
-
-
-def age_of(text: str) -> float | None:
-    """An age in years out of a cell, None where it holds none."""
-    try:
-        age = float(text)
-    except ValueError:
-        return None
-    return age if 0 <= age < 150 else None
-
-
-_SEXES = {
-    **dict.fromkeys(("f", "female", "woman", "w", "weiblich"), "F"),
-    **dict.fromkeys(("m", "male", "man", "männlich"), "M"),
-    **dict.fromkeys(("o", "other", "d", "divers", "x"), "O"),
-    **dict.fromkeys(("u", "unknown", "unspecified"), "U"),
-}
+    """`F`, `M`, `O` or `U` (unknown) for a word for it, else empty."""
+    unknown = text.strip().lower() in ("u", "unknown", "unspecified")
+    return "U" if unknown else sex_of(text)
 
 
 def find_split(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:
@@ -249,6 +239,9 @@ def find_label(rows: Rows, *, but: Iterable[str] = (), by_content: bool = True) 
     spread = _one_hot(rows, excluded)
     if spread:
         return Choice(spread, "of these columns exactly one is 1 in every row")
+    several = _multi_hot(rows, excluded)
+    if len(several) >= MULTI_HOT and by_content:
+        return Choice(several, "each of these columns is 0, 1 or -1", several=True)
     others = [n for n in rows.header if n and n not in excluded and not _DESCRIBES.fullmatch(n)]
     words = [n for n in others if _classes(rows, n) and not _numeric(rows.column(n))]
     if by_content and len(words) == 1:
@@ -289,6 +282,12 @@ def _distinct(rows: Rows, name: str) -> int:
     return len({value for value in rows.column(name) if value})
 
 
+def _tells_people_apart(rows: Rows, name: str) -> bool:
+    """Whether a column named like a patient holds identifiers, not `yes` and `no`."""
+    values = {value.lower() for value in rows.column(name) if value}
+    return len(values) > 1 and not values <= _YES_NO
+
+
 def _numbered(rows: Rows, name: str) -> bool:
     """Whether a column holds identifiers, not kinds: its values have digits, and are not few."""
     values = {value for value in rows.column(name) if value}
@@ -297,9 +296,17 @@ def _numbered(rows: Rows, name: str) -> bool:
 
 def _classes(rows: Rows, name: str) -> bool:
     """Whether a column could be classes: filled, and its values repeat."""
-    counts = Counter(value for value in rows.column(name) if value)
+    counts = Counter(value for value in rows.labels(name) if value)
+    if is_measurement(rows.labels(name)):
+        return False
     total = sum(counts.values())
     return bool(counts) and len(counts) <= MANY and (total < 20 or len(counts) <= total / 2)
+
+
+def _ages(cells: Sequence[str]) -> bool:
+    """Whether nearly all cells that say something are ages."""
+    values = [value for value in cells if value]
+    return bool(values) and sum(age_of(v) is not None for v in values) >= 0.9 * len(values)
 
 
 def _numeric(values: Iterable[str]) -> bool:
@@ -332,7 +339,23 @@ def _one_hot(rows: Rows, excluded: set[str]) -> tuple[str, ...]:
     return tuple(flags) if sums.count(1) >= 0.99 * len(sums) else ()
 
 
+MULTI_HOT = 3
+"""From so many columns of 0 and 1 on, they are taken for labels without being named."""
+UNCERTAIN = frozenset({"-1", "-1.0"})
+_YES_NO = frozenset({"0", "1", "0.0", "1.0", "yes", "no", "y", "n", "true", "false"})
 _FLAGS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
+
+
+def _multi_hot(rows: Rows, excluded: set[str]) -> tuple[str, ...]:
+    """Columns of 0 and 1 (and −1: uncertain, and empty cells: not mentioned), each a finding."""
+    found = []
+    for name in rows.header:
+        values = {value.lower() for value in rows.column(name) if value}
+        if not name or name in excluded or _DESCRIBES.fullmatch(name) or not values:
+            continue
+        if values <= {*_FLAGS, *UNCERTAIN} and values & {"1", "1.0", "true"}:
+            found.append(name)
+    return tuple(found)
 
 
 def _q(rows: Rows) -> str:

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from medfm_cli.errors import DataError
-from medfm_cli.readers.records.delimited import EMPTY_CELLS, Broken, Cells, delimiter, layout
+from medfm_cli.readers.records.delimited import (
+    EMPTY_CELLS,
+    NO_LABEL,
+    Broken,
+    Cells,
+    delimiter,
+    layout,
+)
 from medfm_cli.readers.records.delimited import rows as _rows
 
-__all__ = ["Broken", "Cells", "Rows", "delimiter", "header", "meaning", "read_rows", "rows"]
+__all__ = [
+    "Broken",
+    "Cells",
+    "Rows",
+    "delimiter",
+    "header",
+    "label_meaning",
+    "meaning",
+    "read_rows",
+    "rows",
+]
 
 
 @dataclass(frozen=True)
@@ -27,11 +44,28 @@ class Rows:
         index = self.header.index(name)
         return [meaning(row[index]) for row in self.values]
 
+    def labels(self, name: str, missing: Collection[str] | None = None) -> list[str]:
+        """The cells of a label column (see `label_meaning`)."""
+        index = self.header.index(name)
+        return [label_meaning(row[index], missing) for row in self.values]
+
 
 def meaning(cell: str) -> str:
     """A cell without space around it; the many ways to write "no value" become empty."""
     text = cell.strip()
     return "" if text.lower() in EMPTY_CELLS else text
+
+
+def label_meaning(cell: str, missing: Collection[str] | None = None) -> str:
+    """A cell of a label column: `none` and `-` are classes there.
+
+    Args:
+        cell: as the table has it.
+        missing: what the recipe lists as no label, in small letters; None: the usual ways.
+    """
+    text = cell.strip()
+    none = NO_LABEL if missing is None else {"", *missing}
+    return "" if text.lower() in none else text
 
 
 def header(path: Path) -> list[str]:

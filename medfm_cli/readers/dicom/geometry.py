@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any
 
-from medfm_cli.readers.dicom.header import storage_class, text
+from medfm_cli.readers.dicom.header import patient_id, storage_class, text
 from medfm_cli.readers.dicom.slices import Slice, Vector
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ MARKS = (
     "ContentTime",
 )
 """What distinguishes images at one place, in the order in which it is tried."""
+_MEASURED = re.compile(r"[-+]?\d{1,5}\.\d+(e[-+]?\d+)?", re.IGNORECASE)
 _FRAME_MARKS = (
     ("FrameContentSequence", "StackID"),
     ("FrameContentSequence", "TemporalPositionIndex"),
@@ -44,12 +46,11 @@ def slice_of(dataset: Dataset) -> Slice:
     spacing = _pair(dataset, "PixelSpacing")
     across, down = _directions(dataset)
     kind = (
-        short(text(dataset, "PatientID")),
+        short(patient_id(dataset)),
         text(dataset, "StudyInstanceUID"),
         text(dataset, "SeriesInstanceUID"),
         text(dataset, "SOPClassUID"),
         *(text(dataset, name) for name in ("Rows", "Columns", "SamplesPerPixel")),
-        "x".join(f"{side:.3f}" for side in spacing or ()),
         "localiser" if "LOCALIZER" in image_type else "",
     )
     return Slice(
@@ -61,7 +62,7 @@ def slice_of(dataset: Dataset) -> Slice:
         down=down,
         spacing=spacing,
         gap=_gap(dataset),
-        marks=tuple("\\".join(values(dataset, name)) for name in MARKS),
+        marks=tuple("\\".join(map(_plain_number, values(dataset, name))) for name in MARKS),
     )
 
 
@@ -96,6 +97,16 @@ def values(dataset: Dataset | None, name: str) -> tuple[str, ...]:
     return tuple(str(one).strip(" \0") for one in found if one is not None)
 
 
+def _plain_number(value: str) -> str:
+    """A measured number without the noise of how it was printed: 4.76 and 4.7600002 are one.
+
+    Times (`093000.25`) have six digits before the point and stay as they are.
+    """
+    if not _MEASURED.fullmatch(value):
+        return value
+    return f"{float(value):.5g}"
+
+
 def short(uid: str) -> str:
     """A short hash of a UID: enough to tell instances apart, naming none."""
     return hashlib.sha256(uid.encode("utf-8", "surrogatepass")).hexdigest()[:16] if uid else ""
@@ -108,9 +119,11 @@ def _slice_of_frame(dataset: Dataset, frame: int) -> Slice:
     across, down = _directions(plane)
     spacing = _pair(measures, "PixelSpacing")
     content = group(dataset, frame, "FrameContentSequence")
-    marks = ["\\".join(values(group(dataset, frame, n), name)) for n, name in _FRAME_MARKS]
+    marks = [
+        "\\".join(map(_plain_number, values(group(dataset, frame, n), name)))
+        for n, name in _FRAME_MARKS
+    ]
     return Slice(
-        kind=("x".join(f"{side:.3f}" for side in spacing or ()),),
         uid=str(frame),
         number=frame,
         position=_vector(place, "ImagePositionPatient"),

@@ -43,6 +43,10 @@ _NO_IMAGE_STORAGE = {
 }
 
 
+_PAGES = frozenset({"DOSE_INFO", "DOSE_REPORT", "DOSEREPORT", "RESULT_PAGE", "REPORT"})
+"""Values of ImageType."""
+
+
 def refuse_what_is_no_image(dataset: Dataset) -> None:
     """Raise Unreadable for objects without pixels, and for pixels that are no image."""
     modality = text(dataset, "Modality").upper()
@@ -52,11 +56,27 @@ def refuse_what_is_no_image(dataset: Dataset) -> None:
     )
     if what:
         raise Unreadable(f"not an image: {what}", step="quality")
+    if why := _page_or_mosaic(dataset):
+        raise Unreadable(f"not an image: {why}", step="quality")
     pixels = ("Rows", "Columns", "BitsAllocated")
     if not all(_whole(dataset, name) for name in pixels):
         raise Unreadable("a DICOM object without pixel data", step="quality")
     if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
         raise Unreadable("not an image: a parametric map", step="quality")
+
+
+def _page_or_mosaic(dataset: Dataset) -> str:
+    """What ImageType says of pixels that are no single image of a body; empty for others."""
+    try:
+        kinds = {str(value).strip().upper() for value in dataset.get("ImageType") or ()}
+    except Exception:  # a damaged element is as good as none
+        return ""
+    for kind in sorted(kinds):
+        if kind in _PAGES or "DOSE" in kind.split():
+            return "a page with dose or results"
+        if kind in ("MOSAIC", "VFRAME"):
+            return "many slices tiled in one image (mosaic); convert it with dcm2niix first"
+    return ""
 
 
 def storage_class(dataset: Dataset) -> str:
@@ -66,6 +86,17 @@ def storage_class(dataset: Dataset) -> str:
     meta = getattr(dataset, "file_meta", None) or {}
     uid = text(dataset, "SOPClassUID") or str(meta.get("MediaStorageSOPClassUID", ""))
     return str(UID(uid).keyword) if uid else ""
+
+
+def patient_id(dataset: Dataset) -> str:
+    """The PatientID as it stands; `HOSP\\0001`, which pydicom splits in two, is one identifier."""
+    try:
+        value = dataset.get("PatientID")
+    except Exception:  # a damaged element is as good as none
+        return ""
+    several = not isinstance(value, str) and hasattr(value, "__iter__")
+    joined = "\\".join(map(str, value)) if several else str(value or "")
+    return joined.strip(" \0")
 
 
 def text(dataset: Dataset, name: str) -> str:
@@ -88,7 +119,7 @@ def common(dataset: Dataset) -> dict[str, Any]:
     """What all frames share: identifiers, modality, body part and its side, scanner."""
     modality = modality_name(text(dataset, "Modality"), storage=storage_class(dataset))
     return {
-        "subject": text(dataset, "PatientID") or None,
+        "subject": patient_id(dataset) or None,
         "study": text(dataset, "StudyInstanceUID") or None,
         "site": text(dataset, "InstitutionName") or None,
         "modality": modality,

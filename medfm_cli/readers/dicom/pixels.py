@@ -17,6 +17,7 @@ from medfm_cli.readers.dicom.file import pixel_data
 from medfm_cli.readers.dicom.frame_size import check_claims
 from medfm_cli.readers.dicom.geometry import group
 from medfm_cli.readers.dicom.header import text
+from medfm_cli.readers.dicom.look_up_table import LookUpTable, look_up_table
 from medfm_cli.readers.item import evenly
 from medfm_cli.readers.voxels import narrow, rescaled
 from medfm_cli.samples.to_uint8 import limits, plain, scale, stretch
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _PANIC = "PanicException"
 """What decoders written in Rust raise; it is no `Exception`."""
 _COLOUR_TABLE = "PALETTE COLOR"
+_JPEG = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 _FLAT = 1.0
 """A window after which grey values vary less than this (of 255) shows nothing."""
 _SAMPLE = 8
@@ -51,6 +53,8 @@ class Decoder:
         self.columns = self._number("Columns")
         self.frames = max(1, self._number("NumberOfFrames", default=1))
         self.bits = self._number("BitsStored", default=self._number("BitsAllocated"))
+        self.high_bit = self._number("HighBit", default=self.bits - 1)
+        self.signed = self._number("PixelRepresentation") == 1
         self.photometric = text(dataset, "PhotometricInterpretation").upper()
         self.syntax: UID = dataset.file_meta.TransferSyntaxUID
         self.compressed = self.syntax.is_transfer_syntax and self.syntax.is_compressed
@@ -97,8 +101,6 @@ class Decoder:
         Raises:
             Unreadable: the tables of the header make no sense.
         """
-        from pydicom.pixels.processing import apply_modality_lut
-
         transform = self._group(frame, "PixelValueTransformationSequence")
         try:
             if self.photometric == _COLOUR_TABLE:
@@ -106,7 +108,7 @@ class Decoder:
             if values.ndim == 3:
                 return _to_bytes(values, self.bits)
             if transform.get("ModalityLUTSequence"):
-                return narrow(apply_modality_lut(values, transform))
+                return narrow(self._table(transform.ModalityLUTSequence[0]).apply(values))
             if "RescaleSlope" in transform and "RescaleIntercept" in transform:
                 slope, intercept = (
                     float(text(transform, f"Rescale{name}")) for name in ("Slope", "Intercept")
@@ -174,7 +176,10 @@ class Decoder:
         if self.compressed:
             self._check_claims(frames)
         done = 0
-        decoded = iter(iter_pixels(self._source, indices=frames))
+        # pydicom clears the bits above BitsStored, where a header with a high bit puts the values
+        moved = 0 if self.compressed else max(0, self.high_bit + 1 - self.bits)
+        wider: dict[str, Any] = {"bits_stored": self.high_bit + 1} if moved else {}
+        decoded = iter(iter_pixels(self._source, indices=frames, **wider))
         while True:
             try:
                 with _muted() if self.compressed else nullcontext():
@@ -186,9 +191,37 @@ class Decoder:
             if values is None:
                 break
             done += 1
-            yield values
+            yield self._as_rgb(self._stored(values >> moved if moved else values))
         if done < len(frames):
             raise Unreadable("it holds fewer frames than its header says")
+
+    def _stored(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The values without what stands in the bits above BitsStored, such as overlays."""
+        if values.dtype.kind not in "iu" or values.ndim != 2 or not values.size:
+            return values
+        if self.bits >= 8 * values.dtype.itemsize:
+            return values
+        low, high = (-(1 << self.bits - 1), (1 << self.bits - 1) - 1) if self.signed else (0, 0)
+        high = high if self.signed else (1 << self.bits) - 1
+        if low <= int(values.min()) and int(values.max()) <= high:
+            return values
+        kept = values.astype(np.int64) & ((1 << self.bits) - 1)
+        if self.signed:
+            kept = np.where(kept > high, kept - (1 << self.bits), kept)
+        return kept.astype(values.dtype)
+
+    def _as_rgb(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Colours whose header says RGB and whose JPEG holds YCbCr without saying so."""
+        if self.photometric != "RGB" or values.ndim != 3 or values.dtype != np.uint8:
+            return values
+        if str(self.syntax) not in _JPEG or not _border_is_ycbcr(values):
+            return values
+        from pydicom.pixels.processing import convert_color_space
+
+        return convert_color_space(values, "YBR_FULL", "RGB")
+
+    def _table(self, item: Dataset) -> LookUpTable:
+        return look_up_table(item, little_endian=self.syntax.is_little_endian)
 
     def _check_claims(self, frames: Sequence[int]) -> None:
         size = {"count": self.frames, "rows": self.rows, "columns": self.columns}
@@ -211,7 +244,10 @@ class Decoder:
         from pydicom.pixels.processing import apply_modality_lut
 
         transform = self._group(frame, "PixelValueTransformationSequence")
-        real = apply_modality_lut(values, transform)
+        if transform.get("ModalityLUTSequence"):
+            real = self._table(transform.ModalityLUTSequence[0]).apply(values)
+        else:
+            real = apply_modality_lut(values, transform)
         table = self._by_table(real)
         if table is not None and table.std() >= _FLAT:
             return table, "VOI LUT"
@@ -233,25 +269,36 @@ class Decoder:
 
     def _by_table(self, real: NDArray[Any]) -> NDArray[np.uint8] | None:
         """Greys by the first table of the file; None when there is none that can be used."""
-        from pydicom.pixels.processing import apply_voi
-
         if not self.dataset.get("VOILUTSequence"):
             return None
-        table = self.dataset.VOILUTSequence[0]
         try:
-            shown = apply_voi(real, self.dataset)
+            table = self._table(self.dataset.VOILUTSequence[0])
+            shown = table.apply(real)
         except Exception:  # a damaged table: there are other ways to choose greys
             return None
-        top = max(2 ** int(table.LUTDescriptor[2]) - 1, 1)
-        return scale(shown, low=0.0, high=float(top))
+        return scale(shown, low=0.0, high=float(table.top))
 
     def _without_padding(self, values: NDArray[Any], real: NDArray[Any]) -> NDArray[Any]:
         """The values that are image, where the file says which value only fills the frame."""
         padding = text(self.dataset, "PixelPaddingValue")
         if not padding.lstrip("-").isdigit():
             return real
-        image = real[values != int(padding)]
+        image = real[values != self._as_pixel(int(padding))]
         return image if image.size else real
+
+    def _as_pixel(self, number: int) -> int:
+        """A number of the header in the sign of the pixels: 63536 may stand for -2000."""
+        size = 1 << self._number("BitsAllocated", default=16)
+        if self.signed and number >= size // 2:
+            return number - size
+        return number + size if not self.signed and number < 0 else number
+
+
+def _border_is_ycbcr(values: NDArray[Any]) -> bool:
+    """Whether the frame of a colour image is neutral as YCbCr, and green or pink as RGB."""
+    border = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+    first, blue, red = np.median(border, axis=0)
+    return bool(abs(blue - 128) <= 4 and abs(red - 128) <= 4 and abs(first - 128) > 32)
 
 
 def _to_bytes(values: NDArray[Any], bits: int) -> NDArray[np.uint8]:

@@ -19,6 +19,8 @@ Vector = tuple[float, float, float]
 
 SAME_DIRECTION = 2e-3
 """Directions whose cosines differ by less are one; scanners round them."""
+SAME_SPACING = 1e-3
+"""Pixel spacings that differ by less, in mm, are one: headers round them when they print them."""
 SAME_HEIGHT = 1e-3
 """Slices nearer to each other than this lie in one place, in mm."""
 UNEVEN = 0.05
@@ -32,7 +34,7 @@ class Slice:
     """What a header says of one slice.
 
     Attributes:
-        kind: what must be equal in a volume: series, size, pixel spacing, localiser or not.
+        kind: what must be equal in a volume: series, size, localiser or not.
         uid: the SOP instance, or a short hash of it.
         number: the instance number, which orders slices that have no position.
         position: the centre of the first pixel.
@@ -90,9 +92,10 @@ class Order:
 def apart(slices: Sequence[Slice]) -> list[list[int]]:
     """The volumes that slices make: lists of their numbers, each in the given order.
 
-    Slices belong together that agree in kind and direction. Where several lie in one place, they
-    are distinguished by the first of their marks that can (acquisition, time, echo, …), else dealt
-    out by instance number. Copies of one instance stay with the other slices of its volume.
+    Slices belong together that agree in kind, direction and pixel spacing. Where several lie in
+    one place, they are distinguished by the first of their marks that can (acquisition, time,
+    echo, …), else dealt out by instance number. Copies of one instance stay with the other slices
+    of its volume.
     """
     volumes: list[list[int]] = []
     for members in _by_direction(slices):
@@ -155,6 +158,12 @@ def _alike(one: Slice, other: Slice) -> bool:
         if (a is None) != (b is None):
             return False
         if a and b and max(abs(x - y) for x, y in zip(a, b, strict=True)) > SAME_DIRECTION:
+            return False
+    if (one.spacing is None) != (other.spacing is None):
+        return False
+    if one.spacing and other.spacing:
+        apart = max(abs(x - y) for x, y in zip(one.spacing, other.spacing, strict=True))
+        if apart > SAME_SPACING:
             return False
     return (one.position is None) == (other.position is None)
 

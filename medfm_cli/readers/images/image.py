@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.errors import Unreadable
+from medfm_cli.readers.images.deep import deep_png, is_deep_png, is_white_zero
+from medfm_cli.readers.images.tiff import by_tifffile, is_odd
+from medfm_cli.readers.images.unended_jpeg import without_end
 from medfm_cli.readers.item import Item, ReadOptions
 from medfm_cli.samples.content import Image2D
 from medfm_cli.samples.to_uint8 import plain, stretch
@@ -43,6 +46,7 @@ _MARKS = (
     b"\xff\x4f\xff\x51",
 )
 _NETPBM = (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")
+_ORIENTATION = 0x0112
 _DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -62,7 +66,7 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
 
     Deep greys are stretched between their percentiles; transparency lies on black.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     for plugin in FORMATS.values():
         importlib.import_module(f"PIL.{plugin}ImagePlugin")
@@ -74,8 +78,8 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
                 if width * height > options.max_pixels:
                     raise Unreadable(f"an image of {width * height / 1e6:.0f} megapixels")
                 facts = _facts(image)
-                image.load()
-                pixels = _pixels(ImageOps.exif_transpose(image))
+                pixels = _decoded(path, image, options)
+                facts |= _orientation(image)
         except Unreadable:
             raise
         except Image.DecompressionBombError:
@@ -83,14 +87,61 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
         except MemoryError:
             raise Unreadable("the image needs more memory than there is") from None
         except Exception as error:  # a damaged file makes the decoders say almost anything
-            raise Unreadable(_reason(error)) from None
+            mended = _otherwise(path, options)
+            if mended is None:
+                raise Unreadable(_reason(error)) from None
+            pixels, facts = mended
     yield Item(Image2D(plain(pixels)), facts)
+
+
+def _decoded(path: Path, image: Image, options: ReadOptions) -> NDArray[np.uint8]:
+    """The pixels of an open image, by the decoder that reads its kind rightly."""
+    from PIL import Image as Images
+    from PIL import ImageOps
+
+    if is_deep_png(image):
+        with Images.open(path, formats=("PNG",)) as again:
+            return deep_png(image, again)
+    if is_odd(image):
+        return by_tifffile(path, options.max_pixels)
+    white_is_zero = image.mode in _DEEP and is_white_zero(image)
+    image.load()
+    pixels = _pixels(ImageOps.exif_transpose(image))
+    return 255 - pixels if white_is_zero else pixels
+
+
+def _otherwise(path: Path, options: ReadOptions) -> tuple[NDArray[np.uint8], dict[str, Any]] | None:
+    """An image that Pillow refuses and that is whole all the same; None for others."""
+    from PIL import ImageOps
+
+    with path.open("rb") as file:
+        mark = file.read(4)
+    if mark[:2] == b"\xff\xd8":
+        image = without_end(path)
+        if image is None:
+            return None
+        facts = _facts(image) | _orientation(image)
+        return _pixels(ImageOps.exif_transpose(image)), facts
+    if mark in _MARKS and mark[:2] in (b"II", b"MM"):
+        try:
+            return by_tifffile(path, options.max_pixels), {"format": "TIFF", "mode": "tifffile"}
+        except MemoryError:
+            raise Unreadable("the image needs more memory than there is") from None
+        except Exception:  # it is damaged: the first decoder's reason is the better one
+            return None
+    return None
 
 
 def _facts(image: Image) -> dict[str, Any]:
     facts: dict[str, Any] = {"format": image.format, "mode": image.mode}
     frames = getattr(image, "n_frames", 1)
     return facts | {"frames": frames} if frames > 1 else facts
+
+
+def _orientation(image: Image) -> dict[str, int]:
+    """How the image was turned to stand upright (EXIF, 2 to 8); looks at a decoded image."""
+    orientation = image.getexif().get(_ORIENTATION, 1)
+    return {"orientation": orientation} if orientation in range(2, 9) else {}
 
 
 def _pixels(image: Image) -> NDArray[np.uint8]:

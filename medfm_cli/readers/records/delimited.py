@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -37,6 +38,13 @@ LATIN = 0.01
 
 EMPTY_CELLS = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "-", "?", "<na>", "#n/a"})
 """Cells without a value, in small letters."""
+NO_LABEL = EMPTY_CELLS - {"none", "nil", "-"}
+"""Those that mean no label: `none` and `-` may well be a class (no lesion, a negative test)."""
+
+
+_SEPARATOR_LINE = re.compile(rb"(?:\xef\xbb\xbf)?sep=([,;|\t])\r?\n", re.IGNORECASE)
+"""What Excel writes before the header to say how cells are separated."""
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Cells(NamedTuple):
@@ -83,6 +91,8 @@ def delimiter(head: bytes) -> str:
     text = _text(head)
     if not text or text.lstrip()[:1] in ("<", "{", "["):
         return ""
+    if named := _SEPARATOR_LINE.match(head):
+        return named[1].decode()
     best = max(DELIMITERS, key=text.lstrip().partition("\n")[0].count)
     csv.field_size_limit(LONGEST)
     try:
@@ -142,6 +152,8 @@ def _layout(path: Path, _size: int, _time: int) -> Layout:
     with path.open("rb") as file:
         head = file.read(HEAD)
         found = delimiter(head)
+        if head.startswith(UTF_16):
+            raise DataError(f"'{path}' is in UTF-16", hint="save the table as CSV in UTF-8")
         if not found:
             raise DataError(
                 f"'{path}' is not a table: it needs a header line, rows, and a delimiter (, ; | or "
@@ -151,6 +163,8 @@ def _layout(path: Path, _size: int, _time: int) -> Layout:
         table = Layout(path, found, _encoding(file, end), (), 0, 1, end, 0)
         file.seek(0)
         lines = _Lines(file, table, 0, 1)
+        if _SEPARATOR_LINE.match(head):
+            next(lines)
         header = _header(lines, table)
     if header is None:
         raise DataError(f"'{path}' is not a table: its header line cannot be read")

@@ -20,6 +20,7 @@ from medfm_cli.commands.curate.deidentify.text.clean import clean
 from medfm_cli.commands.curate.deidentify.text.find import find
 from medfm_cli.commands.curate.deidentify.text.words import NO_NAME
 from medfm_cli.commands.curate.options.deidentify import Deidentify, DicomProfile
+from medfm_cli.readers.dicom.header import patient_id
 from medfm_cli.version import __version__
 
 if TYPE_CHECKING:
@@ -54,8 +55,7 @@ def deidentify_dataset(
         names: the key of pseudonyms, UIDs and the shift of dates.
         person: whose it is; without it the patient's ID of the header.
     """
-    header = str(dataset.get("PatientID", "") or "").strip(" \0")
-    worker = _Worker(options, names, names.of_person(person or header))
+    worker = _Worker(options, names, names.of_person(person or patient_id(dataset)))
     result = worker.items(dataset)
     worker.sweep(result)
     _sign(result, worker)
