@@ -97,6 +97,8 @@ def opened(path: Path) -> Iterator[Scan]:
     except Exception as error:  # a damaged header or stream fails in many ways
         if is_of_the_disk(error):
             raise
+        if "invalid intercept" in str(error) or "invalid slope" in str(error):
+            raise Unreadable("its header has a slope or intercept that is no number") from None
         raise Unreadable("a damaged or truncated NIfTI file") from None
 
 
@@ -217,11 +219,15 @@ class Scan:
         if self._size is not None and self._end > self._size:
             raise Unreadable("a truncated NIfTI file")
 
-    def slice(self, position: int) -> NDArray[Any]:
-        """The axial slice at this height (from the feet): front up, right side on the left."""
+    def slice(self, position: int, which: int = 0) -> NDArray[Any]:
+        """The axial slice of a volume at this height (from the feet): front up, right on the left.
+
+        `which` is the volume's number in a series.
+        """
         depth_axis, height_axis, width_axis = self.order
         stored = self.shape[0] - 1 - position if self.flips[0] else position
-        index: list[Any] = [slice(None)] * 3 + [0] * (len(self.stored) - 3)
+        places = np.unravel_index(which, self.stored[3:], order="F") if self.stored[3:] else ()
+        index: list[Any] = [slice(None)] * 3 + [int(place) for place in places]
         index[depth_axis] = stored
         plane = np.asarray(self._image.dataobj[tuple(index)])
         if height_axis > width_axis:
@@ -258,7 +264,11 @@ class Scan:
                 if not data:
                     raise Unreadable("a damaged or truncated NIfTI file")
                 left -= len(data)
-            self._stream.read(_BEHIND)
+            try:
+                self._stream.read(_BEHIND)
+            except gzip.BadGzipFile as error:
+                if "Not a gzipped file" not in str(error):  # else only something lies behind it
+                    raise
 
     def lies_on(self, other: Scan) -> bool:
         """Whether both have the same grid in the patient, however their axes are stored."""

@@ -38,9 +38,9 @@ def read(path: Path, options: ReadOptions) -> Iterator[Item]:
     """Up to `options.slices` axial slices, evenly spread over the central half of the volume.
 
     The volume is turned to RAS; the front is at the top and the patient's right on the left of
-    the image, pixels are square. All slices share one grey scale. Of a series of volumes the
-    first is taken. With `options.whole` the volume itself is taken, of a series up to
-    `options.frames`, evenly spaced.
+    the image, pixels are square. All slices of a volume share one grey scale. With
+    `options.whole` the volume itself is taken. Of a series of volumes (4-D) up to
+    `options.frames` are taken, evenly spaced.
     """
     with opened(path) as scan:
         scan.check(options.max_pixels, options.max_values)
@@ -111,15 +111,19 @@ def _slices(scan: Scan, options: ReadOptions) -> Iterator[Item]:
     depth = scan.shape[0]
     margin = depth // 4
     positions = [margin + i for i in evenly(depth - 2 * margin, options.slices)]
-    slices = [scan.slice(position) for position in positions]
-    scan.read_to_the_end()
-    if is_segmentation(np.stack(slices)):
-        raise Unreadable("not an image: a segmentation", step="quality")
-    low, high = limits(np.stack(slices))
-    facts = _facts(scan) | {"frames": depth, "display": "percentiles"}
-    for position, values in zip(positions, slices, strict=True):
-        pixels = _square(scale(values, low=low, high=high), scan.spacing)
-        yield Item(Image2D(pixels), facts, frame=position)
+    facts = _facts(scan) | {"frames": depth * scan.count, "display": "percentiles"}
+    chosen = evenly(scan.count, options.frames)
+    for which in chosen:
+        slices = [scan.slice(position, which) for position in positions]
+        if which == chosen[-1]:
+            scan.read_to_the_end()
+        if is_segmentation(np.stack(slices)):
+            raise Unreadable("not an image: a segmentation", step="quality")
+        low, high = limits(np.stack(slices))
+        for position, values in zip(positions, slices, strict=True):
+            pixels = _square(scale(values, low=low, high=high), scan.spacing)
+            frame = which * depth + position
+            yield Item(Image2D(pixels), facts, frame=frame, notes=_of_series(scan, which))
 
 
 def _volumes(scan: Scan, options: ReadOptions) -> Iterator[Item]:
@@ -130,10 +134,13 @@ def _volumes(scan: Scan, options: ReadOptions) -> Iterator[Item]:
             scan.read_to_the_end()
         if voxels.ndim == 3 and is_segmentation(voxels):
             raise Unreadable("not an image: a segmentation", step="quality")
-        notes = (f"volume {which + 1} of {scan.count} in the file",) if scan.count > 1 else ()
         depth, height, width = (round(side, 6) for side in scan.spacing)
         content = Volume(voxels, (depth, height, width))
-        yield Item(content, _facts(scan), frame=which, notes=notes)
+        yield Item(content, _facts(scan), frame=which, notes=_of_series(scan, which))
+
+
+def _of_series(scan: Scan, which: int) -> tuple[str, ...]:
+    return (f"volume {which + 1} of {scan.count} in the file",) if scan.count > 1 else ()
 
 
 def _facts(scan: Scan) -> dict[str, Any]:
@@ -150,7 +157,7 @@ def _with_mask(item: Item, labels: NDArray[Any]) -> Item:
     """The item with the labels of its voxels, of a slice those of its pixels."""
     if isinstance(item.content, Volume):
         return replace(item, mask=labels)
-    plane = labels[item.frame]
+    plane = labels[item.frame % len(labels)]
     height, width = item.pixels.shape
     rows = np.arange(height) * plane.shape[0] // height
     columns = np.arange(width) * plane.shape[1] // width

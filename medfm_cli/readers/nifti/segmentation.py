@@ -19,8 +19,11 @@ _SAMPLE = 100_000
 
 
 def is_segmentation(values: NDArray[Any]) -> bool:
-    """Whether the values, of which nothing is known, are labels of few regions."""
-    return 1 < _regions(values, FEW) <= FEW
+    """Whether the values, of which nothing is known, are labels of few regions.
+
+    Counts of a few photons or events are few whole numbers too, but hardly any neighbours agree.
+    """
+    return 1 < _regions(values, FEW) <= FEW and _likeness(values) >= SMOOTH
 
 
 def looks_labelled(values: NDArray[Any]) -> bool:

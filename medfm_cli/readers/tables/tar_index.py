@@ -5,10 +5,12 @@ Nothing is unpacked to disk, links are never followed, and what is too large is 
 
 from __future__ import annotations
 
+import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +21,16 @@ LARGEST = 512 << 20
 MOST = 64
 """Most members of a sample."""
 BLOCK = tarfile.BLOCKSIZE
+PROBE = 2000
+"""Members that are looked at to tell whether names hold dots."""
+_NUMBERED = re.compile(r"\d+\.(png|jpe?g|webp|bmp|tiff?)")
+_COMPOUND = re.compile(
+    rf"(mask|seg|segmentation)\.(png|npy)|row\.json|[a-z0-9]+\.gz|{_NUMBERED.pattern}"
+)
+"""Endings with a dot that belong to a sample: its mask, its further images, a packed file."""
+_DOTTED = re.compile(
+    r"(.+?)\.((?:mask|seg|segmentation)\.(?:png|npy)|row\.json|[a-z0-9]+(?:\.gz)?)", re.IGNORECASE
+)
 
 
 @dataclass
@@ -63,15 +75,38 @@ def count(path: Path) -> int:
     return _marks(path, status.st_size, status.st_mtime_ns)[0]
 
 
-def split_name(name: str) -> tuple[str, str]:
-    """The key and the ending of a member, as WebDataset has them: cut at the first dot."""
+def split_name(name: str, *, dotted: bool = False) -> tuple[str, str]:
+    """The key and the ending of a member, as WebDataset has them: cut at the first dot.
+
+    With `dotted` the names hold dots themselves (`1.2.840.dcm`, `case0.slice1.png`): cut at the
+    last dot that begins an ending.
+    """
     folder, slash, last = name.rpartition("/")
     stem, _, ending = last.partition(".")
+    if dotted and (found := _DOTTED.fullmatch(last)):
+        stem, ending = found[1], found[2]
     return folder + slash + stem, ending.lower()
+
+
+@lru_cache(maxsize=16)
+def _dotted(path: Path, _size: int, _time: int) -> bool:
+    """Whether names in the tar hold dots that begin no ending, by its first members."""
+    keys: dict[str, set[str]] = {}
+    with path.open("rb") as file:
+        for _, info, _ in islice(_members(file), PROBE):
+            if isinstance(info, str):
+                break
+            key, ending = split_name(info.name)
+            if "." in ending and not _COMPOUND.fullmatch(ending):
+                return True
+            keys.setdefault(key, set()).add(ending)
+    return any(len(e) > 1 and all(_NUMBERED.fullmatch(one) for one in e) for e in keys.values())
 
 
 def _walk(path: Path, offset: int = 0, *, from_: int | None = 0) -> Iterator[Members]:
     """The samples from a byte on; their contents from number `from_` on (None: never)."""
+    status = path.stat()
+    dotted = _dotted(path, status.st_size, status.st_mtime_ns)
     with path.open("rb") as file:
         file.seek(offset)
         sample: Members | None = None
@@ -82,7 +117,7 @@ def _walk(path: Path, offset: int = 0, *, from_: int | None = 0) -> Iterator[Mem
                     yield sample
                 yield Members(start, "", wrong=info)
                 return
-            key, ending = split_name(info.name)
+            key, ending = split_name(info.name, dotted=dotted)
             if sample is None or key != sample.key:
                 if sample is not None:
                     yield sample

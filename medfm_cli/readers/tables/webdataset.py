@@ -30,6 +30,7 @@ _LABELS = ("cls", "cls2", "label")
 _JSON = ("json", "jsn")
 _MASK = re.compile(r"(mask|seg|segmentation)\.(png|npy)")
 _FURTHER = re.compile(r"\d+\.(png|jpe?g|webp|bmp|tiff?)")
+_IMAGES = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "dcm", "nii", "nii.gz")
 _NEVER = ("pyd", "pickle", "pkl", "pth", "pt", "joblib")
 
 
@@ -117,6 +118,9 @@ def _main(sample: Members) -> str:
         and ending.rpartition(".")[2] not in _NEVER
     ]
     plain_ = [ending for ending in found if not _FURTHER.fullmatch(ending)]
+    images = sorted(ending for ending in plain_ if ending in _IMAGES)
+    if len(images) > 1:
+        raise Unreadable(f"several images under one name: {', '.join(images)}")
     return next(iter(plain_ or found), "")
 
 
