@@ -72,6 +72,11 @@ def of_os_error(error: OSError) -> EnvironmentProblem | None:
             f"there is no permission to read or write{where}",
             hint="choose another --out, or change the permissions",
         )
+    if error.errno == errno.ESTALE:
+        return EnvironmentProblem(
+            "files of the source that were listed are no longer there",
+            hint="connect the source again, then run the same command: it goes on where it was",
+        )
     return None
 
 
@@ -109,7 +114,7 @@ def _bug(console: Console, error: Exception, as_json: bool) -> None:
     from pathlib import Path
 
     lines = traceback.format_tb(error.__traceback__)
-    text = "".join(lines) + f"{type(error).__name__}: {error}\n"
+    text = "".join(lines) + f"{type(error).__name__}\n"
     try:
         home = console.run_dir or Path(tempfile.mkdtemp(prefix="medfm-bug-"))
         path = home / "traceback.txt"

@@ -142,6 +142,7 @@ def _outlive_signals(_worker: int) -> None:
     second as notice: it goes `GRACE` seconds later, should the parent not have ended it by then.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: signal.alarm(GRACE))
 
 

@@ -175,7 +175,9 @@ def _signals_passed_on(workers: list[_Worker]) -> Iterator[list[int]]:
                 worker.process.send_signal(signum)
 
     previous = {
-        number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, pass_on)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
     }
     try:
         yield received

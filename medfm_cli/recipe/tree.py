@@ -259,6 +259,8 @@ def _bool(text: str) -> bool:
 
 
 def _int(text: str) -> int:
+    if len(text) > LONGEST_INT:
+        raise ValueError(text)
     return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
 
 

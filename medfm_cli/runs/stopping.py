@@ -18,11 +18,15 @@ _reporter = 0
 
 
 def install(*, silent: bool = False) -> None:
-    """Listen for SIGINT and SIGTERM in this process; `silent` when another one prints."""
+    """Listen for SIGINT, SIGTERM and SIGHUP in this process; `silent` when another one prints.
+
+    A SIGHUP that nohup has switched off stays so.
+    """
     global _reporter
     _reporter = 0 if silent else os.getpid()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _on_signal)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _on_signal)
 
 
 def requested() -> bool:

@@ -86,7 +86,7 @@ def is_placeholder(identifier: str) -> bool:
     `ANON0001` and `anon_003` are none: whoever numbers patients tells them apart.
     """
     return _PLACEHOLDER.fullmatch(identifier.strip()) is not None and not re.search(
-        "[1-9]", identifier
+        r"\d", identifier
     )
 
 

@@ -7,6 +7,7 @@ kept is rejected with the step and the reason.
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import json
 import logging
@@ -78,6 +79,13 @@ class WorkerConfig:
     pseudonyms: Pseudonyms
 
 
+GONE = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.ENXIO}
+    | {errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.ESHUTDOWN, errno.EIO}
+)
+"""What the system says when a disk, a share or a folder is no longer there."""
+
+
 class TimeLimit(BaseException):
     """Reading one file took too long. No `Exception`, so that no reader can swallow it."""
 
@@ -85,6 +93,7 @@ class TimeLimit(BaseException):
 def start_worker() -> None:
     """Set up a worker: quiet, deaf to Ctrl-C (its parent handles that), ending with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for output in (1, 2):  # decoders complain past Python: libraries quote what they read
@@ -153,7 +162,22 @@ def _read_entry(entry: Entry, settings: WorkerConfig, writer: WorkUnitWriter) ->
         raise
     except Exception as error:  # nor may what a step makes of odd content lose the other files
         step, reason = "read", f"it could not be processed ({type(error).__name__})"
+    _check_source(entry)
     writer.add(RejectedRecord(entry.index, frame, sha, step, reason))
+
+
+def _check_source(entry: Entry) -> None:
+    """Fail where what was listed is no longer there: that says nothing of the file.
+
+    Raises:
+        OSError: ESTALE; the unit is not staged, and the next try reads it again.
+    """
+    for path in (entry.path, *entry.others):
+        try:
+            Path(path).stat()
+        except OSError as error:
+            if error.errno in GONE:
+                raise OSError(errno.ESTALE, "a file of the source is no longer there") from None
 
 
 def _items(entry: Entry, settings: WorkerConfig) -> Iterator[Item | Unreadable]:

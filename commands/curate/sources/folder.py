@@ -93,6 +93,12 @@ class _Walk:
             except PermissionError:
                 yield LeftOut(prefix.rstrip("/") or ".", "no permission to read it")
                 continue
+            except OSError as error:
+                raise DataError(
+                    f"a folder of the source '{self.root}' can no longer be listed "
+                    f"({error.strerror})",
+                    hint="connect the source again, then run the same command",
+                ) from None
             if prefix and {"recipe.yaml", "environment.json"} <= {e.name for e in entries}:
                 yield LeftOut(prefix.rstrip("/"), "a run directory of medfm")
                 continue
