@@ -96,7 +96,7 @@ def _show(verb: str, outcome: Outcome, options: Options, console: Console) -> No
         if result.gate:
             document["error"] = {"kind": GateNotMet.kind, "message": result.gate, "hint": None}
         emit(document)
-    else:
+    elif options.level:
         print(outcome.dir)  # noqa: T201 - the result: where everything is
     if result.gate:
         console.error(f"gate not met: {result.gate}")

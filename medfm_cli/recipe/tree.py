@@ -258,6 +258,10 @@ def _bool(text: str) -> bool:
     return text.lower() == "true"
 
 
+LONGEST_INT = 100
+"""Characters of a whole number; Python refuses to print very long ones."""
+
+
 def _int(text: str) -> int:
     if len(text) > LONGEST_INT:
         raise ValueError(text)

@@ -225,7 +225,7 @@ class _Joiner:
             subject=subject,
             known=known,
             study=self.names.of("study", study) if study else row.study or "",
-            site="" if self.keys.site == "none" else note.get("site") or row.site or "",
+            site=self._site(row, note),
             official=(note.get("split") or row.split or "") if self.block.official else "",
             time=row.time,
             text=row.text,
@@ -337,6 +337,13 @@ class _Joiner:
         if row.part:
             return self.names.of("image", row.content_sha), False
         return self.names.of("file", row.file_sha), False
+
+    def _site(self, row: ItemRecord, note: dict[str, Any]) -> str:
+        """The pseudonym of where it was acquired, by the table or by the file."""
+        if self.keys.site == "none":
+            return ""
+        noted = note.get("site")
+        return self.names.of("site", noted) if noted else row.site or ""
 
     def _noted(self, row: ItemRecord, note: dict[str, Any]) -> dict[str, Any]:
         """Attributes that a table says of the item's file, or of its patient.
