@@ -282,12 +282,17 @@ _medfm_keys() {
         'labels.files=	Column of the table that names the files' \
         'labels.classes=	Value → class' \
         'labels.drop=	Values whose images are left out altogether' \
+        'labels.missing=	Cells that mean no label' \
+        'labels.separator=	Between several labels in one cell: auto, none, or the characters' \
+        'labels.uncertain=	What −1 means in columns of 0, 1 and −1' \
         'labels.rules=	Class → condition on the table'"'"'s row, such as '"'"'NORM > 50'"'"', or…' \
         'labels.kind=	boxes or masks: the classes that occur in them are the labels' \
-        'subject=	Subject of an image: auto, none, folders, or a column of the table' \
+        'subject=	Subject of an image: auto, none, folders, a column of the table, or…' \
+        'subject.pattern=	Regular expression' \
         'study=	auto, none, or a column of the table' \
         'site=	auto, none, or a column of the table' \
         'time=	auto, none, or a column of the table' \
+        'time_format=	How that column writes times: auto, or as in strptime, such as…' \
         'age=	auto, none, or a column of the table, in years' \
         'sex=	auto, none, or a column of the table' \
         'text=	none, or the column of the table with report or caption' \
@@ -735,6 +740,10 @@ _medfm_values() {
     'curate readers') printf '%s\n' 'auto	' ;;
     'curate labels.folders') printf '%s\n' 'true	' \
         'false	' ;;
+    'curate labels.missing') printf '%s\n' 'auto	' ;;
+    'curate labels.uncertain') printf '%s\n' 'auto	' \
+        'negative	' \
+        'positive	' ;;
     'curate labels.kind') printf '%s\n' 'auto	' \
         'boxes	' \
         'masks	' ;;

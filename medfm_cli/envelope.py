@@ -75,7 +75,7 @@ def of_os_error(error: OSError) -> EnvironmentProblem | None:
     if error.errno == errno.ESTALE:
         return EnvironmentProblem(
             "files of the source that were listed are no longer there",
-            hint="connect the source again, then run the same command: it goes on where it was",
+            hint="connect the source again, then run the same command: it continues",
         )
     return None
 

@@ -8,7 +8,7 @@ from datetime import date
 _SEX = {
     **dict.fromkeys(("f", "female", "woman", "w", "weiblich"), "F"),
     **dict.fromkeys(("m", "male", "man", "männlich"), "M"),
-    **dict.fromkeys(("o", "other", "d", "divers", "x"), "O"),
+    **dict.fromkeys(("o", "other", "d", "divers"), "O"),
 }
 _AGE = re.compile(
     r"(?:>|>=|≥)?\s*(\d{1,3}(?:[.,]\d+)?)\s*(?:\+|or (?:older|over|above))?"

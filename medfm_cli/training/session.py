@@ -17,7 +17,7 @@ from medfm_cli.processes.launch import follow_parent
 from medfm_cli.processes.rendezvous import open_group
 from medfm_cli.runs.machine import keep_freed_memory, usable_cpus
 from medfm_cli.torch_private import forget_accelerator
-from medfm_cli.training.sharding import is_sharded
+from medfm_cli.training.sharded import is_sharded
 
 if TYPE_CHECKING:
     from medfm_cli.recipe import Auto

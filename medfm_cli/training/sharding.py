@@ -13,7 +13,6 @@ torch.distributed.fsdp takes half as long to import as torch: only where weights
 from __future__ import annotations
 
 import copy
-import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,10 +22,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from torch.distributed.tensor import DTensor
-    from typing_extensions import TypeIs
+from medfm_cli.training.sharded import is_spread
 
+if TYPE_CHECKING:
     from medfm_cli.training.session import Session
     from medfm_cli.training.task import Task
 
@@ -78,18 +76,6 @@ def full_tensor(value: Tensor) -> Tensor:
     """The tensor with the parts of all processes, which must call this together."""
     together: Tensor = value.full_tensor() if is_spread(value) else value
     return together
-
-
-def is_spread(value: Tensor) -> TypeIs[DTensor]:
-    """Whether each process holds a part of this tensor."""
-    loaded = sys.modules.get("torch.distributed.tensor")  # what makes such a tensor imports it
-    return loaded is not None and isinstance(value, loaded.DTensor)
-
-
-def is_sharded(module: nn.Module) -> bool:
-    """Whether the processes hold the parameters of this module in parts."""
-    loaded = sys.modules.get("torch.distributed.fsdp")
-    return loaded is not None and isinstance(module, loaded.FSDPModule)
 
 
 def write_shards(folder: Path, groups: Mapping[str, Mapping[str, Tensor]]) -> None:

@@ -21,13 +21,8 @@ from medfm_cli.training.checkpoints import (
     save_part,
     write_groups,
 )
-from medfm_cli.training.sharding import (
-    distribute,
-    is_sharded,
-    is_spread,
-    read_shards,
-    write_shards,
-)
+from medfm_cli.training.sharded import is_sharded, is_spread
+from medfm_cli.training.sharding import distribute, read_shards, write_shards
 
 if TYPE_CHECKING:
     from medfm_cli.training.ema import Ema

@@ -83,7 +83,7 @@ class Pseudonyms:
 def is_placeholder(identifier: str) -> bool:
     """Whether an identifier is one that many patients share: empty, `ANONYMOUS`, …
 
-    `ANON0001` and `anon_003` are none: whoever numbers patients tells them apart.
+    `ANON0001` and `anon_003` are none: they tell patients apart.
     """
     return _PLACEHOLDER.fullmatch(identifier.strip()) is not None and not re.search(
         r"\d", identifier
@@ -93,8 +93,8 @@ def is_placeholder(identifier: str) -> bool:
 def one_spelling(identifier: str) -> str:
     """An identifier as it is hashed: `007`, `7` and `7.0` are one patient.
 
-    Spreadsheets take zeros from numbers and add `.0`. If two patients do differ by that only, one
-    subject more than needed stays on one side of the split; the opposite would tear one apart.
+    Spreadsheets take zeros from numbers and add `.0`. If two patients do differ by that only, they share a
+    split, which does no harm; the opposite would put one patient into two splits.
     """
     text = identifier.strip()
     number = _NUMBER.fullmatch(text)

@@ -17,7 +17,8 @@ _AGE = re.compile(r"(?:^|_)(?:age|age_?(?:in_?)?years?|patient_?age)(?:_|$)", re
 def _person() -> re.Pattern[str]:
     """What the names of columns with people look like (person_columns.txt)."""
     lines = Path(__file__).with_name("person_columns.txt").read_text("utf-8").splitlines()
-    whole, inside = [], []
+    whole: list[str] = []
+    inside: list[str] = []
     for line in lines:
         if not line.startswith("#"):
             for word in re.split(r"\|(?![^(]*\))", line):

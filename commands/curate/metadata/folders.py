@@ -9,16 +9,13 @@ from pathlib import Path
 
 from medfm_cli.commands.curate.sources import File
 from medfm_cli.commands.curate.sources.matching import Matcher, stem
-from medfm_cli.commands.curate.tables.columns import split_name
+from medfm_cli.commands.curate.tables.columns import person_folder, split_name
 from medfm_cli.readers import Unreadable, sniff
 
 _GENERIC = re.compile(
     r"(images?|imgs?|pict(?:ures?)|photos?|png|jpe?g|jpegimages|dicom|dcm|data|dataset|files?|raw"
     r"|masks?|labels?|annotations?|segmentations?|ground[ _-]?truth|gt|all|input|output)s?",
     re.I,
-)
-_PERSON = re.compile(
-    r"(patient|subject|subj|sub|participant|person|pat|pid|pt)s?[ _-]?\w*\d\w*", re.I
 )
 _PROBES = 3
 _LARGEST_LIST = 64 << 20
@@ -46,18 +43,6 @@ def official_split(files: Iterable[File]) -> bool:
     found = Counter(split_of(file.name) for file in files)
     total, outside = found.total(), found.pop("", 0)
     return len(found) >= 2 and "train" in found and outside <= 0.05 * total
-
-
-def person_folder(name: str) -> str:
-    """The path down to the first folder that is named like a patient (`patient00001`, `sub-01`).
-
-    Folders called train, val and test are left out: a patient in two of them is one patient.
-    """
-    parts = [part for part in name.split("/")[:-1] if not split_name(part)]
-    for number, part in enumerate(parts):
-        if _PERSON.fullmatch(part):
-            return "/".join(parts[: number + 1])
-    return ""
 
 
 def person_folders(files: Iterable[File]) -> bool:

@@ -174,7 +174,7 @@ def _subjects(
         _subjects_by_pattern(catalog, metadata, keys.subject)
     elif keys.subject == "folders":
         above = (
-            (number, folders.person_folder(f.name) or f.name.rpartition("/")[0])
+            (number, columns.person_folder(f.name) or f.name.rpartition("/")[0])
             for number, f in files(catalog, block)
         )
         set_field(catalog, "subject", above)

@@ -17,11 +17,10 @@ from medfm_cli.commands.curate.catalog import Catalog, CatalogItem
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms, is_placeholder
 from medfm_cli.commands.curate.deidentify.technical_attributes import harmless
 from medfm_cli.commands.curate.metadata.file_metadata import SourceMetadata
-from medfm_cli.commands.curate.metadata.folders import person_folder
 from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.commands.curate.options.source import SourceKeys
 from medfm_cli.commands.curate.reading.staging import WITHDRAWN, ItemRecord, RejectedRecord, Staging
-from medfm_cli.commands.curate.tables.columns import sex_name
+from medfm_cli.commands.curate.tables.columns import person_folder, sex_name
 from medfm_cli.errors import DataError
 from medfm_cli.readers.demographics import age_of
 from medfm_cli.samples.attributes import (

@@ -64,11 +64,10 @@ def _refuse_what_is_no_date(catalog: Catalog) -> None:
     Raises:
         DataError: there are such.
     """
+    count = "SELECT count(*) FROM members WHERE time GLOB ?"
     iso, compact, year = "[0-9][0-9][0-9][0-9]-[0-9][0-9]*", "[0-9]" * 8 + "*", "[0-9]" * 4
-    counts = [
-        catalog.one("SELECT count(*) FROM members WHERE time GLOB ?", form)
-        for form in (iso, compact, year)
-    ]
+    years = catalog.one(count, year)  # sorts with both of the others
+    counts = [catalog.one(count, form) + years for form in (iso, compact)]
     dated = catalog.one("SELECT count(*) FROM members WHERE time <> ''")
     if max(counts) == dated:
         return

@@ -70,6 +70,9 @@ _DESCRIBES = re.compile(
     r"|probe|device|scanner|manufacturer|format|md5|sha\d*",
     re.I,
 )
+_PERSON = re.compile(
+    r"(patient|subject|subj|sub|participant|person|pat|pid|pt)s?[ _-]?\w*\d\w*", re.I
+)
 MANY = 1000
 """More distinct values than this are no classes."""
 _SPLITS = {
@@ -108,6 +111,18 @@ class Choice:
 def split_name(text: str) -> str:
     """`train`, `val` or `test` for one of their many names, else empty."""
     return _SPLITS.get(text.strip().lower(), "")
+
+
+def person_folder(name: str) -> str:
+    """The path down to the first folder that is named like a patient (`patient00001`, `sub-01`).
+
+    Folders called train, val and test are left out: a patient in two of them is one patient.
+    """
+    parts = [part for part in name.split("/")[:-1] if not split_name(part)]
+    for number, part in enumerate(parts):
+        if _PERSON.fullmatch(part):
+            return "/".join(parts[: number + 1])
+    return ""
 
 
 def named(column: str, header: Sequence[str], path: Path, key: str) -> str:
@@ -207,8 +222,10 @@ def find_attribute(name: str) -> Finder:
 
 def sex_name(text: str) -> str:
     """`F`, `M`, `O` or `U` (unknown) for a word for it, else empty."""
-    unknown = text.strip().lower() in ("u", "unknown", "unspecified")
-    return "U" if unknown else sex_of(text)
+    word = text.strip().lower()
+    if word in ("u", "unknown", "unspecified"):
+        return "U"
+    return "O" if word == "x" else sex_of(text)  # in headers, X stands for nothing
 
 
 def find_split(rows: Rows, *, but: Iterable[str] = ()) -> Choice | None:

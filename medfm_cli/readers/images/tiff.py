@@ -56,7 +56,7 @@ def by_tifffile(path: Path, most: int) -> NDArray[np.uint8]:
     if values.ndim == 3 and values.shape[2] in (1, 2):
         values = values[..., 0]
     if values.ndim != 2:
-        raise Unreadable("a TIFF with a layout that is no image", step="quality")
+        raise Unreadable("a TIFF whose layout is not that of an image", step="quality")
     deep = values.dtype.itemsize > 1 or values.dtype.kind == "i"
     grey = stretch(values) if deep else values.astype(np.uint8)
     return 255 - grey if photometric == 0 else grey

@@ -11,6 +11,8 @@ from medfm_cli.errors import Unreadable
 
 FEW = 16
 """Whole numbers of at most this many distinct values are a segmentation."""
+SURE = 5
+"""So few are one whatever their neighbours are."""
 MANY = 1024
 """A file that is said to be a segmentation may have this many regions."""
 SMOOTH = 0.5
@@ -23,7 +25,8 @@ def is_segmentation(values: NDArray[Any]) -> bool:
 
     Counts of a few photons or events are few whole numbers too, but hardly any neighbours agree.
     """
-    return 1 < _regions(values, FEW) <= FEW and _likeness(values) >= SMOOTH
+    regions = _regions(values, FEW)
+    return 1 < regions <= FEW and (regions <= SURE or _likeness(values) >= SMOOTH)
 
 
 def looks_labelled(values: NDArray[Any]) -> bool:

@@ -100,7 +100,8 @@ def _dotted(path: Path, _size: int, _time: int) -> bool:
             if "." in ending and not _COMPOUND.fullmatch(ending):
                 return True
             keys.setdefault(key, set()).add(ending)
-    return any(len(e) > 1 and all(_NUMBERED.fullmatch(one) for one in e) for e in keys.values())
+    numbered = all(_NUMBERED.fullmatch(one) for endings in keys.values() for one in endings)
+    return numbered and any(len(endings) > 1 for endings in keys.values())
 
 
 def _walk(path: Path, offset: int = 0, *, from_: int | None = 0) -> Iterator[Members]:
