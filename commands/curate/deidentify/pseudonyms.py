@@ -93,8 +93,8 @@ def is_placeholder(identifier: str) -> bool:
 def one_spelling(identifier: str) -> str:
     """An identifier as it is hashed: `007`, `7` and `7.0` are one patient.
 
-    Spreadsheets take zeros from numbers and add `.0`. If two patients do differ by that only, they share a
-    split, which does no harm; the opposite would put one patient into two splits.
+    Spreadsheets take zeros from numbers and add `.0`. If two patients do differ by that only, they
+    share a split, which does no harm; the opposite would put one patient into two splits.
     """
     text = identifier.strip()
     number = _NUMBER.fullmatch(text)

@@ -58,21 +58,21 @@ class CellReader:
 
     def warnings(self, table: str) -> list[str]:
         """What was lost or read in a way that could be wrong, with counts."""
-        said = []
+        sentences = []
         if self._why_no_time:
-            said.append(
+            sentences.append(
                 f"The times in '{self.choices['time'].column}' of {table} were left out, since "
                 f"{self._why_no_time}: set time_format, for example to '%d/%m/%Y'"
             )
         for name, count in sorted(self._lost.items()):
             what = {"age": "an age", "time": "a time", "target": "a number"}.get(name, f"a {name}")
-            said.append(
+            sentences.append(
                 f"{count} cells of '{self.choices[name].column}' in {table} could not be read as "
                 f"{what} and were left out"
             )
         for word, count in sorted(self._words.items()):
-            said.append(self._about(word, count))
-        return said
+            sentences.append(self._about(word, count))
+        return sentences
 
     def _items(self) -> list[tuple[str, Choice]]:
         return list(self.choices.items())

@@ -292,11 +292,11 @@ class _Joiner:
         for raw in raws:
             if raw in self.drop:
                 return _Labels(dropped=f"label '{raw}' is in labels.drop")
-        said = bool(note.get("label")) and not note.get("torn")
-        return _Labels(*self._labels(raws, row, said=said or self.metadata.origin == "own"))
+        noted = bool(note.get("label")) and not note.get("torn")
+        return _Labels(*self._labels(raws, row, noted=noted or self.metadata.origin == "own"))
 
     def _labels(
-        self, raws: Sequence[str], row: ItemRecord, *, said: bool
+        self, raws: Sequence[str], row: ItemRecord, *, noted: bool
     ) -> tuple[str | None, list[str] | None]:
         """The one label, or the several ones."""
         several = self.metadata.several or (
@@ -306,7 +306,7 @@ class _Joiner:
         self.joined.unlisted.update(raw for raw, name in classes if name is None)
         known = [name for _, name in classes if name is not None]
         if several:
-            return None, known if said else None
+            return None, known if noted else None
         return (known[0] if known else None), None
 
     def _class(self, raw: str, row: ItemRecord) -> str | None:
