@@ -88,8 +88,10 @@ def execute(job: Job) -> Outcome:
             _put_away(folder)
         elif done := finished(folder):  # another process finished it while we waited
             return done
-        run = Run(folder, job.verb, job.name, hash_, job.console, processes=job.processes)
-        return _carry_out(job, run, inputs)
+        run = Run(
+            folder, job.verb, job.name, hash_, job.console, processes=job.processes, inputs=inputs
+        )
+        return _carry_out(job, run)
 
 
 def finished(folder: Path) -> Outcome | None:
@@ -165,7 +167,7 @@ def check_room(plan: Plan, out: Path) -> None:
         )
 
 
-def _carry_out(job: Job, run: Run, inputs: dict[str, str]) -> Outcome:
+def _carry_out(job: Job, run: Run) -> Outcome:
     job.console.run_dir = run.dir
     started = time.time()
     resumed = (run.dir / "recipe.yaml").exists()
@@ -194,7 +196,7 @@ def _carry_out(job: Job, run: Run, inputs: dict[str, str]) -> Outcome:
         "name": job.name,
         "hash": run.hash,
         "medfm": __version__,
-        "inputs": inputs,
+        "inputs": run.inputs,
         "seconds": round(seconds, 3),
         "finished": round(time.time(), 3),
         **result.to_json(),

@@ -38,6 +38,7 @@ from medfm_cli.commands.curate.report.step import (
 from medfm_cli.commands.curate.sources import Source
 from medfm_cli.commands.curate.sources.listing import list_files
 from medfm_cli.commands.curate.sources.named import open_source
+from medfm_cli.commands.curate.sources.vanished import check_listing, check_there, must_stay
 from medfm_cli.commands.curate.split.client_summary import Partitioned
 from medfm_cli.commands.curate.split.step import SplitResult, partition, split
 from medfm_cli.commands.curate.withdrawal import Withdrawal, erase, report_blocks, withdraw
@@ -84,13 +85,15 @@ def _curate(recipe: CurateRecipe, run: Run, catalog: Catalog) -> Result:
     names = _pseudonyms(recipe, public, run)
     planned = _plan(recipe, run, catalog, sources, names)
     reading = read_all(recipe, run, catalog, planned, names)
+    check_there(path for (path,) in catalog.rows("SELECT path FROM files"))  # or tables lack it
     infos = source_infos(recipe, planned, sources)
     joined = join(catalog, reading.staging, reading.units, infos, names)
     withdrawn = _withdraw(recipe, run, catalog, names)
     decided = _decide(recipe, run, catalog, reading.staging, names)
     card = write_dataset(recipe, run, catalog, reading, infos, names)
     write_linkage(run.path("linkage.parquet"), catalog)
-    copies = write_dicom(recipe, run, catalog, names)
+    with must_stay(", ".join(keys.source or name for name, keys in recipe.blocks().items())):
+        copies = write_dicom(recipe, run, catalog, names)
     rescanned = _rescan(recipe, run, catalog, names)
     more = {"Contamination": contamination_blocks(catalog, decided.shared, run)}
     if withdrawn is not None:
@@ -127,16 +130,26 @@ def _plan(
     names: Pseudonyms,
 ) -> list[PlannedSource]:
     """List the files of every source, and collect what tables, folders and annotations say."""
-    for number, source in enumerate(sources):
-        list_files(catalog, source, number, run.path(*UNPACKED, str(number)))
+    for number, ((name, keys), source) in enumerate(
+        zip(recipe.blocks().items(), sources, strict=True)
+    ):
+        with must_stay(keys.source or name):
+            listed = list_files(catalog, source, number, run.path(*UNPACKED, str(number)))
+        check_listing(keys.source or name, run.inputs.get(_key(name, "source"), ""), listed)
     catalog.index("files")
     planned: list[PlannedSource] = []
     for number, (name, keys) in enumerate(recipe.blocks().items()):
         resolve = _resolver(run, name)
-        found = find_annotations(catalog, number)  # first: they are no tables of labels
-        metadata = collect_metadata(catalog, number, keys, recipe.split, names, resolve)
+        with must_stay(keys.source or name):
+            found = find_annotations(catalog, number)  # first: they are no tables of labels
+            metadata = collect_metadata(catalog, number, keys, recipe.split, names, resolve)
         planned.append(PlannedSource(keys, metadata, resolve, found))
     return planned
+
+
+def _key(block: str, name: str) -> str:
+    """The dotted key of an option of a source block."""
+    return f"sources.{block}.{name}" if block else name
 
 
 def _withdraw(
@@ -185,8 +198,7 @@ def _document(context: ReportContext) -> None:
 
 def _resolver(run: Run, name: str) -> Resolve:
     """Records what an `auto` of a source block became."""
-    prefix = f"sources.{name}." if name else ""
-    return lambda key, value, why: run.resolve(prefix + key, value, why)
+    return lambda key, value, why: run.resolve(_key(name, key), value, why)
 
 
 def _pseudonyms(recipe: CurateRecipe, all_public: bool, run: Run) -> Pseudonyms:

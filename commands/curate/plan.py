@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from medfm_cli.commands.curate.sources import File, LeftOut, walk
 from medfm_cli.commands.curate.sources.named import is_packed, label_table, open_source
+from medfm_cli.commands.curate.sources.vanished import must_stay
 from medfm_cli.data.card import read_card
 from medfm_cli.errors import DataError
 from medfm_cli.extras import installed, missing
@@ -32,10 +33,11 @@ def inputs(recipe: CurateRecipe) -> dict[str, str]:
     """
     hashes: dict[str, str] = {}
     for name, block in recipe.blocks().items():
-        source = open_source(block)
         prefix = f"sources.{name}." if name else ""
-        hashes[f"{prefix}source"] = source.fingerprint()
-        table = label_table(block, source.survey().files if is_packed(block) else ())
+        with must_stay(block.source or name):
+            source = open_source(block)
+            hashes[f"{prefix}source"] = source.fingerprint()
+            table = label_table(block, source.survey().files if is_packed(block) else ())
         if table is not None and table.is_file():
             key = "labels" if isinstance(block.labels, str) else "labels.file"
             hashes[prefix + key] = _sha256(table)
@@ -64,8 +66,9 @@ def plan(recipe: CurateRecipe) -> Plan:
             raise missing(module, extra=extra)
     lines: list[str] = []
     pixel_bytes = 0
-    for block in recipe.blocks().values():
-        block_lines, size = _plan_of_source(block)
+    for name, block in recipe.blocks().items():
+        with must_stay(block.source or name):
+            block_lines, size = _plan_of_source(block)
         lines += block_lines
         pixel_bytes += size
     lines.append(f"write at most about {2 * pixel_bytes / 1e6:.0f} MB, half of it for a while only")

@@ -51,6 +51,7 @@ class Run:
         rank: which of `world` processes this is.
         world: how many processes work together.
         processes: the processes that an engine may hand on; None in a worker and without any.
+        inputs: the content hashes of what the recipe names, by its key; none in a worker.
         resolved: every `auto` with the value chosen and why.
     """
 
@@ -62,6 +63,7 @@ class Run:
     rank: int = 0
     world: int = 1
     processes: Processes | None = None
+    inputs: dict[str, str] = field(default_factory=dict)
     resolved: dict[str, dict[str, Any]] = field(default_factory=dict)
     _writing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 

@@ -194,7 +194,10 @@ class Staging:
         try:
             with self.records_path(unit.number).open(encoding="utf-8") as file:
                 head = json.loads(file.readline())
+            keys = [entry.key for entry in unit.entries]
             if not self._is_current(head) or head["entries"] != _entries(unit):
+                return False
+            if head["keys"] != keys:  # made of other files: their source was going away
                 return False
             return packed or self.payload_path(unit.number).stat().st_size == head["bytes"]
         except (OSError, ValueError, KeyError):

@@ -7,7 +7,6 @@ kept is rejected with the step and the reason.
 from __future__ import annotations
 
 import base64
-import errno
 import hashlib
 import json
 import logging
@@ -44,10 +43,12 @@ from medfm_cli.commands.curate.reading.staging import (
     WorkUnitWriter,
 )
 from medfm_cli.commands.curate.similarity.fingerprint import fingerprint
+from medfm_cli.commands.curate.sources.vanished import check_there, source_gone
 from medfm_cli.commands.curate.tables.columns import sex_name
 from medfm_cli.data.card import Cutting
 from medfm_cli.readers import Item, ReadOptions, Unreadable, sniff
 from medfm_cli.readers.demographics import age_of
+from medfm_cli.readers.faults import GONE, UNREACHABLE
 from medfm_cli.readers.item import Turn
 from medfm_cli.samples.attributes import attributes_of
 from medfm_cli.samples.content import Content, Image2D, Video, Volume, content_sha
@@ -77,13 +78,6 @@ class WorkerConfig:
     quality: Quality
     deidentify: Deidentify
     pseudonyms: Pseudonyms
-
-
-GONE = frozenset(
-    {errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.ENXIO}
-    | {errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.ESHUTDOWN, errno.EIO}
-)
-"""What the system says when a disk, a share or a folder is no longer there."""
 
 
 class TimeLimit(BaseException):
@@ -129,7 +123,18 @@ def read_unit(unit: WorkUnit, settings: WorkerConfig) -> tuple[int, int]:
 
 
 def _read_entry(entry: Entry, settings: WorkerConfig, writer: WorkUnitWriter) -> None:
-    """Read one file into the unit: whatever is wrong with it is rejected with a reason."""
+    """Read one file into the unit: whatever is wrong with it is rejected with a reason.
+
+    Raises:
+        OSError: the staging cannot be written, or the source has gone (`SourceGone`).
+    """
+    rejected = writer.rejected
+    _read_or_reject(entry, settings, writer)
+    if entry.others or writer.rejected > rejected:  # a group is read from what is there of it
+        check_there((entry.path, *entry.others))
+
+
+def _read_or_reject(entry: Entry, settings: WorkerConfig, writer: WorkUnitWriter) -> None:
     seconds = settings.quality.seconds
     sha, frame = "", 0
     ends = time.monotonic() + seconds
@@ -158,26 +163,11 @@ def _read_entry(entry: Entry, settings: WorkerConfig, writer: WorkUnitWriter) ->
         step, reason = "read", f"reading took more than {seconds} seconds"
     except MemoryError:
         step, reason = "read", "it needs more memory than there is"
-    except OSError:  # of the staging: the disk is full
+    except OSError:  # of the staging: the disk is full; or the source has gone
         raise
     except Exception as error:  # nor may what a step makes of odd content lose the other files
         step, reason = "read", f"it could not be processed ({type(error).__name__})"
-    _check_source(entry)
     writer.add(RejectedRecord(entry.index, frame, sha, step, reason))
-
-
-def _check_source(entry: Entry) -> None:
-    """Fail where what was listed is no longer there: that says nothing of the file.
-
-    Raises:
-        OSError: ESTALE; the unit is not staged, and the next try reads it again.
-    """
-    for path in (entry.path, *entry.others):
-        try:
-            Path(path).stat()
-        except OSError as error:
-            if error.errno in GONE:
-                raise OSError(errno.ESTALE, "a file of the source is no longer there") from None
 
 
 def _items(entry: Entry, settings: WorkerConfig) -> Iterator[Item | Unreadable]:
@@ -196,6 +186,8 @@ def _items(entry: Entry, settings: WorkerConfig) -> Iterator[Item | Unreadable]:
     except (Unreadable, MemoryError):
         raise
     except OSError as error:
+        if error.errno in UNREACHABLE:
+            raise source_gone() from None
         raise Unreadable(f"the file cannot be read ({error.strerror or 'damaged'})") from None
     except Exception as error:  # a reader's own failure must not lose the other files
         raise Unreadable(f"the reader failed ({type(error).__name__})") from None
@@ -362,12 +354,15 @@ def file_sha(path: str, size: int) -> str:
 
     Raises:
         Unreadable: it cannot be opened.
+        OSError: it has gone since it was listed.
     """
     del size
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
+        if error.errno in GONE:
+            raise source_gone() from None
         raise Unreadable(f"the file cannot be read ({error.strerror or 'damaged'})") from None
 
 

@@ -100,11 +100,13 @@ def walk(source: Source, work: Path | None) -> Iterator[File | LeftOut]:
 
 
 def unordered_fingerprint(files: Iterable[File]) -> str:
-    """A hash (hex) over names, sizes and times that does not depend on the order."""
-    total = 0
+    """A hash (hex) over names, sizes and times that does not depend on the order, and after a
+    dash the number of files."""
+    total = count = 0
     for file in files:
+        count += 1
         total += int(fingerprint([(file.name, file.size, file.stamp)]), 16)
-    return hashlib.sha256(f"{total % (1 << 256):064x}".encode()).hexdigest()
+    return f"{hashlib.sha256(f'{total % (1 << 256):064x}'.encode()).hexdigest()}-{count}"
 
 
 def fingerprint(values: Iterable[tuple[str, int, int]]) -> str:

@@ -14,6 +14,7 @@ from medfm_cli.commands.curate.sources.base import (
     printable,
     unordered_fingerprint,
 )
+from medfm_cli.commands.curate.sources.vanished import must_stay
 from medfm_cli.errors import DataError
 
 
@@ -44,12 +45,13 @@ class FolderSource:
         """Everything under the folder as it is found.
 
         Raises:
-            DataError: the folder holds no file.
+            DataError: the folder holds no file, or goes away meanwhile.
         """
         empty = True
-        for found in _Walk(self.root, follow_links=self.follow_links).entries():
-            empty = empty and isinstance(found, LeftOut)
-            yield found
+        with must_stay(str(self.root)):
+            for found in _Walk(self.root, follow_links=self.follow_links).entries():
+                empty = empty and isinstance(found, LeftOut)
+                yield found
         if empty:
             raise DataError(
                 f"the source folder '{self.root}' holds no files to read",
@@ -84,6 +86,11 @@ class _Walk:
         self._seen = {(status.st_dev, status.st_ino)}
 
     def entries(self) -> Iterator[File | LeftOut]:
+        """Files and what is left out.
+
+        Raises:
+            OSError: a folder or a file has gone since it was seen.
+        """
         pending = [(str(self.root), "")]
         while pending:
             folder, prefix = pending.pop()
@@ -93,12 +100,6 @@ class _Walk:
             except PermissionError:
                 yield LeftOut(prefix.rstrip("/") or ".", "no permission to read it")
                 continue
-            except OSError as error:
-                raise DataError(
-                    f"a folder of the source '{self.root}' can no longer be listed "
-                    f"({error.strerror})",
-                    hint="connect the source again, then run the same command",
-                ) from None
             if prefix and {"recipe.yaml", "environment.json"} <= {e.name for e in entries}:
                 yield LeftOut(prefix.rstrip("/"), "a run directory of medfm")
                 continue

@@ -40,7 +40,9 @@ class TableSource:
         """Changes with the table or with any file it names."""
         status = self.path.stat()
         table = fingerprint([(self.path.name, status.st_size, status.st_mtime_ns)])
-        return fingerprint([(table, 0, 0), (self.survey().fingerprint(), 0, 0)])
+        listing = self.survey()
+        both = fingerprint([(table, 0, 0), (listing.fingerprint(), 0, 0)])
+        return f"{both}-{len(listing.files)}"
 
     def names_files(self) -> bool:
         """Whether a column names files that are there, or is said to do so."""

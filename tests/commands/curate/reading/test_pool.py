@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -138,6 +141,7 @@ def test_a_stop_leaves_finished_units_and_no_process(tmp_path: Path) -> None:
 
 
 def test_a_file_larger_than_allowed_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "never opened")
     entry = Entry(0, 0, 0, "big", str(tmp_path / "never opened"), 5 << 30)
     read_unit(WorkUnit(0, (entry,)), settings(tmp_path / "staging"))
     assert refusals(tmp_path / "staging", [WorkUnit(0, (entry,))]) == {
@@ -145,11 +149,49 @@ def test_a_file_larger_than_allowed_is_not_opened(tmp_path: Path) -> None:
     }
 
 
-def test_a_file_that_vanished_is_told(tmp_path: Path) -> None:
-    entry = Entry(0, 0, 0, "gone", str(tmp_path / "gone"), 5)
-    read_unit(WorkUnit(0, (entry,)), settings(tmp_path / "staging"))
-    (reason,) = refusals(tmp_path / "staging", [WorkUnit(0, (entry,))]).values()
-    assert reason == "the file cannot be read (No such file or directory)"
+def test_a_file_that_vanished_is_no_refusal_but_a_failure_of_the_source(tmp_path: Path) -> None:
+    (todo,) = units(tmp_path, "a", "b")
+    made = settings(tmp_path / "staging")
+    (tmp_path / "b.png").rename(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="no longer there") as caught:
+        read_unit(todo, made)
+    assert caught.value.errno == errno.ESTALE
+    assert not Staging(tmp_path / "staging", "m").is_done(todo, packed=False)
+    (tmp_path / "elsewhere").rename(tmp_path / "b.png")
+    assert read_unit(todo, made) == (2, 0)  # the next try reads all of it
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT])
+def test_a_disk_that_fails_is_a_failure_of_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The file is still listed: the error itself says that its content was not seen."""
+    (todo,) = units(tmp_path, "a")
+
+    def failing(path: Path, *_: object) -> object:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setitem(pool_module.read_unit.__globals__, "sniff", failing)
+    with pytest.raises(OSError, match="no longer there"):
+        read_unit(todo, settings(tmp_path / "staging"))
+
+
+def test_a_group_is_not_read_from_what_is_left_of_it(tmp_path: Path) -> None:
+    """A reader may do without a companion that never was; not without one that was listed."""
+    first = picture(tmp_path / "a.png")
+    entry = Entry(0, 0, 0, "a", str(first), 9, others=(str(tmp_path / "gone.png"),))
+    with pytest.raises(OSError, match="no longer there"):
+        read_unit(WorkUnit(0, (entry,)), settings(tmp_path / "staging"))
+
+
+def test_a_unit_of_other_files_does_not_count(tmp_path: Path) -> None:
+    """It was grouped while its source went away."""
+    (todo,) = units(tmp_path, "a", "b")
+    read_unit(todo, settings(tmp_path / "staging"))
+    staging = Staging(tmp_path / "staging", "m")
+    other = replace(todo, entries=(replace(todo.entries[0], key="f00"), todo.entries[1]))
+    assert staging.is_done(todo, packed=False)
+    assert not staging.is_done(other, packed=False)
 
 
 def test_units_of_other_settings_do_not_count(tmp_path: Path) -> None:
