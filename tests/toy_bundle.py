@@ -34,7 +34,7 @@ def traced_dataset(root: Path, *, seed: int = 0) -> Dataset:
         source_count=len(hashes), source_digest=source_digest(hashes), recipe="r" * 64
     )
     card = dataset.card.model_copy(update={"lineage": lineage})
-    (root / "dataset.json").write_text(card.model_dump_json())
+    (root / "dataset.json").write_text(card.to_file())
     return Dataset.open(root)
 
 

@@ -18,7 +18,7 @@ from medfm_cli.commands.export.write import write_bundle
 from medfm_cli.data import Dataset
 from medfm_cli.data.collators import ArrayCollator
 from medfm_cli.errors import DataError
-from medfm_cli.inference.bundle import CARD_FILE, MODEL_FILE, file_sha256
+from medfm_cli.inference.bundle import CARD_FILE, MODEL_FILE
 from medfm_cli.inference.session import OnnxSession
 from medfm_cli.models.directory import load_model
 from medfm_cli.models.lineage import extend
@@ -26,6 +26,7 @@ from medfm_cli.runs import Result
 from medfm_cli.runs.artefacts import find
 from medfm_cli.runs.atomic import replace_dir
 from medfm_cli.runs.environment import cores
+from medfm_cli.runs.hashes import file_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,9 +11,9 @@ from medfm_cli.inference.bundle import (
     MODEL_FILE,
     SOURCES_FILE,
     BundleCard,
-    file_sha256,
 )
 from medfm_cli.models.card import render_model_card
+from medfm_cli.runs.hashes import file_sha256
 from medfm_cli.version import __version__
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def write_bundle(
         weights_sha256=config.weights_sha256,
         files={name: file_sha256(folder / name) for name in names},
         medfm=__version__,
-    )
-    (folder / BUNDLE_FILE).write_text(card.model_dump_json(indent=2) + "\n", "utf-8")
+    ).sealed()
+    (folder / BUNDLE_FILE).write_text(card.to_file(), "utf-8")
     return card
 
 

@@ -9,10 +9,13 @@ from pydantic import Field, ValidationError, model_validator
 
 from medfm_cli.errors import DataError
 from medfm_cli.recipe import Part
+from medfm_cli.runs.hashes import file_sha256
+from medfm_cli.runs.seal import Sealed, check_seal
 
-FORMAT = 2
+FORMAT = 3
 """The version of the dataset's layout on disk; a reader refuses any other."""
 CARD_FILE = "dataset.json"
+DAMAGED_HINT = "copy the dataset folder again in full, or curate again"
 
 
 class LabelSchema(Part):
@@ -110,11 +113,12 @@ class Cutting(Part):
     unify: Unify | None = Field(None, description="one shape for images and volumes")
 
 
-class DatasetCard(Part):
+class DatasetCard(Sealed):
     """`dataset.json`. It holds no time, so that curating the same input again gives the same bytes.
 
-    `version` names the content: the labels and all rows of the manifest except where the payloads
-    lie. `manifest_sha256` and the shards' digests name the bytes in this folder.
+    `version` names the content: the label schema and all rows of the manifest except where the
+    payloads lie. `manifest_sha256`, the digests in `files` and those of the shards name the bytes
+    in this folder.
     """
 
     format: int = FORMAT
@@ -129,6 +133,9 @@ class DatasetCard(Part):
     medfm: str
     lineage: DatasetLineage = DatasetLineage()
     manifest_sha256: str
+    files: dict[str, str] = Field(
+        default_factory=dict, description="sha256 of the quarantine and the fingerprints"
+    )
     shards: list[ShardInfo]
 
 
@@ -136,7 +143,8 @@ def read_card(root: Path) -> DatasetCard:
     """Read the card of the dataset folder `root`.
 
     Raises:
-        DataError: there is none, it is damaged, or another version of medfm wrote it.
+        DataError: there is none, it is damaged or was changed, or another version of medfm wrote
+            it.
     """
     path = root / CARD_FILE
     try:
@@ -154,7 +162,22 @@ def read_card(root: Path) -> DatasetCard:
         raise _damaged(path, text, error) from None
     if card.format != FORMAT:
         raise _other_format(path, card.format)
+    check_seal(text, path, hint=DAMAGED_HINT)
     return card
+
+
+def check_file(path: Path, expected: str) -> None:
+    """See that a file of a dataset has the sha256 that its card says.
+
+    Raises:
+        DataError: it is missing, damaged or was changed.
+    """
+    if not path.is_file():
+        raise DataError(f"the dataset lacks {path}", hint=DAMAGED_HINT)
+    if file_sha256(path) != expected:
+        raise DataError(
+            f"{path} is damaged: its sha256 is not the one in the card", hint=DAMAGED_HINT
+        )
 
 
 def _other_format(path: Path, version: object) -> DataError:
@@ -178,5 +201,5 @@ def _damaged(path: Path, text: str, error: ValidationError) -> DataError:
     where = ".".join(str(part) for part in first["loc"])
     return DataError(
         f"{path} is damaged: {where + ': ' if where else ''}{first['msg']}",
-        hint="copy the dataset folder again in full, or curate again",
+        hint=DAMAGED_HINT,
     )

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from medfm_cli.data.image_store import DAMAGED_HINT, ImageStore
+from medfm_cli.data.card import DAMAGED_HINT
+from medfm_cli.data.image_store import ImageStore
 from medfm_cli.errors import DataError
 from medfm_cli.samples.content import Content, Image2D
 from medfm_cli.samples.payload import decode, decode_mask

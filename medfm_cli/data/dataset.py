@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -15,9 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from medfm_cli.data.card import DatasetCard, read_card
+from medfm_cli.data.card import DAMAGED_HINT, DatasetCard, check_file, read_card
 from medfm_cli.data.content_store import ContentStore
-from medfm_cli.data.image_store import DAMAGED_HINT, ImageStore
+from medfm_cli.data.image_store import ImageStore
 from medfm_cli.data.manifest import (
     MANIFEST_FILE,
     QUARANTINE_FILE,
@@ -28,6 +27,7 @@ from medfm_cli.data.manifest import (
 )
 from medfm_cli.errors import DataError
 from medfm_cli.runs.artefacts import find
+from medfm_cli.runs.hashes import file_sha256
 from medfm_cli.samples.content import Content
 
 SHARDS_FOLDER = "shards"
@@ -70,7 +70,12 @@ class Dataset:
 
     @property
     def quarantine(self) -> pa.Table:
-        """What was left out: see `manifest.Quarantined`."""
+        """What was left out: see `manifest.Quarantined`.
+
+        Raises:
+            DataError: the file is damaged or was changed.
+        """
+        check_file(self.root / QUARANTINE_FILE, self.card.files.get(QUARANTINE_FILE, ""))
         return _read_parquet(self.root / QUARANTINE_FILE)
 
     def __len__(self) -> int:
@@ -157,14 +162,10 @@ class Dataset:
                 f"the rows of {self.root / MANIFEST_FILE} do not have the version in its card",
                 hint=DAMAGED_HINT,
             )
+        for name, expected in sorted(self.card.files.items()):
+            check_file(self.root / name, expected)
         for shard in self.card.shards:
-            path = self.root / SHARDS_FOLDER / shard.name
-            with path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            if sha256 != shard.sha256:
-                raise DataError(
-                    f"{path} is damaged: its sha256 is not the one in the card", hint=DAMAGED_HINT
-                )
+            check_file(self.root / SHARDS_FOLDER / shard.name, shard.sha256)
 
     def _of_kind(self, kind: str | None) -> NDArray[np.bool_]:
         """Which rows are of this kind."""
@@ -212,8 +213,7 @@ class Dataset:
 def _read_manifest(root: Path, card: DatasetCard) -> pa.Table:
     path = root / MANIFEST_FILE
     try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = file_sha256(path)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}", hint=DAMAGED_HINT) from None
     if sha256 != card.manifest_sha256:

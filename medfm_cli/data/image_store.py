@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from medfm_cli.data.card import DAMAGED_HINT
 from medfm_cli.data.shards import ShardReader
 from medfm_cli.errors import DataError
 from medfm_cli.samples.payload import decode_png
-
-DAMAGED_HINT = "copy the dataset folder again in full, or curate again"
 
 
 class ImageStore:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MANIFEST_FILE = "samples.parquet"
 QUARANTINE_FILE = "quarantine.parquet"
+FINGERPRINTS_FILE = "fingerprints.parquet"
 SPLITS = ("train", "val", "test")
 FIRST_COLUMNS = (
     *("sample_id", "image_id", "subject_id", "study_id", "site", "split", "client", "origin"),

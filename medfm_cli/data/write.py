@@ -22,6 +22,7 @@ from medfm_cli.data.card import (
     SplitCounts,
 )
 from medfm_cli.data.manifest import (
+    FINGERPRINTS_FILE,
     MANIFEST_FILE,
     QUARANTINE_FILE,
     QUARANTINE_SCHEMA,
@@ -34,6 +35,7 @@ from medfm_cli.data.manifest import (
 )
 from medfm_cli.data.shards import Shard
 from medfm_cli.runs.atomic import write_text
+from medfm_cli.runs.hashes import file_sha256
 from medfm_cli.version import __version__
 
 
@@ -72,6 +74,7 @@ def write_manifest(
 
     manifest.write(samples, seen=seen, check=counter.check_ids)
     ParquetRows(root / QUARANTINE_FILE, QUARANTINE_SCHEMA).write(quarantine)
+    present = [name for name in (QUARANTINE_FILE, FINGERPRINTS_FILE) if (root / name).is_file()]
     card = DatasetCard(
         name=name,
         version=version.hexdigest(),
@@ -83,9 +86,11 @@ def write_manifest(
         medfm=__version__,
         lineage=lineage or DatasetLineage(),
         manifest_sha256=manifest.sha256,
+        files={name: file_sha256(root / name) for name in present},
         shards=[ShardInfo(**shard._asdict()) for shard in shards],
     )
-    write_text(root / CARD_FILE, card.model_dump_json(indent=2) + "\n")
+    card = card.sealed()
+    write_text(root / CARD_FILE, card.to_file())
     return card
 
 

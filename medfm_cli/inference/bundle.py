@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,16 +12,18 @@ from medfm_cli.data.card import LabelSchema
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.errors import DataError
 from medfm_cli.models.config import OperatingPoint
-from medfm_cli.recipe import Part
+from medfm_cli.runs.hashes import file_sha256
+from medfm_cli.runs.seal import Sealed, check_seal
 
 BUNDLE_FILE = "bundle.json"
 MODEL_FILE = "model.onnx"
 CARD_FILE = "card.md"
 LINEAGE_FILE = "lineage.json"
 SOURCES_FILE = "sources.txt"
+AGAIN = "copy the bundle again in full, or export it again"
 
 
-class BundleCard(Part):
+class BundleCard(Sealed):
     """`bundle.json`: the model's input, the meaning of its outputs, and the hashes of the files.
 
     The graph takes uint8 images [N,C,S,S] and returns float32 `features` [N,D] and, for a
@@ -78,16 +79,11 @@ def open_bundle(root: Path | str) -> Bundle:
     return Bundle(root, card)
 
 
-def file_sha256(path: Path) -> str:
-    """Hex sha256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _read_card(root: Path) -> BundleCard:
     path = root / BUNDLE_FILE
     try:
-        return BundleCard.model_validate_json(path.read_bytes())
+        text = path.read_bytes()
+        card = BundleCard.model_validate_json(text)
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(
             f"{root} is not a bundle: it has no {BUNDLE_FILE}",
@@ -99,6 +95,8 @@ def _read_card(root: Path) -> BundleCard:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise DataError(f"{path} is damaged: {where}: {first['msg']}") from None
+    check_seal(text, path, hint=AGAIN)
+    return card
 
 
 def _check_file(root: Path, name: str, expected: str) -> None:
@@ -107,13 +105,10 @@ def _check_file(root: Path, name: str, expected: str) -> None:
     try:
         sha256 = file_sha256(root / name)
     except OSError as error:
-        raise DataError(f"the bundle lacks {name}: {error.strerror}", hint=_AGAIN) from None
+        raise DataError(f"the bundle lacks {name}: {error.strerror}", hint=AGAIN) from None
     if sha256 != expected:
         raise DataError(
             f"{root / name} has changed since the export: its sha256 differs from the one in "
             f"{BUNDLE_FILE}",
-            hint=_AGAIN,
+            hint=AGAIN,
         )
-
-
-_AGAIN = "copy the bundle again in full, or export it again"

@@ -80,6 +80,7 @@ class Predictor:
                 hint="export the model of a finetune run",
             )
         self.card = bundle.card
+        self._root = bundle.root
         self.batch = batch
         self._session = OnnxSession(bundle.model, threads=threads)
         cutting = bundle.card.preprocessing
@@ -125,6 +126,12 @@ class Predictor:
         tiles = np.concatenate(images)
         parts = [tiles[i : i + self.batch] for i in range(0, len(tiles), self.batch)]
         rows = [self._session.run(part)["probabilities"].astype(np.float64) for part in parts]
+        if not all(np.isfinite(row).all() for row in rows):
+            raise DataError(
+                f"the model of the bundle '{self._root}' computes probabilities that are not "
+                "numbers: its weights are damaged",
+                hint="export another model: this one cannot be used",
+            )
         ends = np.cumsum([len(image) for image in images])[:-1]
         return [part.mean(axis=0) for part in np.split(np.concatenate(rows), ends)]
 

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from medfm_cli.errors import DataError
 
 INPUT = "image"
+_EXTERNAL_WEIGHTS = "session.model_external_initializers_file_folder_path"
+"""The folder in which ONNX Runtime looks for weights outside the model. It is given the model
+itself, in which there are no files: weights elsewhere have no checksum in the bundle."""
 
 
 class OnnxSession:
@@ -20,7 +23,7 @@ class OnnxSession:
         threads: threads of one run; 0 uses all cores.
 
     Raises:
-        DataError: ONNX Runtime cannot read the file.
+        DataError: ONNX Runtime cannot read the file, or its weights lie in other files.
     """
 
     def __init__(self, path: Path, *, threads: int = 0) -> None:
@@ -30,9 +33,10 @@ class OnnxSession:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        options.add_session_config_entry(_EXTERNAL_WEIGHTS, str(path.absolute()))
         try:
             self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+                path.read_bytes(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's errors have no common base class
             reason = str(error).splitlines()[0][:200]

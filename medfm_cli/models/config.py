@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Literal, Self, overload
 
@@ -15,10 +14,13 @@ from medfm_cli.models.card_facts import CardFacts
 from medfm_cli.models.lineage import Lineage
 from medfm_cli.models.spec import AnySpec, BackboneSpec, HeadSpec, PatchSpec
 from medfm_cli.recipe import Part
+from medfm_cli.runs.hashes import file_sha256
+from medfm_cli.runs.seal import Sealed, check_seal
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "card.md"
+AGAIN = "copy the model directory again, or run the training again"
 
 _ENCODERS = {
     "volume": "a model of volumes",
@@ -38,8 +40,8 @@ class OperatingPoint(Part):
     n: int | None = Field(None, description="number of images it was selected on")
 
 
-class ModelConfig(Part):
-    """The contents of config.json. `save_model` fills the last three fields.
+class ModelConfig(Sealed):
+    """The contents of config.json. `save_model` fills the last four fields and the checksum.
 
     `lineage` is made by `medfm_cli.models.lineage.extend`, `card` from run records alone.
     """
@@ -56,6 +58,7 @@ class ModelConfig(Part):
     medfm: str = ""
     parameters: int = 0
     weights_sha256: str = ""
+    files: dict[str, str] = Field({}, description="sha256 of further files of the model")
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -95,12 +98,13 @@ def read_config(directory: Path | str, *, takes: Literal["image"] | None = None)
         takes: refuse models of any other input.
 
     Raises:
-        DataError: there is none, it is not valid for this version, or the model has another
-            kind of input.
+        DataError: there is none, it is not valid for this version or was changed, or the model has
+            another kind of input.
     """
     path = Path(directory) / CONFIG_FILE
     try:
-        config = ModelConfig.model_validate_json(path.read_bytes())
+        text = path.read_bytes()
+        config = ModelConfig.model_validate_json(text)
     except FileNotFoundError:
         raise DataError(
             f"{directory} is not a model directory: it has no {CONFIG_FILE}",
@@ -110,6 +114,7 @@ def read_config(directory: Path | str, *, takes: Literal["image"] | None = None)
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise DataError(f"{path} is not a valid model config: {where}: {first['msg']}") from None
+    check_seal(text, path, hint=AGAIN)
     return config if takes is None else _of_images(config, directory)
 
 
@@ -131,4 +136,20 @@ def content_hash(directory: Path | str) -> str:
         DataError: it is not a model directory.
     """
     read_config(directory)
-    return hashlib.sha256((Path(directory) / CONFIG_FILE).read_bytes()).hexdigest()
+    return file_sha256(Path(directory) / CONFIG_FILE)
+
+
+def verified_file(directory: Path, name: str, expected: str) -> Path:
+    """A file of a model directory, after checking its hash against the config.
+
+    Raises:
+        DataError: it is missing, or its hash is not the `expected` one.
+    """
+    path = directory / name
+    if not path.is_file():
+        raise DataError(f"{directory} has no {name}")
+    if file_sha256(path) != expected:
+        raise DataError(
+            f"{path} is not the file its config.json describes: the sha256 differs", hint=AGAIN
+        )
+    return path

@@ -18,6 +18,7 @@ from medfm_cli.models.config import (
     ImageConfig,
     ModelConfig,
     read_config,
+    verified_file,
 )
 from medfm_cli.models.heads import build_head
 from medfm_cli.models.spec import BackboneSpec
@@ -82,18 +83,19 @@ def save_model(
 
     tensors = _to_tensors(module)
     payload = save(tensors)
-    weights = hashlib.sha256(payload).hexdigest()
+    weights = _sha256(payload)
     complete = config.model_copy(
         update={
             "lineage": config.lineage.ended_by(weights),
             "medfm": __version__,
             "parameters": sum(parameter.numel() for parameter in module.parameters()),
             "weights_sha256": weights,
+            "files": {name: _sha256(content) for name, content in (files or {}).items()},
         }
-    )
+    ).sealed()
     with replace_dir(directory) as staging:
         (staging / WEIGHTS_FILE).write_bytes(payload)
-        (staging / CONFIG_FILE).write_text(complete.model_dump_json(indent=2) + "\n")
+        (staging / CONFIG_FILE).write_text(complete.to_file())
         (staging / CARD_FILE).write_text(render_model_card(complete))
         for name, content in (files or {}).items():
             (staging / name).write_bytes(content)
@@ -186,17 +188,11 @@ def _to_tensors(module: Backbone | Classifier) -> Tensors:
 
 def verified_weights(directory: Path, config: ModelConfig) -> Path:
     """The weights file, after checking its hash against the config."""
-    path = directory / WEIGHTS_FILE
-    if not path.is_file():
-        raise DataError(f"{directory} has no {WEIGHTS_FILE}")
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    if sha256 != config.weights_sha256:
-        raise DataError(
-            f"{path} is not the file its config.json describes: the sha256 differs",
-            hint="copy the model directory again, or run the training again",
-        )
-    return path
+    return verified_file(directory, WEIGHTS_FILE, config.weights_sha256)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _article(kind: str) -> str:

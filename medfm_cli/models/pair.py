@@ -27,12 +27,14 @@ from torch.nn import functional
 
 from medfm_cli.data.tokens import TOKENISER_FILE, Tokeniser
 from medfm_cli.errors import DataError
+from medfm_cli.models.config import AGAIN, verified_file
 from medfm_cli.models.directory import load_model
 from medfm_cli.models.inputs import normalise
 from medfm_cli.models.text import HubTower, TextTower, build_text_tower
 from medfm_cli.models.text_spec import TextSpec
 from medfm_cli.models.weights import load_exactly, read_tensors
-from medfm_cli.recipe import Part
+from medfm_cli.runs.hashes import file_sha256
+from medfm_cli.runs.seal import Sealed, check_seal
 
 if TYPE_CHECKING:
     from medfm_cli.models.backbones import Backbone
@@ -43,7 +45,7 @@ TEXT_WEIGHTS = "text.safetensors"
 _TEXTS_AT_ONCE = 256
 
 
-class TextConfig(Part):
+class TextConfig(Sealed):
     """The contents of text.json."""
 
     schema_version: int = 1
@@ -133,7 +135,7 @@ def text_files(side: TextSide, tokeniser: Tokeniser, *, objective: str) -> dict[
         weights_sha256=hashlib.sha256(weights).hexdigest(),
         tokeniser_sha256=hashlib.sha256(vocabulary).hexdigest(),
     )
-    text = config.model_dump_json(indent=2) + "\n"
+    text = config.to_file()
     return {TEXT_WEIGHTS: weights, TEXT_CONFIG: text.encode(), TOKENISER_FILE: vocabulary}
 
 
@@ -147,6 +149,8 @@ def load_pair(directory: Path | str) -> Pair:
     directory = Path(directory)
     loaded = load_model(directory, kind="encoder")
     config = _read_text_config(directory)
+    for name, expected in loaded.config.files.items():
+        verified_file(directory, name, expected)
     for name, expected in (
         (TEXT_WEIGHTS, config.weights_sha256),
         (TOKENISER_FILE, config.tokeniser_sha256),
@@ -163,7 +167,8 @@ def load_pair(directory: Path | str) -> Pair:
 def _read_text_config(directory: Path) -> TextConfig:
     path = directory / TEXT_CONFIG
     try:
-        return TextConfig.model_validate_json(path.read_bytes())
+        text = path.read_bytes()
+        config = TextConfig.model_validate_json(text)
     except FileNotFoundError:
         raise DataError(
             f"{directory} has no text side: it has no {TEXT_CONFIG}",
@@ -173,15 +178,16 @@ def _read_text_config(directory: Path) -> TextConfig:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise DataError(f"{path} is not a valid text config: {where}: {first['msg']}") from None
+    check_seal(text, path, hint=AGAIN)
+    return config
 
 
 def _check_hash(path: Path, expected: str) -> None:
     if not path.is_file():
         raise DataError(f"{path.parent} has no {path.name}")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+    if file_sha256(path) != expected:
         raise DataError(
-            f"{path} is not the file its {TEXT_CONFIG} describes: the sha256 differs",
-            hint="copy the model directory again, or run the training again",
+            f"{path} is not the file its {TEXT_CONFIG} describes: the sha256 differs", hint=AGAIN
         )
 
 

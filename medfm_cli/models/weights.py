@@ -102,6 +102,7 @@ def load_backbone_weights(
     filled = {name: value for name, value in fitting.items() if _same_shape(name, value, expected)}
     report = _report(expected, names, filled, resized)
     _refuse_partial_blocks(Path(path), report, names)
+    _refuse_non_finite(filled, str(path))
     if report.coverage < coverage:
         raise _too_little(Path(path), report, coverage)
     backbone.net.load_state_dict({**expected, **filled})
@@ -112,7 +113,7 @@ def load_exactly(module: nn.Module, tensors: Tensors, *, source: str) -> LoadRep
     """Load tensors with exactly the names and shapes of `module`.
 
     Raises:
-        DataError: a name is missing, too many, or has another shape.
+        DataError: a name is missing, too many, or has another shape; or a weight is no number.
     """
     expected = module.state_dict()
     filled = {name: value for name, value in tensors.items() if _same_shape(name, value, expected)}
@@ -121,6 +122,7 @@ def load_exactly(module: nn.Module, tensors: Tensors, *, source: str) -> LoadRep
         raise DataError(
             f"the weights in {source} do not belong to this architecture: {report.sentence()}"
         )
+    _refuse_non_finite(filled, source)
     module.load_state_dict(filled)
     return report
 
@@ -212,6 +214,17 @@ def _refuse_partial_blocks(path: Path, report: LoadReport, names: Mapping[str, s
         raise DataError(
             f"{path} has {extra}, which this backbone lacks: {_INCOMPLETE_BLOCK}",
             hint=_HINT.format(what="set" if ".ls" in names[extra] else "change"),
+        )
+
+
+def _refuse_non_finite(tensors: Tensors, source: str) -> None:
+    """A network with a NaN or an infinity computes nothing but these."""
+    bad = [name for name, value in tensors.items() if not torch.isfinite(value).all()]
+    if bad:
+        raise DataError(
+            f"the weights in {source} are damaged: {len(bad)} tensors hold values that are not "
+            f"finite numbers, for instance {bad[0]}",
+            hint="use other weights, or run the training again",
         )
 
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from dataset_files import CLASSES, picture, sample, write_dataset, write_samples
 from PIL import Image
+from sealing import reseal
 
 from medfm_cli.data import (
     Dataset,
@@ -46,8 +47,7 @@ def root(whole: Path, tmp_path: Path) -> Path:
 
 
 def change_card(root: Path, **values: object) -> None:
-    path = root / "dataset.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+    reseal(root / "dataset.json", **values)
 
 
 def flip(path: Path, offset: int) -> None:
@@ -151,7 +151,7 @@ def test_nothing_there(tmp_path: Path) -> None:
         ("{", "is damaged"),
         ("[]", "is damaged"),
         ("{}", "is damaged: name"),
-        ('{"format": 7}', "format 7; this medfm reads format 2"),
+        ('{"format": 7}', "format 7; this medfm reads format 3"),
     ],
 )
 def test_a_broken_card(root: Path, text: str, said: str) -> None:
@@ -169,6 +169,53 @@ def test_a_card_that_is_no_text(root: Path) -> None:
 def test_a_card_with_an_unknown_key(root: Path) -> None:
     change_card(root, colour="blue")
     with pytest.raises(DataError, match="damaged: colour"):
+        Dataset.open(root)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("label_schema", {"kind": "single", "classes": ["ill", "healthy"]}),
+        ("cutting", {"tile": 8}),
+        ("licences", ["CC0-1.0"]),
+        ("checksum", ""),
+        ("checksum", "0" * 64),
+    ],
+)
+def test_a_card_that_was_changed_by_hand(root: Path, key: str, value: object) -> None:
+    """Classes that change places fit every byte of the manifest and the shards."""
+    path = root / "dataset.json"
+    document = json.loads(path.read_text()) | {key: value}
+    path.write_text(json.dumps(document))
+    said = "has no checksum" if key == "checksum" and not value else "was changed after it was"
+    with pytest.raises(DataError, match=said) as caught:
+        read_card(root)
+    assert "curate again" in str(caught.value.hint)
+
+
+def test_the_version_depends_on_the_label_schema(root: Path, tmp_path: Path) -> None:
+    """So swapped classes under a checksum that fits are found when all is verified."""
+    swapped = LabelSchema(kind="single", classes=["ill", "healthy"])
+    other = write_dataset(tmp_path / "other", label_schema=swapped)
+    assert other.version != read_card(root).version
+    change_card(root, label_schema=swapped.model_dump())
+    with pytest.raises(DataError, match="do not have the version"):
+        Dataset.open(root).verify()
+
+
+def test_a_changed_quarantine(root: Path) -> None:
+    flip(root / "quarantine.parquet", 100)
+    dataset = Dataset.open(root)
+    with pytest.raises(DataError, match=r"quarantine\.parquet is damaged"):
+        _ = dataset.quarantine
+    with pytest.raises(DataError, match=r"quarantine\.parquet is damaged"):
+        dataset.verify()
+
+
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(root: Path) -> None:
+    (root / "samples.parquet").unlink()
+    os.mkfifo(root / "samples.parquet")
+    with pytest.raises(DataError, match=r"samples\.parquet: not a regular file"):
         Dataset.open(root)
 
 

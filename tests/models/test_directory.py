@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+from sealing import reseal
 
 from medfm_cli.data.card import LabelSchema
 from medfm_cli.data.inputs import SignalInput
@@ -20,6 +22,7 @@ from medfm_cli.models.directory import load_encoder, load_model, save_model
 from medfm_cli.models.heads import build_head
 from medfm_cli.models.inputs import normalise
 from medfm_cli.models.spec import BackboneSpec, HeadSpec, PatchSpec
+from medfm_cli.models.weights import load_backbone_weights
 
 SPEC = BackboneSpec(name="vit_xxs", image_size=32)
 PREPROCESSING = Preprocessing(size=32)
@@ -120,10 +123,60 @@ def test_weights_that_were_changed_are_refused(tmp_path: Path) -> None:
 def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     directory = save_encoder(tmp_path / "model")
     config = json.loads((directory / "config.json").read_text())
-    config["backbone"]["name"] = "vit_xs"
-    (directory / "config.json").write_text(json.dumps(config))
+    reseal(directory / "config.json", backbone=config["backbone"] | {"name": "vit_xs"})
     with pytest.raises(DataError, match="do not belong to this architecture"):
         load_model(directory)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("label_schema", {"kind": "single", "classes": ["US", "MR", "CT"]}),
+        ("label_schema", {"kind": "multi", "classes": CLASSES}),
+        ("operating_points", [{"label": "CT", "threshold": 0.9}]),
+        ("checksum", "0" * 64),
+    ],
+)
+def test_a_config_that_was_changed_by_hand_is_refused(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    """It fits the weights, and every answer would be another."""
+    classifier, config = a_classifier()
+    save_model(tmp_path / "model", classifier, config)
+    path = tmp_path / "model" / "config.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps(document | {key: value}))
+    for use in (load_model, content_hash, read_config):
+        with pytest.raises(DataError, match="was changed after it was written"):
+            use(tmp_path / "model")
+    document.pop("checksum")
+    path.write_text(json.dumps(document))
+    with pytest.raises(DataError, match="has no checksum"):
+        load_model(tmp_path / "model")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -> None:
+    directory = save_encoder(tmp_path / "model")
+    tensors = load_file(directory / "model.safetensors")
+    tensors["blocks.0.attn.qkv.weight"][3, 5] = value
+    save_file(tensors, directory / "model.safetensors")
+    sha256 = hashlib.sha256((directory / "model.safetensors").read_bytes()).hexdigest()
+    reseal(directory / "config.json", weights_sha256=sha256)
+    said = r"1 tensors hold values that are not finite numbers, for instance blocks\.0\.attn\.qkv"
+    with pytest.raises(DataError, match=said):
+        load_model(directory)
+    with pytest.raises(DataError, match=said):
+        load_backbone_weights(build_backbone(SPEC, seed=1), directory / "model.safetensors")
+
+
+def test_further_files_are_in_the_config(tmp_path: Path) -> None:
+    config = ModelConfig(kind="encoder", backbone=SPEC, preprocessing=PREPROCESSING)
+    written = save_model(
+        tmp_path / "model", build_backbone(SPEC, seed=1), config, files={"text.json": b"{}"}
+    )
+    assert written == read_config(tmp_path / "model")
+    assert written.files == {"text.json": hashlib.sha256(b"{}").hexdigest()}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from medfm_cli.data.card import DatasetCard
 
 LISTED = 1000
 """Names of a change that are listed at most; all are counted."""
-COUNTED = {"counts", "shards", "manifest_sha256"}
+COUNTED = {"counts", "shards", "manifest_sha256", "files", "checksum"}
 """What a card says of things that are compared themselves, or that are not content."""
 _BOTH = "FROM old o JOIN new n ON n.id = o.id"
 

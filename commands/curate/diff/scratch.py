@@ -14,8 +14,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medfm_cli.data.card import DatasetCard, read_card
-from medfm_cli.data.image_store import DAMAGED_HINT
+from medfm_cli.data.card import DAMAGED_HINT, DatasetCard, read_card
 from medfm_cli.data.manifest import (
     FIRST_COLUMNS,
     LAYOUT,

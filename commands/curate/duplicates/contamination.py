@@ -37,8 +37,8 @@ from medfm_cli.commands.curate.similarity.near import (
     near_across_sets,
 )
 from medfm_cli.commands.curate.similarity.perceptual import TURNS
-from medfm_cli.data.card import read_card
-from medfm_cli.data.manifest import CHUNK, MANIFEST_FILE
+from medfm_cli.data.card import check_file, read_card
+from medfm_cli.data.manifest import CHUNK, FINGERPRINTS_FILE, MANIFEST_FILE
 from medfm_cli.errors import DataError
 from medfm_cli.models.config import read_config
 from medfm_cli.runs.artefacts import find, holds
@@ -103,6 +103,9 @@ def _with_dataset(
 ) -> Compared:
     """Compare files and content; reports what else can be compared."""
     card = read_card(root)
+    check_file(root / MANIFEST_FILE, card.manifest_sha256)
+    if FINGERPRINTS_FILE in card.files and has_fingerprints(root):
+        check_file(root / FINGERPRINTS_FILE, card.files[FINGERPRINTS_FILE])
     theirs = key_of(root)
     catalog.db.executescript(_tables("files", "images", "subjects"))
     for name, column in (

@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medfm_cli.commands.curate.similarity.perceptual import SIDE
+from medfm_cli.data.manifest import FINGERPRINTS_FILE
 from medfm_cli.errors import DataError
 from medfm_cli.runs.atomic import aside
 
-FINGERPRINTS_FILE = "fingerprints.parquet"
 METHOD = "phash63-1"
 """Names how hashes are made; fingerprints of another method are not comparable."""
 CHUNK = 4096

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from executable import Executable
 from PIL import Image
 from pydicom.data import get_testdata_file
+from sealing import reseal
 from toy_bundle import toy_export, toy_model, traced_dataset
 
+from medfm_cli.errors import DataError
 from medfm_cli.inference.bundle import open_bundle
 from medfm_cli.inference.predictor import Predictor
 from medfm_cli.models.config import OperatingPoint
 from medfm_cli.models.directory import load_model
 from medfm_cli.models.inputs import normalise
 from medfm_cli.readers import read_images
+from medfm_cli.runs.hashes import file_sha256
 
 POINTS = [OperatingPoint(label=name, threshold=0.999) for name in ("bars", "disc", "ring")]
 
@@ -220,11 +225,80 @@ def test_a_bundle_cannot_name_files_outside_itself(
 ) -> None:
     copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
     card = json.loads((copy / "bundle.json").read_text())
-    card["files"]["../secret"] = "0" * 64
-    (copy / "bundle.json").write_text(json.dumps(card))
+    reseal(copy / "bundle.json", files=card["files"] | {"../secret": "0" * 64})
     done = medfm("predict", copy, dicom("CT_small.dcm"))
     assert done.code == 3
     assert "lists a file outside the bundle" in done.stderr
+
+
+@pytest.mark.parametrize("change", ["classes", "threshold", "no points", "no checksum"])
+def test_a_card_that_was_changed_by_hand_is_refused(
+    bundle: Path, tmp_path: Path, change: str
+) -> None:
+    """It fits every file of the bundle, and the answers would be others."""
+    copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    card = json.loads((copy / "bundle.json").read_text())
+    match change:
+        case "classes":
+            card["label_schema"]["classes"].reverse()
+        case "threshold":
+            card["operating_points"][0]["threshold"] = 0.1
+        case "no points":
+            card["operating_points"] = []
+        case "no checksum":
+            del card["checksum"]
+    (copy / "bundle.json").write_text(json.dumps(card))
+    said = "has no checksum" if change == "no checksum" else "was changed after it was written"
+    with pytest.raises(DataError, match=said):
+        open_bundle(copy)
+
+
+def test_the_same_card_in_another_layout_is_the_same(bundle: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    card = json.loads((copy / "bundle.json").read_text())
+    (copy / "bundle.json").write_text(json.dumps(dict(sorted(card.items())), indent=1))
+    assert open_bundle(copy).card == open_bundle(bundle).card
+
+
+def test_weights_in_a_file_that_the_bundle_does_not_list_are_refused(
+    bundle: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    model = onnx.load(copy / "model.onnx")
+    onnx.save(
+        model, copy / "model.onnx", save_as_external_data=True, location="w.bin", size_threshold=0
+    )
+    files = json.loads((copy / "bundle.json").read_text())["files"]
+    reseal(copy / "bundle.json", files=files | {"model.onnx": file_sha256(copy / "model.onnx")})
+    opened = open_bundle(copy)
+    with pytest.raises(DataError, match="cannot be loaded by ONNX Runtime"):
+        Predictor(opened)
+
+
+def test_a_pipe_in_a_bundle_is_refused_and_not_waited_for(bundle: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    (copy / "card.md").unlink()
+    os.mkfifo(copy / "card.md")
+    with pytest.raises(DataError, match=r"lacks card\.md: not a regular file"):
+        open_bundle(copy)
+
+
+def test_weights_that_are_no_numbers_give_one_sentence_and_no_answer(
+    medfm: Executable, bundle: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    model = onnx.load(copy / "model.onnx")
+    for tensor in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor).copy()
+        if values.dtype == np.float32 and values.ndim == 2:
+            values[:] = np.nan
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+    onnx.save(model, copy / "model.onnx")
+    files = json.loads((copy / "bundle.json").read_text())["files"]
+    reseal(copy / "bundle.json", files=files | {"model.onnx": file_sha256(copy / "model.onnx")})
+    done = medfm("predict", copy, dicom("CT_small.dcm"), "--json")
+    assert (done.code, done.json["status"]) == (3, "failed")
+    assert "are not numbers: its weights are damaged" in done.json["error"]["message"]
 
 
 def test_an_encoder_answers_nothing(medfm: Executable, tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def model(folder: Path, *learnt: Learnt) -> Path:
         lineage=Lineage(steps=[step]),
     )
     folder.mkdir()
-    (folder / "config.json").write_text(config.model_dump_json())
+    (folder / "config.json").write_text(config.to_file())
     return folder
 
 
