@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,10 +71,12 @@ def add(
     pixels = picture(number) if pixels is None else pixels
     row = sample(number)
     label = json.dumps({"label": row.label, "modality": row.modality, "subject": row.subject_id})
-    place = writer.add(row.sample_id, {"png": png(pixels, level=level), "json": label.encode()})
+    data = png(pixels, level=level)
+    place = writer.add(row.sample_id, {"png": data, "json": label.encode()})
     height, width = pixels.shape[:2]
     channels = 1 if pixels.ndim == 2 else 3
-    return sample(number, height=height, width=width, channels=channels, **place._asdict())
+    values = {"height": height, "width": width, "channels": channels, "crc32": zlib.crc32(data)}
+    return sample(number, **values, **place._asdict())
 
 
 def write_samples(

@@ -18,7 +18,7 @@ from medfm_cli.data.shards import ShardReader
 from medfm_cli.samples.content import Content
 from medfm_cli.samples.payload import decode, decode_mask
 
-_PLACE = ("image_id", "kind", "meta", "shard", "offset", "length", "members")
+_PLACE = ("image_id", "kind", "meta", "shard", "offset", "length", "crc32", "members")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class WrittenSample:
         Raises:
             DataError: its bytes are damaged.
         """
-        place = (self.row["shard"], self.row["offset"], self.row["length"])
+        place = (self.row[name] for name in ("shard", "offset", "length", "crc32"))
         return decode(self.row["kind"], self.reader.read(*place), json.loads(self.row["meta"]))
 
     @property

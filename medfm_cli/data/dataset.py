@@ -46,8 +46,8 @@ class Dataset:
     def open(cls, path: str | Path) -> Self:
         """Open a dataset folder, or the one in a run directory.
 
-        Checks the manifest against the card, and that every shard is there in its full size;
-        `verify` checks the bytes too.
+        Checks the card against its checksum, the manifest against the card, and that every shard is
+        there in its full size. Samples are checked as they are read; `verify` checks all bytes.
 
         Raises:
             DataError: there is no dataset, it is damaged, or of another format.
@@ -207,6 +207,7 @@ class Dataset:
             shards=_index(self.samples.column("shard"), names),
             places=_places(self.samples),
             ids=np.asarray(self.column("sample_id"), dtype=np.bytes_),
+            sums=self.samples.column("crc32").to_numpy(),
         )
 
 

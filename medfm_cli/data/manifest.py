@@ -126,10 +126,14 @@ class Sample(Attributes):
     members: Annotated[
         str,
         Column(
-            doc="All members of the sample by extension, each with offset and length, as JSON.",
+            doc="All members of the sample by extension, each with offset, length and CRC-32, as "
+            "JSON.",
             source="shard",
         ),
     ] = "{}"
+    crc32: Annotated[
+        int, Column(doc="CRC-32 of the payload; -1 if it is unknown.", source="shard")
+    ] = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,11 +151,15 @@ class Quarantined:
 
 
 def _in_order(columns: Iterable[RecordField]) -> tuple[RecordField, ...]:
-    """The columns of the manifest in its order: attributes that were added later after `sex`."""
+    """The columns of the manifest in its order: attributes that were added later after `sex`, what
+    was added of the places in shards last."""
     named = {item.name: item for item in columns}
-    added = [name for name in named if name not in FIRST_COLUMNS]
+    added = [item for name, item in named.items() if name not in FIRST_COLUMNS]
+    attributes = [item.name for item in added if item.column.source != "shard"]
+    places = [item.name for item in added if item.column.source == "shard"]
     place = FIRST_COLUMNS.index("sex") + 1
-    return tuple(named[name] for name in (*FIRST_COLUMNS[:place], *added, *FIRST_COLUMNS[place:]))
+    names = (*FIRST_COLUMNS[:place], *attributes, *FIRST_COLUMNS[place:], *places)
+    return tuple(named[name] for name in names)
 
 
 def _schema(columns: Iterable[RecordField]) -> pa.Schema:
@@ -287,7 +295,7 @@ def source_digest(hashes: Iterable[str]) -> str:
 
 def _later(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
     """For every row the attributes added after the `FIRST_COLUMNS`, where they are set."""
-    added = [item for item in SAMPLE_COLUMNS if item.name not in FIRST_COLUMNS]
+    added = [item for item in SAMPLE_COLUMNS if item.name not in (*FIRST_COLUMNS, *LAYOUT)]
     columns = [batch.column(item.name).to_pylist() for item in added]
     for row in zip(*columns, strict=True):
         pairs = zip(added, row, strict=True)

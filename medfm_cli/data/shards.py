@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
 
+from medfm_cli.data.card import DAMAGED_HINT
 from medfm_cli.errors import DataError
 from medfm_cli.runs.atomic import sync_folder
 
@@ -47,17 +49,20 @@ def shard_name(index: int) -> str:
     return f"shard-{index:05d}.tar"
 
 
-def member_places(first: Location, lengths: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-    """Offset and length of every member of a sample, from where its first payload lies.
+def member_places(
+    first: Location, lengths: Mapping[str, int], sums: Mapping[str, int] | None = None
+) -> dict[str, tuple[int, ...]]:
+    """Offset, length and CRC-32 of every member of a sample, from where its first payload lies.
 
     Args:
         first: what `ShardWriter.add` gave.
         lengths: the members' lengths in bytes, in their order.
+        sums: their CRC-32, where it is known; else there is none in the result.
     """
-    places: dict[str, tuple[int, int]] = {}
+    places: dict[str, tuple[int, ...]] = {}
     offset = first.offset
     for name, length in lengths.items():
-        places[name] = (offset, length)
+        places[name] = (offset, length) if sums is None else (offset, length, sums[name])
         offset += length + -length % BLOCK + BLOCK
     return places
 
@@ -176,12 +181,28 @@ class ShardReader:
         self.folder = folder
         self._descriptors: dict[str, int] = {}
 
-    def read(self, shard: str, offset: int, length: int) -> bytes:
+    def read(self, shard: str, offset: int, length: int, crc32: int = -1) -> bytes:
         """The `length` bytes at `offset` of the shard.
 
+        Args:
+            shard: its file name.
+            offset: of the first byte.
+            length: in bytes.
+            crc32: what their CRC-32 must be; −1 does not check.
+
         Raises:
-            DataError: the shard is missing, unreadable or shorter than that.
+            DataError: the shard is missing, unreadable or shorter than that, or was changed.
         """
+        data = self._read(shard, offset, length)
+        if crc32 >= 0 and zlib.crc32(data) != crc32:
+            raise DataError(
+                f"{self.folder / shard} was changed after it was written: the {length} bytes at "
+                f"{offset} have another checksum",
+                hint=DAMAGED_HINT,
+            )
+        return data
+
+    def _read(self, shard: str, offset: int, length: int) -> bytes:
         descriptor = self._kept(shard)
         if descriptor is not None:
             return self._pread(descriptor, shard, offset, length)
@@ -227,7 +248,7 @@ class ShardReader:
         except FileNotFoundError:
             raise DataError(
                 f"the shard {shard} is missing from {self.folder}",
-                hint="copy the dataset folder again in full, or curate again",
+                hint=DAMAGED_HINT,
             ) from None
         except OSError as error:
             raise DataError(f"cannot open {self.folder / shard}: {error.strerror}") from None
@@ -243,7 +264,7 @@ class ShardReader:
             raise DataError(
                 f"the shard {self.folder / shard} is cut short: "
                 f"it ends before byte {offset + length}",
-                hint="copy the dataset folder again in full, or curate again",
+                hint=DAMAGED_HINT,
             )
         return data
 

@@ -11,7 +11,9 @@ import pickle
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -281,9 +283,53 @@ def test_a_damaged_image_names_its_sample(root: Path) -> None:
     row = 5
     place = {name: dataset.column(name)[row] for name in ("shard", "offset", "length")}
     flip(root / "shards" / place["shard"], place["offset"] + place["length"] // 2)
-    with pytest.raises(DataError, match=f"sample {dataset.sample_id(row)}: its PNG is damaged"):
+    with pytest.raises(DataError, match=f"sample {dataset.sample_id(row)}: .* was changed after"):
         dataset.image(row)
     dataset.image(row + 1)
+
+
+def test_an_image_replaced_by_another_of_the_same_length(root: Path) -> None:
+    """Both are whole images, and the shard is as long as before."""
+    dataset = Dataset.open(root)
+    lengths = dataset.column("length")
+    row, other = next(
+        (a, b) for a in range(20) for b in range(a) if lengths[a] == lengths[b] and a != b
+    )
+    shard, offset = (dataset.column(name)[row] for name in ("shard", "offset"))
+    data = bytearray((root / "shards" / shard).read_bytes())
+    data[offset : offset + lengths[row]] = dataset.images.payload(other)
+    (root / "shards" / shard).write_bytes(data)
+    again = Dataset.open(root)  # by their lengths all is well
+    with pytest.raises(DataError, match=f"cannot read sample {again.sample_id(row)}"):
+        again.image(row)
+    with pytest.raises(DataError, match="its sha256 is not the one in the card"):
+        again.verify()
+
+
+def test_a_row_is_checked_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[int] = []
+
+    def counted(data: bytes) -> int:
+        checked.append(len(data))
+        return zlib.crc32(data)
+
+    monkeypatch.setattr("medfm_cli.data.shards.zlib", SimpleNamespace(crc32=counted))
+    dataset = Dataset.open(root)
+    for _ in range(3):
+        dataset.image(4)
+        dataset.image(5)
+    assert len(checked) == 2
+
+
+def test_rows_without_a_checksum_are_decoded_all_the_same(tmp_path: Path) -> None:
+    rows, shards = write_samples(tmp_path / "shards", range(2))
+    rows = [dataclasses.replace(row, crc32=-1) for row in rows]
+    write_manifest(tmp_path, rows, name="toy", label_schema=CLASSES, shards=shards)
+    dataset = Dataset.open(tmp_path)
+    flip(tmp_path / "shards" / "shard-00000.tar", rows[1].offset + rows[1].length // 2)
+    np.testing.assert_array_equal(dataset.image(0), picture(0))
+    with pytest.raises(DataError, match="its PNG is damaged"):
+        dataset.image(1)
 
 
 @pytest.mark.parametrize(

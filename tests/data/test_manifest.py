@@ -49,13 +49,13 @@ def test_columns_are_the_contracts() -> None:
         *("kind", "modality", "anatomy", "label", "labels", "text", "turns", "boxes", "time"),
         *("age", "sex", "laterality", "scanner", "report_language", "target", "target_event"),
         *("cluster", "shape", "height", "width", "channels", "meta", "facts"),
-        *("source", "source_sha256", "shard", "offset", "length", "members"),
+        *("source", "source_sha256", "shard", "offset", "length", "members", "crc32"),
     ]
 
 
 @pytest.mark.parametrize("column", [item.name for item in dataclasses.fields(Sample)])
 def test_the_version_changes_with_every_column_but_the_layout(column: str) -> None:
-    value = CHANGES.get(column, 12345 if column in ("offset", "length") else "other")
+    value = CHANGES.get(column, 12345 if column in ("offset", "length", "crc32") else "other")
     changed = [dataclasses.replace(ROWS[0], **{column: value}), *ROWS[1:]]
     assert (version(changed) == version(ROWS)) == (column in LAYOUT)
 

@@ -184,8 +184,8 @@ class PreviousRun:
 
     def _member_places(
         self, row: ItemRecord, part: StagedPart, sources: tuple[str, str]
-    ) -> tuple[str, list[tuple[int, int]]] | None:
-        """Shard, offsets and lengths of a part's members, where the shards hold just these.
+    ) -> tuple[str, list[tuple[int, ...]]] | None:
+        """Shard, and places of a part's members, where the shards hold just these.
 
         A sample without a mask or further images follows from its content, so that of a copy
         serves as well.
@@ -200,7 +200,7 @@ class PreviousRun:
             if len(part.lengths) > 1 and source not in own:
                 continue
             places.pop("json", None)  # it is made anew
-            if {name: length for name, (_, length) in places.items()} == part.lengths:
+            if {name: length for name, (_, length, *_) in places.items()} == part.lengths:
                 return shard, [tuple(places[name]) for name in part.lengths]
         return None
 

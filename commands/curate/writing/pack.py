@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from medfm_cli.data.manifest import SAMPLE_COLUMNS, SPLITS, Sample
 from medfm_cli.data.shards import Location, Shard, ShardWriter, member_places
 from medfm_cli.errors import RunFailed
 from medfm_cli.runs.atomic import write_text
+from medfm_cli.runs.hashes import file_sha256
 from medfm_cli.samples.fields import RecordField
 
 _RANK = " ".join(f"WHEN '{split}' THEN {rank}" for rank, split in enumerate(SPLITS))
@@ -29,6 +31,8 @@ _ORDER = (
     f"ORDER BY CASE split {_RANK} END, content_sha, id"
 )
 _OF_ITEM = [column for column in SAMPLE_COLUMNS if column.column.source == "item"]
+_PLACES = "offset, length, lengths, sums"
+"""What stands in a line of the places."""
 _OF_PART = [column for column in SAMPLE_COLUMNS if column.column.source == "part"]
 
 
@@ -81,7 +85,7 @@ class PendingSample:
                 fields[name] = value
         return _json(fields).encode("utf-8", "surrogatepass")
 
-    def sample(self, place: Location, lengths: dict[str, int]) -> Sample:
+    def sample(self, place: Location, lengths: dict[str, int], sums: dict[str, int]) -> Sample:
         """The row of the manifest."""
         row = self.row
         copied: dict[str, Any] = {c.name: _value(row[c.name], c) for c in _OF_ITEM}
@@ -98,7 +102,8 @@ class PendingSample:
             shard=place.shard,
             offset=place.offset,
             length=place.length,
-            members=_json(member_places(place, lengths)),
+            members=_json(member_places(place, lengths, sums)),
+            crc32=next(iter(sums.values())),
             **copied,
         )
 
@@ -172,7 +177,7 @@ class Packer:
             OSError: the disk refuses.
         """
         mark, total = self._mark()
-        shards = self._finished(mark)
+        shards = self._finished(mark, check=True)
         done = sum(shard.samples for shard in shards)
         if done == total:
             return shards
@@ -189,8 +194,7 @@ class Packer:
                     places.finish()
                     self._note(mark, writer.finished[-1])
                     places.begin(self._places(len(shards) + len(writer.finished)))
-                lengths = {name: len(data) for name, data in members.items()}
-                places.add(location.offset, location.length, lengths)
+                places.add(location, members)
                 between(1)
             last = writer.close()[-1]
             places.finish()
@@ -203,8 +207,9 @@ class Packer:
         for number, shard in enumerate(shards):
             with self._places(number).open(encoding="ascii") as file:
                 for line in file:
-                    offset, length, lengths = json.loads(line)
-                    yield next(pending).sample(Location(shard.name, offset, length), lengths)
+                    offset, length, lengths, sums = json.loads(line)
+                    place = Location(shard.name, offset, length)
+                    yield next(pending).sample(place, lengths, sums)
 
     def _note(self, mark: str, shard: Shard) -> None:
         """Write down a finished shard, whose places are written already."""
@@ -218,8 +223,8 @@ class Packer:
         """Where the samples of a shard lie in it, a line each."""
         return self.journal / f"places-{number:05d}.jsonl"
 
-    def _finished(self, mark: str) -> list[Shard]:
-        """The shards that are written down and there, from the first on."""
+    def _finished(self, mark: str, *, check: bool = False) -> list[Shard]:
+        """The shards that are written down and there, from the first on; `check` their content."""
         shards: list[Shard] = []
         for number in range(1 << 20):
             entry = _read(self._path(number))
@@ -228,6 +233,8 @@ class Packer:
             shard = Shard(**entry["shard"])
             path = self.folder / shard.name
             if not path.is_file() or path.stat().st_size != shard.bytes:
+                break
+            if check and file_sha256(path) != shard.sha256:
                 break
             if not self._places(number).is_file():
                 break
@@ -244,7 +251,7 @@ class Packer:
 
         Gives the number of samples as well.
         """
-        digest = hashlib.sha256(f"{self.shard_bytes}\n".encode())
+        digest = hashlib.sha256(f"{self.shard_bytes} {_PLACES}\n".encode())
         total = 0
         for sample in self.ordered():
             digest.update(sample.sample_id.encode() + sample.json_member())
@@ -267,9 +274,12 @@ class _Places:
         self._temporary = path.with_suffix(f".{os.getpid()}.tmp")
         self._file = self._temporary.open("w", encoding="ascii")
 
-    def add(self, offset: int, length: int, lengths: Mapping[str, int]) -> None:
-        """Note a sample: where its first payload lies, and the lengths of all its members."""
-        self._file.write(json.dumps([offset, length, lengths], separators=(",", ":")) + "\n")
+    def add(self, first: Location, members: Mapping[str, bytes]) -> None:
+        """Note a sample: where its first payload lies, and length and CRC-32 of all its members."""
+        lengths = {name: len(data) for name, data in members.items()}
+        sums = {name: zlib.crc32(data) for name, data in members.items()}
+        line = json.dumps([first.offset, first.length, lengths, sums], separators=(",", ":"))
+        self._file.write(line + "\n")
 
     def finish(self) -> None:
         """Give the file its name."""
