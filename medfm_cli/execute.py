@@ -19,6 +19,7 @@ from medfm_cli.runs.artefacts import holds
 from medfm_cli.runs.atomic import point, write_json, write_text
 from medfm_cli.runs.environment import environment
 from medfm_cli.runs.identity import digest, folder_name, identity
+from medfm_cli.runs.inventory import changed_file, write_inventory
 from medfm_cli.runs.lock import lock
 from medfm_cli.runs.report import write_report
 from medfm_cli.version import __version__
@@ -78,7 +79,8 @@ def execute(job: Job) -> Outcome:
     who = identity(job.verb, job.recipe, inputs)
     hash_ = digest(who)
     folder = job.out / folder_name(job.verb, job.name, hash_)
-    if not job.force and (done := finished(folder)):
+    done = None if job.force else finished(folder)
+    if done and not _damaged(folder, done.result):
         _point_to(job, folder)
         return done
     check_room(verbs.plan(job.verb, job.recipe), job.out)
@@ -86,8 +88,11 @@ def execute(job: Job) -> Outcome:
     with lock(folder):
         if job.force:
             _put_away(folder)
-        elif done := finished(folder):  # another process finished it while we waited
-            return done
+        elif done := finished(folder):
+            damaged = _damaged(folder, done.result)
+            if not damaged:  # another process finished it while we waited
+                return done
+            _discard(job, folder, done.result, damaged)
         run = Run(
             folder, job.verb, job.name, hash_, job.console, processes=job.processes, inputs=inputs
         )
@@ -203,6 +208,8 @@ def _carry_out(job: Job, run: Run) -> Outcome:
     }
     write_json(run.path("result.json"), document)
     write_report(run.dir)
+    if not result.stages:  # they have their own
+        write_inventory(run.dir, result.artefacts.values())
     run.log("ended", status="done", seconds=round(seconds, 3))
     write_text(run.path("DONE"), f"{run.hash}\n")
     _point_to(job, run.dir)
@@ -263,6 +270,34 @@ def _put_away(folder: Path) -> None:
     previous.mkdir()
     for entry in entries:
         entry.replace(previous / entry.name)
+
+
+def _damaged(folder: Path, result: Result) -> Path | None:
+    """A file of a finished run, or of a stage of a pipeline, that was changed since; else None."""
+    for place in [folder / stage for stage in result.stages.values()] or [folder]:
+        if name := changed_file(place):
+            return place / name
+    return None
+
+
+def _discard(job: Job, folder: Path, result: Result, damaged: Path) -> None:
+    """Put the artefacts of a finished run aside, of which a file was damaged: they are made again.
+
+    A training that is finished has its checkpoints still and makes no step.
+    """
+    (folder / "DONE").unlink()
+    if result.stages:  # each says so itself
+        return
+    job.console.warn(
+        f"'{damaged}' was changed after it was written: it is made again, and what is there goes "
+        f"to '{folder / 'previous'}'"
+    )
+    previous = folder / "previous"
+    shutil.rmtree(previous, ignore_errors=True)
+    for path in dict.fromkeys(result.artefacts.values()):
+        if (folder / path).exists():
+            (previous / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).replace(previous / path)
 
 
 def _sweep(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""`medfm doctor`: versions, devices, memory, and missing packages; `medfm doctor DATASET`."""
+"""`medfm doctor`: versions, devices, memory, and missing packages; `medfm doctor RUN`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ if TYPE_CHECKING:
 def command(
     dataset: Annotated[
         str | None,
-        typer.Argument(help="A dataset to check instead: every row and shard against its card."),
+        typer.Argument(
+            metavar="[DATASET|MODEL|BUNDLE|RUN]",
+            help="Check this instead: every file against the hashes that were written with it.",
+        ),
     ] = None,
     out: Annotated[str, typer.Option("--out", help="Folder in which runs would be written.")] = ".",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Show versions, devices, memory, disk, decoders and missing extras; or check a dataset.
+    """Show versions, devices, memory, disk, decoders and missing extras; or check an artefact.
 
-    Exits with 4 when something that every command needs is missing or broken, and with 3 when
-    DATASET is damaged.
+    Exits with 4 when something that every command needs is missing or broken, and with 3 when the
+    dataset, model, bundle or run is damaged.
     """
     from medfm_cli.console import Console
     from medfm_cli.envelope import guarded
@@ -52,25 +55,22 @@ def _diagnose(out: str, *, json: bool) -> int:
 
 
 def _check(path: str, *, json: bool) -> int:
-    """Print that a dataset is whole; gives the exit code.
+    """Print that an artefact, or all artefacts of a run, are whole; gives the exit code.
 
     Raises:
         DataError: there is none, or a byte of it changed since it was written.
     """
-    from medfm_cli.data.dataset import Dataset
+    from medfm_cli.commands.doctor.artefacts import check
     from medfm_cli.envelope import emit
 
-    dataset = Dataset.open(path)
-    dataset.verify()
-    counts = {"samples": len(dataset), "shards": len(dataset.card.shards)}
+    checked = check(path)
     if json:
-        identity = {"dataset": str(dataset.root), "version": dataset.version, **counts}
-        emit({"status": "done", "exit_code": 0, **identity})
-    else:
-        typer.echo(
-            f"the dataset '{dataset.root}' is whole: its {counts['samples']:,} samples in "
-            f"{counts['shards']:,} shards have the hashes in its card"
-        )
+        found = [item.to_json() for item in checked]
+        emit({"status": "done", "exit_code": 0, **(found[0] if found else {}), "checked": found})
+    for item in () if json else checked:
+        typer.echo(f"the {item.kind} '{item.path}' is whole: {item.sentence}")
+    if not checked and not json:
+        typer.echo(f"the run '{path}' is finished; it wrote no dataset, model or bundle")
     return 0
 
 

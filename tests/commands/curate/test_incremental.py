@@ -15,7 +15,9 @@ from curate_files import dicom, noise, picture, table
 from real_mix import mix
 
 from medfm_cli.commands.curate.recipe import CurateRecipe
+from medfm_cli.commands.doctor.artefacts import check
 from medfm_cli.console import Silence
+from medfm_cli.errors import DataError
 from medfm_cli.execute import Job, Outcome, execute
 from medfm_cli.runs.run import read_jsonl
 
@@ -180,3 +182,44 @@ def test_every_kind_with_masks_boxes_and_companions(tmp_path: Path, shared_data:
     again = curate(source, out, whole=True)
     assert 0 < read(again) < taken(again)
     assert content(again) == content(curate(source, tmp_path / "fresh", whole=True))
+
+
+def test_a_damaged_dataset_is_not_up_to_date_and_is_made_again(tmp_path: Path) -> None:
+    """One image in the place of another of the same length, under the same time."""
+    source, out = folder(tmp_path / "in", 6), tmp_path / "out"
+    first = curate(source, out)
+    before = content(first)
+    assert [item.kind for item in check(str(first.dir))] == ["dataset"]
+    (shard,) = (first.dir / "dataset" / "shards").iterdir()
+    times = shard.stat()
+    data = bytearray(shard.read_bytes())
+    data[700] ^= 1
+    shard.write_bytes(data)
+    os.utime(shard, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(DataError, match=f"{shard.name} was changed after it was written"):
+        check(str(first.dir))
+    with pytest.raises(DataError, match=f"{shard.name} is damaged"):
+        check(str(first.dir / "dataset"))
+    again = curate(source, out)
+    assert (again.status, again.dir) == ("done", first.dir)
+    assert content(again) == before
+    assert check(str(again.dir)) == check(str(again.dir / "dataset"))
+
+
+def test_shards_of_a_killed_try_are_looked_at_before_they_are_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = folder(tmp_path / "in", 6), tmp_path / "out"
+    before = content(curate(source, tmp_path / "fresh", shard_bytes=1 << 20))
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr("medfm_cli.commands.curate.writing.step.write_manifest", full)
+        curate(source, out, shard_bytes=1 << 20)
+    (shard,) = out.glob("*/dataset/shards/*.tar")
+    data = bytearray(shard.read_bytes())
+    data[700] ^= 1
+    shard.write_bytes(data)
+    assert content(curate(source, out, shard_bytes=1 << 20)) == before

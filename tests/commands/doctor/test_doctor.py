@@ -9,14 +9,17 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from toy_bundle import toy_export, toy_model, traced_dataset
 from toy_data import balanced, toy_dataset
 
 from medfm_cli.commands.doctor import packages as looked_up
+from medfm_cli.commands.doctor.artefacts import check
 from medfm_cli.commands.doctor.decoders import decoders
 from medfm_cli.commands.doctor.diagnosis import Diagnosis, diagnose
 from medfm_cli.commands.doctor.machine import machine
 from medfm_cli.commands.doctor.packages import Package, missing_extras, packages
 from medfm_cli.commands.doctor.text import as_text
+from medfm_cli.errors import DataError
 
 DOCTOR = [sys.executable, "-c", "from medfm_cli.commands.doctor.cli import command; command({})"]
 
@@ -128,3 +131,35 @@ def test_a_dataset_is_checked_byte_by_byte(tmp_path: Path) -> None:
     assert damaged.returncode == 3
     assert shard.name in json.loads(damaged.stdout)["error"]["message"]
     assert doctor(f"dataset={str(tmp_path / 'nothing')!r}").returncode == 3
+
+
+def test_a_model_and_a_bundle_are_checked_too(tmp_path: Path) -> None:
+    dataset = traced_dataset(tmp_path / "data")
+    model = toy_model(tmp_path / "model", dataset)
+    bundle, _ = toy_export(tmp_path / "run", model, dataset)
+    (found,) = check(str(model))
+    assert found.kind == "model"
+    assert "parameters have the hash in its config, and they are finite numbers" in found.sentence
+    (found,) = check(str(tmp_path / "run"))  # the folder that holds a bundle
+    assert found.kind == "bundle"
+    assert found.to_json()["files"] == 4
+    (bundle / "sources.txt").write_text("")
+    with pytest.raises(DataError, match=r"sources\.txt has changed since the export"):
+        check(str(bundle))
+    (model / "model.safetensors").write_bytes(b"x")
+    with pytest.raises(DataError, match="the sha256 differs"):
+        check(str(model))
+
+
+def test_a_run_that_is_not_finished_or_holds_nothing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is not a dataset"):
+        check(str(tmp_path))
+    (tmp_path / "recipe.yaml").touch()
+    with pytest.raises(DataError, match="is not finished"):
+        check(str(tmp_path))
+    (tmp_path / "DONE").touch()
+    (tmp_path / "result.json").write_text("{")
+    with pytest.raises(DataError, match=r"result\.json is damaged"):
+        check(str(tmp_path))
+    (tmp_path / "result.json").write_text('{"stages": {}, "artefacts": {}}')
+    assert check(str(tmp_path)) == []
