@@ -113,12 +113,14 @@ def _bug(console: Console, error: Exception, as_json: bool) -> None:
     import traceback
     from pathlib import Path
 
+    from medfm_cli.runs.atomic import write_text
+
     lines = traceback.format_tb(error.__traceback__)
     text = "".join(lines) + f"{type(error).__name__}\n"
     try:
         home = console.run_dir or Path(tempfile.mkdtemp(prefix="medfm-bug-"))
         path = home / "traceback.txt"
-        path.write_text(text, "utf-8")
+        write_text(path, text)
         where = f"the traceback is in '{path}'"
     except OSError:
         where = "the traceback could not be written:\n" + "".join(lines)

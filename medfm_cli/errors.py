@@ -26,6 +26,7 @@ class ExitCode(IntEnum):
     GATE = 5
     BUG = 70
     LOCKED = 75
+    HUNG_UP = 129
     INTERRUPTED = 130
     READER_GONE = 141
     TERMINATED = 143

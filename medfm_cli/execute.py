@@ -16,7 +16,7 @@ from medfm_cli.processes.alone import Alone
 from medfm_cli.recipe.dump import dump, dump_resolved
 from medfm_cli.runs import Result, Run
 from medfm_cli.runs.artefacts import holds
-from medfm_cli.runs.atomic import point, write_json, write_text
+from medfm_cli.runs.atomic import no_link, point, write_json, write_text
 from medfm_cli.runs.environment import environment
 from medfm_cli.runs.identity import digest, folder_name, identity
 from medfm_cli.runs.inventory import changed_file, write_inventory
@@ -311,7 +311,7 @@ def _mend_logs(folder: Path) -> None:
     for name in ("log.jsonl", "metrics.jsonl"):
         path = folder / name
         if path.is_file() and path.stat().st_size:
-            with path.open("rb+") as file:
+            with open(path, "rb+", opener=no_link) as file:
                 file.seek(-1, 2)
                 if file.read(1) != b"\n":
                     file.write(b"\n")

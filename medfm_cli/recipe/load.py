@@ -15,7 +15,7 @@ from medfm_cli.recipe.parts import Recipe
 from medfm_cli.recipe.problems import Problem, in_order
 from medfm_cli.recipe.shipping import locate, recipe_name, root
 from medfm_cli.recipe.tree import Key, Tree, dotted, read_file
-from medfm_cli.recipe.validate import problems_of
+from medfm_cli.recipe.validate import problems_of, too_large
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ def check(tree: Tree, model: type[Recipe]) -> Recipe:
         recipe = specialised.model_validate(copy.deepcopy(tree.value))
     except ValidationError as error:
         problems += problems_of(error, tree, specialised)
+    problems += too_large(tree)
     if problems:
         raise RecipeError(in_order(problems))
     return recipe

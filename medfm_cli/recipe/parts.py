@@ -32,7 +32,7 @@ class Recipe(Part):
     execution_only_keys: ClassVar[frozenset[str]] = frozenset({"description"})
 
     description: str = Field("", description="What this recipe is for, in one sentence.")
-    seed: int = Field(0, ge=0, le=2**63 - 1, description="Seed of everything random in the run.")
+    seed: int = Field(0, ge=0, description="Seed of everything random in the run.")
 
     @classmethod
     def specialise(cls, _tree: dict[str, Any], _problems: list[Problem]) -> type[Recipe]:

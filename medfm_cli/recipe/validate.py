@@ -41,6 +41,22 @@ def problems_of(error: ValidationError, tree: Tree, model: type[Part]) -> list[P
     return in_order(problems)
 
 
+def too_large(tree: Tree) -> list[Problem]:
+    """Whole numbers of more than 64 bits: no key means one, and no library can take it."""
+    found: list[Problem] = []
+
+    def look(value: Any, path: Key) -> None:
+        if isinstance(value, dict | list):
+            for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+                look(inner, (*path, key))
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            message = "must be a whole number of at most 64 bits"
+            found.append(Problem(tree.place(path), dotted(path), message))
+
+    look(tree.value, ())
+    return found
+
+
 def _is_other_member(
     path: Key, details: list[ErrorDetails], groups: dict[Key, list[ErrorDetails]]
 ) -> bool:

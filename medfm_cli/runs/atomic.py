@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from medfm_cli.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +35,29 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON that people can read, atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def no_link(path: str, flags: int) -> int:
+    """An opener for files that are written in place: a link to another file is not followed.
+
+    Raises:
+        EnvironmentProblem: what lies there is no regular file.
+        OSError: it cannot be opened.
+    """
+    problem = EnvironmentProblem(
+        f"'{path}' is not a regular file", hint="remove it, or choose another --out"
+    )
+    flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o644)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise problem from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise problem
+    return descriptor
 
 
 @contextmanager

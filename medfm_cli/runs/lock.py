@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
-import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from medfm_cli.errors import EnvironmentProblem, Locked
+from medfm_cli.errors import Locked
+from medfm_cli.runs.atomic import no_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +21,9 @@ def lock(folder: Path) -> Iterator[None]:
 
     Raises:
         Locked: another process holds it.
+        EnvironmentProblem: what lies in its place is no regular file.
     """
-    descriptor = _open(folder / ".lock")
+    descriptor = no_link(str(folder / ".lock"), os.O_RDWR | os.O_CREAT)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -38,25 +38,3 @@ def lock(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _open(path: Path) -> int:
-    """Open the lock file, and no file that a link in its place leads to.
-
-    Raises:
-        EnvironmentProblem: what lies there is no plain file.
-    """
-    problem = EnvironmentProblem(
-        f"'{path}' is no plain file", hint="remove it, or choose another --out"
-    )
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    try:
-        descriptor = os.open(path, flags, 0o644)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
-            raise problem from None
-        raise
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise problem
-    return descriptor

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from medfm_cli.runs import stopping
+from medfm_cli.runs.atomic import no_link
 from medfm_cli.runs.result import finite
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ class Run:
             return
         line = json.dumps(finite(record), ensure_ascii=False, default=str) + "\n"
         # One write of one line: a kill can tear at most the last line, which readers skip.
-        with self._writing, (self.dir / name).open("a", encoding="utf-8") as file:
+        path = self.dir / name
+        with self._writing, open(path, "a", encoding="utf-8", opener=no_link) as file:
             file.write(line)
 
 

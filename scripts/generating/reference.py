@@ -27,6 +27,7 @@ CODES = {
     ExitCode.GATE: ("gate not met", "The run is finished; a threshold in its recipe was missed."),
     ExitCode.BUG: ("bug", "An error in medfm; the traceback is in the run directory."),
     ExitCode.LOCKED: ("locked", "Another process works in the same run directory. Try later."),
+    ExitCode.HUNG_UP: ("SIGHUP", "As 143: the terminal was closed."),
     ExitCode.INTERRUPTED: ("SIGINT", "Stopped after a checkpoint; the same command continues."),
     ExitCode.READER_GONE: ("SIGPIPE", "The reader of stdout closed the pipe."),
     ExitCode.TERMINATED: ("SIGTERM", "Stopped after a checkpoint; the same command continues."),

@@ -103,9 +103,13 @@ def test_75_another_run_works_there(toy: Executable, count: Count, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("signum", "code"),
-    [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)],
+    [
+        (signal.SIGINT, ExitCode.INTERRUPTED),
+        (signal.SIGTERM, ExitCode.TERMINATED),
+        (signal.SIGHUP, ExitCode.HUNG_UP),
+    ],
 )
-def test_130_and_143_stopped_by_a_signal_and_continued(
+def test_129_130_and_143_stopped_by_a_signal_and_continued(
     toy: Executable, tmp_path: Path, count: Count, signum: signal.Signals, code: ExitCode
 ) -> None:
     process, folder = started(toy, tmp_path, "--json")

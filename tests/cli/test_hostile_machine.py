@@ -146,6 +146,10 @@ def test_a_bug_shows_no_local_variables_and_no_message(count: Count, tmp_path: P
     assert "DOE" not in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
     assert "DOE" not in count("end=bug", "--json").stdout
+    (written,) = tmp_path.glob("runs/*/traceback.txt")
+    assert "in _end" in written.read_text()
+    assert written.read_text().endswith("\nKeyError\n")
+    assert "DOE" not in written.read_text()
 
 
 def test_a_bug_whose_traceback_cannot_be_written_still_shows_no_data(

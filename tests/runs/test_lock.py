@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medfm_cli.errors import Locked
+from medfm_cli.errors import EnvironmentProblem, Locked
 from medfm_cli.runs.lock import lock
 
 HOLD = """
@@ -61,3 +61,22 @@ def test_an_error_inside_lets_go(tmp_path: Path) -> None:
         raise KeyError
     with lock(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("what", ["a link", "a link to nothing", "a pipe", "a folder"])
+def test_what_lies_in_its_place_is_not_followed(tmp_path: Path, what: str) -> None:
+    precious, path = tmp_path / "precious.txt", tmp_path / ".lock"
+    precious.write_text("results of a year")
+    match what:
+        case "a link":
+            path.symlink_to(precious)
+        case "a link to nothing":
+            path.symlink_to(tmp_path / "new.txt")
+        case "a pipe":
+            os.mkfifo(path)
+        case "a folder":
+            path.mkdir()
+    with pytest.raises(EnvironmentProblem, match="is not a regular file"), lock(tmp_path):
+        pass
+    assert precious.read_text() == "results of a year"
+    assert not (tmp_path / "new.txt").exists()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from medfm_cli.console import Silence
-from medfm_cli.errors import Stopped
+from medfm_cli.errors import EnvironmentProblem, Stopped
 from medfm_cli.runs import Callout, Facts, Result, Run, Section, Table, Text, stopping
 from medfm_cli.runs.result import finite
 from medfm_cli.runs.run import read_jsonl
@@ -62,6 +62,15 @@ def test_threads_write_whole_lines(run: Run) -> None:
     for thread in threads:
         thread.join()
     assert len(read_jsonl(run.dir / "metrics.jsonl")) == 800
+
+
+def test_a_log_that_is_a_link_is_not_followed(run: Run, tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("of another")
+    (run.dir / "metrics.jsonl").symlink_to(other)
+    with pytest.raises(EnvironmentProblem, match="is not a regular file"):
+        run.metric(a=1)
+    assert other.read_text() == "of another"
 
 
 def test_paths_have_their_folders_made(run: Run) -> None:
