@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from contextlib import suppress
@@ -21,6 +22,7 @@ from medfm_cli.runs.environment import environment
 from medfm_cli.runs.identity import digest, folder_name, identity
 from medfm_cli.runs.inventory import changed_file, write_inventory
 from medfm_cli.runs.lock import lock
+from medfm_cli.runs.plan import size_text
 from medfm_cli.runs.report import write_report
 from medfm_cli.version import __version__
 
@@ -83,7 +85,7 @@ def execute(job: Job) -> Outcome:
     if done and not _damaged(folder, done.result):
         _point_to(job, folder)
         return done
-    check_room(verbs.plan(job.verb, job.recipe), job.out)
+    check_room(verbs.plan(job.verb, job.recipe), job.out, folder)
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder):
         if job.force:
@@ -140,8 +142,13 @@ def raw_data(recipe: Recipe) -> Path | None:
     return path if raw else None
 
 
-def check_room(plan: Plan, out: Path) -> None:
+def check_room(plan: Plan, out: Path, folder: Path | None = None) -> None:
     """Refuse to start what cannot fit.
+
+    Args:
+        plan: what would be written.
+        out: the folder of the run directory.
+        folder: the run directory: what an earlier try has written into it needs no room again.
 
     Raises:
         EnvironmentProblem: too little disk or memory.
@@ -157,19 +164,32 @@ def check_room(plan: Plan, out: Path) -> None:
             hint="choose another --out",
         )
     free = shutil.disk_usage(standing).free
-    if plan.disk_bytes > free:
+    needed = plan.disk_bytes - (_used(folder) if folder else 0)
+    if needed > free:
         raise EnvironmentProblem(
-            f"the run needs about {plan.disk_bytes / 1e9:.1f} GB of disk at '{out}'; "
-            f"{free / 1e9:.1f} GB are free",
+            f"the run needs about {size_text(needed)} of disk at '{out}'; {size_text(free)} are "
+            "free",
             hint="free some space or choose another --out",
         )
     available = psutil.virtual_memory().available
     if plan.memory_bytes > available:
         raise EnvironmentProblem(
-            f"the run needs about {plan.memory_bytes / 1e9:.1f} GB of memory; "
-            f"{available / 1e9:.1f} GB are available",
+            f"the run needs about {size_text(plan.memory_bytes)} of memory; "
+            f"{size_text(available)} are available",
             hint="use a smaller batch, model or image size",
         )
+
+
+def _used(folder: Path) -> int:
+    """What the files under a folder take, in bytes; what an older run left aside does not count."""
+    total = 0
+    for path, folders, names in os.walk(folder):
+        if path == str(folder) and "previous" in folders:
+            folders.remove("previous")
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(path, name)).st_blocks * 512  # noqa: PTH118
+    return total
 
 
 def _carry_out(job: Job, run: Run) -> Outcome:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile, ZipFile
 
 from medfm_cli.commands.curate.sources import File, LeftOut, walk
 from medfm_cli.commands.curate.sources.named import is_packed, label_table, open_source
@@ -15,6 +18,7 @@ from medfm_cli.errors import DataError
 from medfm_cli.extras import installed, missing
 from medfm_cli.runs import Plan
 from medfm_cli.runs.artefacts import find, holds
+from medfm_cli.runs.plan import size_text
 
 if TYPE_CHECKING:
     from medfm_cli.commands.curate.options.source import SourceKeys
@@ -22,6 +26,11 @@ if TYPE_CHECKING:
 
 GROWTH = {"jpg": 8.0, "jpeg": 8.0, "gz": 4.0, "npz": 3.0, "dcm": 1.5}
 """How much larger pixels are as PNG than in a file of this ending, roughly."""
+EACH = 6 << 10
+"""What is written of a sample besides its pixels, in bytes, roughly: its record while it is read,
+and its fingerprint, its row and what a tar adds in the end."""
+ALWAYS = 1 << 20
+"""What is written whatever there is: report, datasheet, descriptions."""
 
 
 def inputs(recipe: CurateRecipe) -> dict[str, str]:
@@ -65,14 +74,14 @@ def plan(recipe: CurateRecipe) -> Plan:
         if needed and not installed(module):
             raise missing(module, extra=extra)
     lines: list[str] = []
-    pixel_bytes = 0
+    needed = ALWAYS
     for name, block in recipe.blocks().items():
         with must_stay(block.source or name):
             block_lines, size = _plan_of_source(block)
         lines += block_lines
-        pixel_bytes += size
-    lines.append(f"write at most about {2 * pixel_bytes / 1e6:.0f} MB, half of it for a while only")
-    return Plan(lines, disk_bytes=2 * pixel_bytes)
+        needed += size
+    lines.append(f"write about {size_text(needed)}, half of it for a while only")
+    return Plan(lines, disk_bytes=needed)
 
 
 def _sha256(path: Path) -> str:
@@ -103,9 +112,9 @@ def _model_hash(reference: str) -> str:
 
 
 def _plan_of_source(block: SourceKeys) -> tuple[list[str], int]:
-    """What would be read of one source, one sentence each, and the size of its pixels in bytes."""
+    """What would be read of one source, one sentence each, and what would be written in bytes."""
     endings: Counter[str] = Counter()
-    total = pixel_bytes = left_out = 0
+    total = needed = left_out = 0
     inside: list[File] = []
     for entry in walk(open_source(block), None):
         if isinstance(entry, LeftOut):
@@ -114,7 +123,7 @@ def _plan_of_source(block: SourceKeys) -> tuple[list[str], int]:
         ending = _ending(entry.name)
         endings[ending] += 1
         total += entry.size
-        pixel_bytes += int(entry.size * GROWTH.get(ending, 1.2))
+        needed += int(2 * entry.size * GROWTH.get(ending, 1.2)) + EACH * _samples(entry, ending)
         if is_packed(block):
             inside.append(entry)
     common = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in _most(endings))
@@ -124,7 +133,21 @@ def _plan_of_source(block: SourceKeys) -> tuple[list[str], int]:
         f"labels: {label_table(block, inside) or block.label_word}",
         "" if total else "fetch the file first: it is in no cache",
     ]
-    return [line for line in lines if line], pixel_bytes
+    return [line for line in lines if line], needed
+
+
+def _samples(file: File, ending: str) -> int:
+    """How many samples a file holds, roughly: NumPy's archives say it, others count as one."""
+    if ending != "npz" or not file.path:
+        return 1
+    count = 0
+    with suppress(OSError, BadZipFile), ZipFile(file.path) as archive:
+        for name in archive.namelist():
+            if name.removesuffix(".npy").endswith("images"):
+                with archive.open(name) as stream:
+                    shape = re.search(rb"'shape': \((\d{1,12}),", stream.read(256))
+                count += int(shape[1]) if shape else 0
+    return max(1, count)
 
 
 def _ending(name: str) -> str:

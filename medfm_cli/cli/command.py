@@ -112,15 +112,16 @@ def _show_plan(verb: str, loaded: Loaded, options: Options, console: Console) ->
     raw = raw_data(recipe)
     # What comes after curation cannot be planned before there is a dataset.
     plan = verbs.plan("curate", curation_of(raw)) if raw else verbs.plan(verb, recipe)
-    check_room(plan, out)
     lines = list(plan.lines)
     folder = None
     if raw:
+        check_room(plan, out)
         lines.insert(0, f"curate '{raw}' with defaults:")
         lines.append(f"then {verb} {loaded.name} on the dataset that comes of it")
     else:
         hash_ = digest(identity(verb, recipe, verbs.inputs(verb, recipe)))
         folder = out / folder_name(verb, loaded.name, hash_)
+        check_room(plan, out, folder)
         state = "is done" if (folder / "DONE").is_file() else "would be continued"
         lines.append(f"run directory: {folder}" + (f" ({state})" if folder.exists() else ""))
     if options.json:

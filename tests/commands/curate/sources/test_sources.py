@@ -379,3 +379,11 @@ def test_the_plan_counts_and_touches_nothing(folder: Path) -> None:
     assert "3 png" in plan.lines[0]
     assert plan.disk_bytes > 0
     assert sorted(folder.rglob("*")) == before
+
+
+def test_the_plan_counts_the_samples_of_an_archive(tmp_path: Path) -> None:
+    """Thousands of small images in one small file take more room than their pixels."""
+    images = np.zeros((3000, 28, 28), np.uint8)
+    np.savez_compressed(tmp_path / "a.npz", train_images=images, train_labels=np.zeros(3000))
+    plan = verbs.plan("curate", CurateRecipe(source=str(tmp_path / "a.npz")))
+    assert 15e6 < plan.disk_bytes < 40e6
