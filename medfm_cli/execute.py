@@ -19,7 +19,7 @@ from medfm_cli.runs import Result, Run
 from medfm_cli.runs.artefacts import holds
 from medfm_cli.runs.atomic import no_link, point, write_json, write_text
 from medfm_cli.runs.environment import environment
-from medfm_cli.runs.identity import digest, folder_name, identity
+from medfm_cli.runs.identity import digest, folder_name, identity, without
 from medfm_cli.runs.inventory import changed_file, write_inventory
 from medfm_cli.runs.lock import lock
 from medfm_cli.runs.plan import size_text
@@ -227,13 +227,25 @@ def _carry_out(job: Job, run: Run) -> Outcome:
         **result.to_json(),
     }
     write_json(run.path("result.json"), document)
-    write_report(run.dir)
+    write_report(run.dir, _what_was_asked(job, run))
     if not result.stages:  # they have their own
         write_inventory(run.dir, result.artefacts.values())
     run.log("ended", status="done", seconds=round(seconds, 3))
     write_text(run.path("DONE"), f"{run.hash}\n")
     _point_to(job, run.dir)
     return Outcome("done", run.dir, Result.from_json(document), seconds)
+
+
+def _what_was_asked(job: Job, run: Run) -> dict[str, str]:
+    """The recipe as given and as resolved, less what only matters to the execution."""
+    keys = job.recipe.execution_only_keys
+    values = job.recipe.model_dump(mode="json")
+    given = values if job.written is None else job.written
+    resolved = {key: choice for key, choice in run.resolved.items() if key not in keys}
+    return {
+        "Recipe": dump(without(given, keys)),
+        "Resolved recipe": dump_resolved(without(values, keys), resolved),
+    }
 
 
 def _lead(job: Job, run: Run) -> Result:

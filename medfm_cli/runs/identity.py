@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from medfm_cli.recipe.parts import Recipe
 
 
@@ -17,9 +20,7 @@ def identity(verb: str, recipe: Recipe, inputs: dict[str, str]) -> dict[str, Any
     Where the recipe names an input, its content hash stands instead of its path: data that moved
     are the same data. Keys that only matter to the execution are left out.
     """
-    values = recipe.model_dump(mode="json")
-    for key in recipe.execution_only_keys:
-        _remove(values, key.split("."))
+    values = without(recipe.model_dump(mode="json"), recipe.execution_only_keys)
     for key, content in inputs.items():
         _replace(values, key.split("."), content)
     return {"verb": verb, "recipe": values, "inputs": inputs}
@@ -36,6 +37,14 @@ def folder_name(verb: str, name: str, hash_: str | None = None) -> str:
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "recipe"
     stem = safe if safe == verb else f"{verb}-{safe}"
     return f"{stem}-{hash_[:8]}" if hash_ else stem
+
+
+def without(values: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """The values of a recipe less some (dotted) keys."""
+    kept = copy.deepcopy(values)
+    for key in keys:
+        _remove(kept, key.split("."))
+    return kept
 
 
 def _remove(values: Any, path: list[str]) -> None:

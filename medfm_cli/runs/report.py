@@ -17,21 +17,23 @@ if TYPE_CHECKING:
     from medfm_cli.runs.blocks import Cell
 
 
-def write_report(folder: Path) -> None:
-    """Write report.html of a finished run; a dataset gets a copy of its own beside its shards."""
+def write_report(folder: Path, recipe: Mapping[str, str] | None = None) -> None:
+    """Write report.html of a finished run; a dataset gets a copy of its own beside its shards.
+
+    Args:
+        folder: the run directory.
+        recipe: texts for the appendix of the dataset's copy, which says nothing of the machine or
+            of how the work was done: the same files give the same bytes.
+    """
     document = read(folder)
     result = Result.from_json(document)
     stages = [_stage(folder, name, path) for name, path in result.stages.items()]
-    facts: dict[str, Cell] = {
-        "Run": document["hash"][:8],
-        "medfm": document["medfm"],
-        "Machine": _machine(folder),
-    }
-    pages = [(folder / "report.html", facts | {"Time": duration(document["seconds"])})]
+    facts: dict[str, Cell] = {"Run": document["hash"][:8], "medfm": document["medfm"]}
+    here = {"Machine": _machine(folder), "Time": duration(document["seconds"])}
+    pages = [(folder / "report.html", facts | here, _appendix(folder))]
     if "dataset" in result.artefacts and document["verb"] == "curate":
-        # Without the time: curating the same files again gives the same dataset, byte for byte.
-        pages.append((folder / result.artefacts["dataset"] / "report.html", facts))
-    for path, shown in pages:
+        pages.append((folder / result.artefacts["dataset"] / "report.html", facts, recipe or {}))
+    for path, shown, appendix in pages:
         page = render_page(
             folder,  # figures lie in the run directory, for the dataset's copy too
             title=document["name"],
@@ -40,7 +42,7 @@ def write_report(folder: Path) -> None:
             facts=shown,
             sections=result.sections,
             stages=stages,
-            appendix=_appendix(folder),
+            appendix=appendix,
         )
         write_text(path, page)
 

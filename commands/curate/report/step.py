@@ -123,5 +123,6 @@ def _resolved_settings(context: ReportContext) -> list[Block]:
     rows: list[list[Cell]] = [
         [key, "none" if choice["value"] is None else str(choice["value"]), choice["why"]]
         for key, choice in context.run.resolved.items()
+        if key not in context.recipe.execution_only_keys
     ]
     return [Table(["Key", "Value", "Reason"], rows)] if rows else []

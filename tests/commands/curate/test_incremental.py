@@ -223,3 +223,19 @@ def test_shards_of_a_killed_try_are_looked_at_before_they_are_used(
     data[700] ^= 1
     shard.write_bytes(data)
     assert content(curate(source, out, shard_bytes=1 << 20)) == before
+
+
+def test_the_report_beside_the_shards_is_the_same_however_the_work_was_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = folder(tmp_path / "in", 4)
+    one = curate(source, tmp_path / "one", workers="auto")
+    real = {"cores": 1000, "memory_bytes": 1 << 40, "packages": {}}
+    monkeypatch.setattr("medfm_cli.execute.environment", lambda: real)
+    two = curate(source, tmp_path / "two", workers=2)
+    assert one.dir.name == two.dir.name
+    names = {p.relative_to(two.dir) for p in (two.dir / "dataset").rglob("*") if p.is_file()}
+    for name in sorted(names):
+        assert (one.dir / name).read_bytes() == (two.dir / name).read_bytes(), name
+    assert "Recipe" in (two.dir / "dataset" / "report.html").read_text()
+    assert "1000 cores" in (two.dir / "report.html").read_text()
