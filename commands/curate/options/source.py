@@ -155,6 +155,11 @@ class SourceKeys(Part):
         "auto", description="auto, a column of the table, or one name for all images."
     )
     follow_links: bool = Field(False, description="Follow symbolic links.")
+    check: Literal["time", "content"] = Field(
+        "time",
+        description="By what a changed file is known: size and time, or its content, which is then "
+        "read once more.",
+    )
     frames: int = Field(
         4, ge=1, description="Most frames of a multi-frame file or video, evenly spaced."
     )

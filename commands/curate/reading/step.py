@@ -82,7 +82,8 @@ def read_all(
     staging = Staging(folder, config.mark)
     packed = (run.dir / "dataset" / "dataset.json").is_file()
     _remove_leftovers(folder)  # of a try that was killed
-    with _previous_run(run, config.mark) as previous:
+    by_time = all(keys.check == "time" for keys in recipe.blocks().values())
+    with _previous_run(run, config.mark, of_use=by_time) as previous:
         known = know_entries(catalog, list(recipe.blocks()), names, previous)
         count, todo = _count(catalog, staging, packed=packed)
         if todo and known and previous is not None:
@@ -100,9 +101,12 @@ def read_all(
 
 
 @contextmanager
-def _previous_run(run: Run, mark: str) -> Iterator[PreviousRun | None]:
-    """The run whose unchanged files are reused, while it is open."""
-    previous = PreviousRun.find(run, mark)
+def _previous_run(run: Run, mark: str, *, of_use: bool) -> Iterator[PreviousRun | None]:
+    """The run whose unchanged files are reused, while it is open.
+
+    It knows files by size and time, so it is of no use where these are not trusted.
+    """
+    previous = PreviousRun.find(run, mark) if of_use else None
     with previous or nullcontext():
         yield previous
 

@@ -23,6 +23,7 @@ def find_source(
     spec: str,
     *,
     follow_links: bool = False,
+    by_content: bool = False,
     files_column: str = "auto",
     readers: Collection[str] = (),
 ) -> Source:
@@ -31,6 +32,7 @@ def find_source(
     Args:
         spec: a path, `packages:NAME` or `medmnist:NAME`.
         follow_links: read what symbolic links in a folder lead to.
+        by_content: tell changed files by their content, not by size and time alone.
         files_column: the column that names the files, when the source is a table.
         readers: those that the recipe names; a table that is to be read is no list of files.
 
@@ -50,13 +52,15 @@ def find_source(
     if path.is_dir():
         from medfm_cli.commands.curate.sources.folder import FolderSource
 
-        return FolderSource(path, follow_links=follow_links)
+        return FolderSource(path, follow_links=follow_links, by_content=by_content)
     if path.is_file():
-        return _of_file(path, files_column, readers)
+        return _of_file(path, files_column, readers, by_content=by_content)
     raise _missing(path)
 
 
-def _of_file(path: Path, files_column: str, readers: Collection[str]) -> Source:
+def _of_file(
+    path: Path, files_column: str, readers: Collection[str], *, by_content: bool
+) -> Source:
     from medfm_cli.commands.curate.sources.archive import ArchiveSource, is_archive
     from medfm_cli.commands.curate.sources.single import SingleSource, holds_records
     from medfm_cli.commands.curate.sources.table import TableSource, is_table
@@ -64,13 +68,13 @@ def _of_file(path: Path, files_column: str, readers: Collection[str]) -> Source:
     with path.open("rb") as file:
         head = file.read(4096)
     if is_archive(path, head):
-        return SingleSource(path) if _is_shard(path, head, readers) else ArchiveSource(path)
-    if readers:
-        return SingleSource(path)
-    if is_table(head):
-        table = TableSource(path, files_column)
-        return table if table.names_files() or not holds_records(path) else SingleSource(path)
-    return SingleSource(path)
+        if not _is_shard(path, head, readers):
+            return ArchiveSource(path, by_content=by_content)
+    elif not readers and is_table(head):
+        table = TableSource(path, files_column, by_content=by_content)
+        if table.names_files() or not holds_records(path):
+            return table
+    return SingleSource(path, by_content=by_content)
 
 
 def _is_shard(path: Path, head: bytes, readers: Collection[str]) -> bool:

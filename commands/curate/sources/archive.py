@@ -17,7 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from medfm_cli.commands.curate.sources.base import HIDDEN, File, Listing, fingerprint, printable
+from medfm_cli.commands.curate.sources.base import (
+    HIDDEN,
+    File,
+    Listing,
+    fingerprint,
+    printable,
+    stamp_of,
+)
 from medfm_cli.commands.curate.sources.places import places
 from medfm_cli.errors import DataError
 from medfm_cli.runs.atomic import write_json
@@ -57,16 +64,18 @@ class ArchiveSource:
     modality = ""
     licences: tuple[str, ...] = ()
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, by_content: bool = False) -> None:
         self.path = path
+        self.by_content = by_content
         self.classes: dict[str, str] = {}
         with path.open("rb") as file:
             self._is_zip = file.read(2) == b"PK"
 
     def fingerprint(self) -> str:
-        """Changes with the archive's size or time."""
+        """Changes with the archive's size, and time or content."""
         status = self.path.stat()
-        return fingerprint([(self.path.name, status.st_size, status.st_mtime_ns)])
+        stamp = stamp_of(str(self.path), status, by_content=self.by_content)
+        return fingerprint([(self.path.name, status.st_size, stamp)])
 
     def survey(self) -> Listing:
         """What is inside, by the archive's own table.

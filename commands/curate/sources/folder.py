@@ -12,6 +12,7 @@ from medfm_cli.commands.curate.sources.base import (
     LeftOut,
     Listing,
     printable,
+    stamp_of,
     unordered_fingerprint,
 )
 from medfm_cli.commands.curate.sources.vanished import must_stay
@@ -28,13 +29,14 @@ class FolderSource:
     modality = ""
     licences: tuple[str, ...] = ()
 
-    def __init__(self, root: Path, *, follow_links: bool = False) -> None:
+    def __init__(self, root: Path, *, follow_links: bool = False, by_content: bool = False) -> None:
         self.root = root
         self.follow_links = follow_links
+        self.by_content = by_content
         self.classes: dict[str, str] = {}
 
     def fingerprint(self) -> str:
-        """Changes when a file comes, goes, or changes its size or time.
+        """Changes when a file comes, goes, or changes its size and time, or its content.
 
         Raises:
             DataError: the folder holds no file.
@@ -49,7 +51,8 @@ class FolderSource:
         """
         empty = True
         with must_stay(str(self.root)):
-            for found in _Walk(self.root, follow_links=self.follow_links).entries():
+            walk = _Walk(self.root, follow_links=self.follow_links, by_content=self.by_content)
+            for found in walk.entries():
                 empty = empty and isinstance(found, LeftOut)
                 yield found
         if empty:
@@ -78,7 +81,8 @@ class FolderSource:
 class _Walk:
     """One walk through a folder."""
 
-    def __init__(self, root: Path, *, follow_links: bool) -> None:
+    def __init__(self, root: Path, *, follow_links: bool, by_content: bool) -> None:
+        self.by_content = by_content
         self.root = root
         self.inside = str(root.resolve())
         self.follow_links = follow_links
@@ -112,7 +116,8 @@ class _Walk:
                         pending.append((entry.path, f"{prefix}{entry.name}/"))
                 else:
                     status = entry.stat()
-                    yield File(name, entry.path, status.st_size, status.st_mtime_ns)
+                    stamp = stamp_of(entry.path, status, by_content=self.by_content)
+                    yield File(name, entry.path, status.st_size, stamp)
 
     def _refusal(self, entry: os.DirEntry[str]) -> str:
         """Why an entry is not read, empty when it is."""

@@ -20,6 +20,7 @@ def open_source(keys: SourceKeys) -> Source:
     return find_source(
         keys.source or "",
         follow_links=keys.follow_links,
+        by_content=keys.check == "content",
         files_column=keys.label_spec().files,
         readers=() if keys.readers == "auto" else keys.readers,
     )

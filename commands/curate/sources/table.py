@@ -5,7 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from medfm_cli.commands.curate.sources.base import File, Listing, fingerprint, printable
+from medfm_cli.commands.curate.sources.base import (
+    File,
+    Listing,
+    fingerprint,
+    printable,
+    stamp_of,
+)
 from medfm_cli.commands.curate.tables.columns import FILE_NAMES, listed, named
 from medfm_cli.commands.curate.tables.open import Rows, delimiter, read_rows
 from medfm_cli.errors import DataError
@@ -31,15 +37,17 @@ class TableSource:
     modality = ""
     licences: tuple[str, ...] = ()
 
-    def __init__(self, path: Path, column: str = "auto") -> None:
+    def __init__(self, path: Path, column: str = "auto", *, by_content: bool = False) -> None:
         self.path = path
+        self.by_content = by_content
         self.column = column
         self.classes: dict[str, str] = {}
 
     def fingerprint(self) -> str:
         """Changes with the table or with any file it names."""
         status = self.path.stat()
-        table = fingerprint([(self.path.name, status.st_size, status.st_mtime_ns)])
+        stamp = stamp_of(str(self.path), status, by_content=self.by_content)
+        table = fingerprint([(self.path.name, status.st_size, stamp)])
         listing = self.survey()
         both = fingerprint([(table, 0, 0), (listing.fingerprint(), 0, 0)])
         return f"{both}-{len(listing.files)}"
@@ -69,7 +77,8 @@ class TableSource:
             if _is_file(path):
                 status = path.stat()
                 shown = printable(name.replace("\\", "/"))
-                files[name] = File(shown, str(path), status.st_size, status.st_mtime_ns)
+                stamp = stamp_of(str(path), status, by_content=self.by_content)
+                files[name] = File(shown, str(path), status.st_size, stamp)
             else:
                 left_out.append((printable(name), f"named in {self.path.name}, but not there"))
         if not files:

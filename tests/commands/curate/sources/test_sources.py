@@ -387,3 +387,37 @@ def test_the_plan_counts_the_samples_of_an_archive(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "a.npz", train_images=images, train_labels=np.zeros(3000))
     plan = verbs.plan("curate", CurateRecipe(source=str(tmp_path / "a.npz")))
     assert 15e6 < plan.disk_bytes < 40e6
+
+
+@pytest.mark.parametrize("kind", ["folder", "single", "archive", "table"])
+def test_a_file_replaced_under_the_same_size_and_time(
+    folder: Path, tmp_path: Path, kind: str
+) -> None:
+    """By time it is the same; `check: content` reads it."""
+    changed = folder / "a.png"
+    source = {"folder": folder, "single": changed}.get(kind)
+    if kind == "archive":
+        source = changed = tmp_path / "a.zip"
+        with zipfile.ZipFile(source, "w") as archive:
+            archive.write(folder / "a.png", "a.png")
+    if kind == "table":
+        source = table(
+            tmp_path / "files.csv",
+            "file,label",
+            f"{folder.name}/a.png,x",
+            f"{folder.name}/b/1.png,y",
+        )
+    assert source is not None
+    times = changed.stat()
+
+    def seen(check: str) -> str:
+        recipe = CurateRecipe.model_validate({"source": str(source), "check": check})
+        return verbs.inputs("curate", recipe)["source"]
+
+    by_time, by_content = seen("time"), seen("content")
+    data = bytearray(changed.read_bytes())
+    data[-20] ^= 1
+    changed.write_bytes(data)
+    os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert seen("time") == by_time
+    assert seen("content") != by_content
