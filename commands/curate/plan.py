@@ -74,14 +74,14 @@ def plan(recipe: CurateRecipe) -> Plan:
         if needed and not installed(module):
             raise missing(module, extra=extra)
     lines: list[str] = []
-    needed = ALWAYS
+    size = ALWAYS
     for name, block in recipe.blocks().items():
         with must_stay(block.source or name):
-            block_lines, size = _plan_of_source(block)
+            block_lines, more = _plan_of_source(block)
         lines += block_lines
-        needed += size
-    lines.append(f"write about {size_text(needed)}, half of it for a while only")
-    return Plan(lines, disk_bytes=needed)
+        size += more
+    lines.append(f"write about {size_text(size)}, half of it for a while only")
+    return Plan(lines, disk_bytes=size)
 
 
 def _sha256(path: Path) -> str:

@@ -60,11 +60,11 @@ class ImageStore:
             DataError: the shard is missing, unreadable, cut short or was changed; the sample is
                 named.
         """
-        place = (self.names[self.shards[row]], *self.places[row].tolist())
+        shard = self.names[self.shards[row]]
+        offset, length = self.places[row].tolist()
+        expected = int(self.sums[row]) if self._unchecked[row] else -1
         try:
-            if not self._unchecked[row]:
-                return self._reader.read(*place)
-            data = self._reader.read(*place, int(self.sums[row]))
+            data = self._reader.read(shard, offset, length, expected)
         except DataError as error:
             raise self._unreadable(row, error.message) from None
         self._unchecked[row] = False
