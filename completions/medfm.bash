@@ -304,6 +304,7 @@ _medfm_keys() {
         'modality=	auto, a column of the table, or one name for all images' \
         'anatomy=	auto, a column of the table, or one name for all images' \
         'follow_links=	Follow symbolic links' \
+        'check=	By what a changed file is known: size and time, or its content,…' \
         'frames=	Most frames of a multi-frame file or video, evenly spaced' \
         'slices=	Most axial slices of a volume' \
         'whole=	Volumes stay volumes and videos stay videos' \
@@ -749,6 +750,8 @@ _medfm_values() {
         'masks	' ;;
     'curate follow_links') printf '%s\n' 'true	' \
         'false	' ;;
+    'curate check') printf '%s\n' 'time	' \
+        'content	' ;;
     'curate whole') printf '%s\n' 'true	' \
         'false	' ;;
     'curate quality.on') printf '%s\n' 'true	' \

@@ -337,6 +337,7 @@ function __medfm_keys
                 'modality=	auto, a column of the table, or one name for all images' \
                 'anatomy=	auto, a column of the table, or one name for all images' \
                 'follow_links=	Follow symbolic links' \
+                'check=	By what a changed file is known: size and time, or its content,…' \
                 'frames=	Most frames of a multi-frame file or video, evenly spaced' \
                 'slices=	Most axial slices of a volume' \
                 'whole=	Volumes stay volumes and videos stay videos' \
@@ -792,6 +793,9 @@ function __medfm_values
         case 'curate follow_links'
             printf '%s\n' 'true	' \
                 'false	'
+        case 'curate check'
+            printf '%s\n' 'time	' \
+                'content	'
         case 'curate whole'
             printf '%s\n' 'true	' \
                 'false	'
