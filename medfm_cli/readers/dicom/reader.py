@@ -95,7 +95,8 @@ def _images(
             return
     for frame in evenly(decoder.frames, options.frames):
         pixels, display = decoder.image(frame)
-        yield Item(Image2D(pixels), facts | {"display": display}, frame=frame, **common)
+        noted = common | {"notes": (*common["notes"], *decoder.remarks)}
+        yield Item(Image2D(pixels), facts | {"display": display}, frame=frame, **noted)
 
 
 def _begins_bare(head: bytes) -> bool:
