@@ -208,9 +208,16 @@ def _directions(dataset: Dataset) -> tuple[Vector | None, Vector | None]:
     return across, down
 
 
+def is_tiled(dataset: Dataset) -> bool:
+    """Whether the image is a mosaic: many slices beside and below each other."""
+    return not {"MOSAIC", "VFRAME"}.isdisjoint(values(dataset, "ImageType"))
+
+
 def is_slice(dataset: Dataset) -> bool:
     """Whether a single-frame file may be one slice of many: it says where it lies, or is a scan."""
     if _whole(text(dataset, "NumberOfFrames")) > 1 or not text(dataset, "SeriesInstanceUID"):
+        return False
+    if is_tiled(dataset):
         return False
     if not _whole(text(dataset, "Rows")) or not _whole(text(dataset, "Columns")):
         return False

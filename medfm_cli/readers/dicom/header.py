@@ -56,7 +56,7 @@ def refuse_what_is_no_image(dataset: Dataset) -> None:
     )
     if what:
         raise Unreadable(f"not an image: {what}", step="quality")
-    if why := _page_or_mosaic(dataset):
+    if why := _page(dataset):
         raise Unreadable(f"not an image: {why}", step="quality")
     pixels = ("Rows", "Columns", "BitsAllocated")
     if not all(_whole(dataset, name) for name in pixels):
@@ -65,8 +65,8 @@ def refuse_what_is_no_image(dataset: Dataset) -> None:
         raise Unreadable("not an image: a parametric map", step="quality")
 
 
-def _page_or_mosaic(dataset: Dataset) -> str:
-    """What ImageType says of pixels that are no single image of a body; empty for others."""
+def _page(dataset: Dataset) -> str:
+    """What ImageType says of pixels that are no image of a body; empty for others."""
     try:
         kinds = {str(value).strip().upper() for value in dataset.get("ImageType") or ()}
     except Exception:  # a damaged element is as good as none
@@ -74,8 +74,6 @@ def _page_or_mosaic(dataset: Dataset) -> str:
     for kind in sorted(kinds):
         if kind in _PAGES or "DOSE" in kind.split():
             return "a page with dose or results"
-        if kind in ("MOSAIC", "VFRAME"):
-            return "many slices tiled in one image (mosaic); convert it with dcm2niix first"
     return ""
 
 

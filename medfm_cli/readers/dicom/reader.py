@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from medfm_cli.errors import Unreadable
-from medfm_cli.readers.dicom import header, person
+from medfm_cli.readers.dicom import geometry, header, person
 from medfm_cli.readers.dicom.file import IN_MEMORY, damage_as_unreadable, opened, quiet
 from medfm_cli.readers.item import Item, ReadOptions, evenly
 from medfm_cli.samples.content import Image2D
@@ -85,6 +85,11 @@ def _images(
         raise Unreadable(f"an image of {decoder.rows * decoder.columns / 1e6:.0f} megapixels")
     facts = decoder.facts() | header.facts(dataset)
     common = common | {"notes": header.notes(dataset)}
+    if geometry.is_tiled(dataset) and decoder.frames == 1:
+        from medfm_cli.readers.dicom import mosaic
+
+        yield from mosaic.items(decoder, options, facts, common)
+        return
     if options.whole and decoder.frames > 1:
         from medfm_cli.readers.dicom import frames
 
