@@ -40,9 +40,9 @@ def is_frame_header(marker: int) -> bool:
 
 
 def coded_as(frame: bytes) -> str:
-    """`RGB` or `YCbCr` where a frame of three components tells it, else empty.
+    """`RGB` or `YCbCr` where a frame of three components says it, else empty.
 
-    Adobe's marker tells it, the names of components do (R, G, B), and a colour with fewer samples
+    Adobe's marker says it, the names of components do (R, G, B), and a colour with fewer samples
     than the first one is a chroma. JFIF's marker is left to pydicom, which heeds it.
     """
     if says_jfif(frame):

@@ -1,7 +1,7 @@
 """Whether pixels that are said to be red, green and blue are luma and chroma.
 
 Some devices (ultrasound above all) write YCbCr into a JPEG without any marker, and RGB into the
-DICOM header. Two things tell them apart. Few triples (a quarter) of the YCbCr cube are colours at
+DICOM header. Two things distinguish them. Few triples (a quarter) of the YCbCr cube are colours at
 all, and the black, white and grey of an RGB picture are none of them. And light and shade move
 red, green and blue together, which luma and the two chromas do not.
 """
