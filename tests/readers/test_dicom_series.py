@@ -14,6 +14,7 @@ from scan_files import AXIAL, CORONAL, SAGITTAL, phantom, series
 
 from medfm_cli.readers import Item, ReadOptions, Unreadable, find_reader
 from medfm_cli.readers.dicom.reader import slice_in
+from medfm_cli.readers.dicom.slices import apart
 from medfm_cli.samples.content import Volume
 
 
@@ -213,3 +214,45 @@ def test_a_glimpse_needs_only_the_beginning_of_a_file(tmp_path: Path) -> None:
     assert slice_in(path) == seen
     path.write_bytes(path.read_bytes()[:300])
     assert slice_in(path) is None
+
+
+def volumes_of(paths: list[Path]) -> list[list[int]]:
+    """Which files make one volume."""
+    slices = [slice_in(path) for path in paths]
+    return apart([one for one in slices if one is not None])
+
+
+@pytest.mark.parametrize(
+    ("name", "plain", "rounded"),
+    [
+        ("PixelSpacing", [0.6875, 0.6875], [0.68749999, 0.68750001]),
+        ("PixelSpacing", [0.9765625, 0.9765625], [0.976563, 0.976562]),
+        ("ImageOrientationPatient", list(AXIAL), [1, 1e-7, -0.0, 0, 0.9999999, 0]),
+        ("SliceThickness", 2.5, 2.50000001),
+    ],
+)
+def test_numbers_printed_with_another_rounding_are_equal(
+    tmp_path: Path, name: str, plain: Any, rounded: Any
+) -> None:
+    planes = phantom()
+    each = [{name: rounded if i % 2 else plain} for i in range(len(planes))]
+    heights = [2.5 * i + (1e-7 if i % 3 else 0) for i in range(len(planes))]
+    paths = series(tmp_path, planes, [(0, 0, z) for z in heights], each=each)
+    assert volumes_of(paths) == [list(range(len(planes)))]
+    item = read(paths)
+    assert item.content.array.shape == planes.shape
+    assert item.content.meta["spacing"][0] == pytest.approx(2.5, abs=1e-6)
+
+
+def test_echoes_are_told_by_time_and_not_by_how_it_was_printed(tmp_path: Path) -> None:
+    planes = np.concatenate([phantom(3)] * 2)
+    places = [(10.4999999 if i % 2 else 10.5000001, 0.0, 3.0 * (i % 3)) for i in range(6)]
+    times = ["4.76", "4.7600002", "4.75999999", "9.52", "9.5200004", "9.5199998"]
+    each = [{"EchoTime": time} for time in times]
+    assert volumes_of(series(tmp_path, planes, places, each=each)) == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_spacings_that_differ_truly_are_two_volumes(tmp_path: Path) -> None:
+    each = [{"PixelSpacing": [0.5, 0.5] if i < 3 else [0.52, 0.52]} for i in range(6)]
+    paths = series(tmp_path, phantom(), [(0, 0, z) for z in range(6)], each=each)
+    assert volumes_of(paths) == [[0, 1, 2], [3, 4, 5]]

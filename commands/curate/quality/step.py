@@ -24,15 +24,18 @@ from medfm_cli.samples.content import (
 )
 
 
-def rejection_reason(content: Content, quality: Quality) -> str:
+def rejection_reason(content: Content, quality: Quality, *, scanned: bool = False) -> str:
     """Why a sample is not kept, empty when it is. To be called before `mend`.
 
     Args:
         content: the sample, of any kind.
         quality: the limits of the recipe.
+        scanned: its file says that there is a scan on the image, so that it is no page of text.
     """
     if not quality.on:
         return ""
+    if scanned:
+        quality = quality.model_copy(update={"text_share": None})
     match content:
         case Image2D():
             return images.rejection_reason(content, quality)

@@ -200,7 +200,8 @@ def _keep(
     block, names = settings.blocks[entry.block], settings.pseudonyms
     item = with_table_values(item, entry.table_values)
     item = apply_annotations(item, entry.refs, block.label_kind)
-    if reason := rejection_reason(item.content, settings.quality):
+    scanned = bool(item.facts.get("scan_regions"))
+    if reason := rejection_reason(item.content, settings.quality, scanned=scanned):
         writer.add(RejectedRecord(entry.index, item.frame, sha, "quality", reason))
         return
     content, remarks = mend(item.content, settings.quality)

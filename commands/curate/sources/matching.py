@@ -83,7 +83,7 @@ class Matcher:
 
 def stem(name: str) -> str:
     """A name without its ending; `.nii.gz` is one ending."""
-    for ending in (".nii.gz", ".tar.gz"):
+    for ending in (".nii.gz", ".dcm.gz", ".tar.gz"):
         if name.endswith(ending):
             return name[: -len(ending)]
     head, dot, tail = name.rpartition(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import logging
 import warnings
@@ -61,7 +62,7 @@ def opened(path: Path, *, pixels: bool = True) -> Dataset:
         OSError: it cannot be opened.
     """
     whole = pixels and path.stat().st_size <= IN_MEMORY
-    with path.open("rb") as file:
+    with stream(path) as file:
         _check_deflated(file)
         dataset = _parsed(file, _stop(before_pixels=not whole))
     with damage_as_unreadable():
@@ -71,6 +72,38 @@ def opened(path: Path, *, pixels: bool = True) -> Dataset:
         if not dataset.original_encoding[1]:
             _swap_tables(dataset)
     return dataset
+
+
+@contextmanager
+def stream(path: Path) -> Iterator[BinaryIO]:
+    """A file open for reading, or what a gzipped one (`.dcm.gz`) holds.
+
+    Raises:
+        Unreadable: it is damaged, or holds more than is taken into memory.
+        OSError: it cannot be opened.
+    """
+    with path.open("rb") as file:
+        if not is_gzip(_beginning(file)):
+            yield file
+            return
+        try:
+            data = gzip.GzipFile(fileobj=file).read(IN_MEMORY + 1)
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            raise Unreadable("a damaged or truncated gzip file") from None
+    if len(data) > IN_MEMORY:
+        raise Unreadable(f"a gzipped DICOM file of more than {IN_MEMORY >> 20} MB: unpack it")
+    yield io.BytesIO(data)
+
+
+def is_gzip(head: bytes) -> bool:
+    """Whether a file is gzipped, by its first bytes."""
+    return head.startswith(b"\x1f\x8b")
+
+
+def _beginning(file: BinaryIO) -> bytes:
+    head = file.read(2)
+    file.seek(0)
+    return head
 
 
 @contextmanager
@@ -90,8 +123,7 @@ def glimpsed(path: Path, tags: list[int]) -> Dataset | None:
     """
     with path.open("rb") as file:
         for size in GLIMPSES:
-            file.seek(0)
-            data = file.read(size)
+            data = _begins_with(file, size)
             reached: list[int] = []
 
             def stop(tag: int, vr: str | None, length: int, reached: list[int] = reached) -> bool:
@@ -109,6 +141,17 @@ def glimpsed(path: Path, tags: list[int]) -> Dataset | None:
             if reached or len(data) < size:
                 return dataset
     return None
+
+
+def _begins_with(file: BinaryIO, size: int) -> bytes:
+    """Up to `size` bytes from the beginning, unpacked; none of a damaged gzip file."""
+    file.seek(0)
+    if not is_gzip(_beginning(file)):
+        return file.read(size)
+    try:
+        return gzip.GzipFile(fileobj=file).read(size)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return b""
 
 
 def _parsed(file: BinaryIO, stop: _Stop, tags: list[int] | None = None) -> Dataset | None:

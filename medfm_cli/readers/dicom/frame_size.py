@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from medfm_cli.errors import Unreadable
+from medfm_cli.readers.dicom.jpeg import is_frame_header, segments
 
 COMPONENTS = 4
 """Most components of an image (colours and transparency)."""
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _BOXES = b"\x00\x00\x00\x0cjP  "
-_NO_FRAME_HEADER = (0xC4, 0xC8, 0xCC)
 
 
 def check_claims(
@@ -64,18 +64,10 @@ def _compare(found: tuple[int, int, int], rows: int, columns: int) -> None:
 
 def _of_jpeg(frame: bytes) -> tuple[int, int, int] | None:
     """From the frame header (ITU-T T.81 B.2.2, T.87 C.2.2)."""
-    at = 2
-    while at + 9 < len(frame):
-        if frame[at] != 0xFF:
-            return None
-        marker = frame[at + 1]
-        if marker == 0xFF:  # a fill byte
-            at += 1
-        elif marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in _NO_FRAME_HEADER):
-            height, width = (int.from_bytes(frame[at + i : at + i + 2], "big") for i in (5, 7))
-            return height, width, frame[at + 9]
-        else:
-            at += 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
+    for marker, body in segments(frame):
+        if is_frame_header(marker) and len(body) >= 6:
+            height, width = (int.from_bytes(body[i : i + 2], "big") for i in (1, 3))
+            return height, width, body[5]
     return None
 
 

@@ -82,7 +82,7 @@ def volumes(
         check_size((len(order.order), *decoder.shape), options.max_values)
         place_of = {members[index]: at for at, index in enumerate(order.order)}
         content = _volume(decoder, order, place_of)
-        notes = (*common.get("notes", ()), *order.notes, *of)
+        notes = (*common.get("notes", ()), *order.notes, *of, *decoder.remarks)
         yield Item(content, facts, frame=members[0], **(common | {"notes": notes}))
 
 
@@ -120,7 +120,8 @@ def video(
     frames = stack.array
     if frames.ndim == 4 and all(plain(frame).ndim == 2 for frame in frames):
         frames = np.ascontiguousarray(frames[..., 0])
-    yield Item(Video(frames, _rate(decoder.dataset, chosen)), facts, **common)
+    noted = common | {"notes": (*common.get("notes", ()), *decoder.remarks)}
+    yield Item(Video(frames, _rate(decoder.dataset, chosen)), facts, **noted)
 
 
 def _rate(dataset: Dataset, chosen: Sequence[int]) -> float | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import TYPE_CHECKING, Any
 
 from medfm_cli.readers.dicom.header import patient_id, storage_class, text
@@ -25,7 +24,6 @@ MARKS = (
     "ContentTime",
 )
 """What distinguishes images at one place, in the order in which it is tried."""
-_MEASURED = re.compile(r"[-+]?\d{1,5}\.\d+(e[-+]?\d+)?", re.IGNORECASE)
 _FRAME_MARKS = (
     ("FrameContentSequence", "StackID"),
     ("FrameContentSequence", "TemporalPositionIndex"),
@@ -62,7 +60,7 @@ def slice_of(dataset: Dataset) -> Slice:
         down=down,
         spacing=spacing,
         gap=_gap(dataset),
-        marks=tuple("\\".join(map(_plain_number, values(dataset, name))) for name in MARKS),
+        marks=tuple("\\".join(values(dataset, name)) for name in MARKS),
     )
 
 
@@ -97,16 +95,6 @@ def values(dataset: Dataset | None, name: str) -> tuple[str, ...]:
     return tuple(str(one).strip(" \0") for one in found if one is not None)
 
 
-def _plain_number(value: str) -> str:
-    """A measured number without the noise of how it was printed: 4.76 and 4.7600002 are one.
-
-    Times (`093000.25`) have six digits before the point and stay as they are.
-    """
-    if not _MEASURED.fullmatch(value):
-        return value
-    return f"{float(value):.5g}"
-
-
 def short(uid: str) -> str:
     """A short hash of a UID: enough to tell instances apart, naming none."""
     return hashlib.sha256(uid.encode("utf-8", "surrogatepass")).hexdigest()[:16] if uid else ""
@@ -119,10 +107,7 @@ def _slice_of_frame(dataset: Dataset, frame: int) -> Slice:
     across, down = _directions(plane)
     spacing = _pair(measures, "PixelSpacing")
     content = group(dataset, frame, "FrameContentSequence")
-    marks = [
-        "\\".join(map(_plain_number, values(group(dataset, frame, n), name)))
-        for n, name in _FRAME_MARKS
-    ]
+    marks = ["\\".join(values(group(dataset, frame, n), name)) for n, name in _FRAME_MARKS]
     return Slice(
         uid=str(frame),
         number=frame,
@@ -208,9 +193,16 @@ def _directions(dataset: Dataset) -> tuple[Vector | None, Vector | None]:
     return across, down
 
 
+def is_tiled(dataset: Dataset) -> bool:
+    """Whether the image is a mosaic: many slices beside and below each other."""
+    return not {"MOSAIC", "VFRAME"}.isdisjoint(values(dataset, "ImageType"))
+
+
 def is_slice(dataset: Dataset) -> bool:
     """Whether a single-frame file may be one slice of many: it says where it lies, or is a scan."""
     if _whole(text(dataset, "NumberOfFrames")) > 1 or not text(dataset, "SeriesInstanceUID"):
+        return False
+    if is_tiled(dataset):
         return False
     if not _whole(text(dataset, "Rows")) or not _whole(text(dataset, "Columns")):
         return False

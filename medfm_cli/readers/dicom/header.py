@@ -43,8 +43,10 @@ _NO_IMAGE_STORAGE = {
 }
 
 
-_PAGES = frozenset({"DOSE_INFO", "DOSE_REPORT", "DOSEREPORT", "RESULT_PAGE", "REPORT"})
-"""Values of ImageType."""
+_SCANNED = ("1", "2", "3", "4")
+"""Values of RegionSpatialFormat: two-dimensional, M-mode, spectral, a wave; 5 is graphics."""
+_PAGES = frozenset({"DOSEREPORT", "RESULT_PAGE", "REPORT"})
+"""Values of ImageType, beside those that begin with DOSE or end with PROT (`CT_SOM5 PROT`)."""
 
 
 def refuse_what_is_no_image(dataset: Dataset) -> None:
@@ -56,7 +58,7 @@ def refuse_what_is_no_image(dataset: Dataset) -> None:
     )
     if what:
         raise Unreadable(f"not an image: {what}", step="quality")
-    if why := _page_or_mosaic(dataset):
+    if why := _page(dataset):
         raise Unreadable(f"not an image: {why}", step="quality")
     pixels = ("Rows", "Columns", "BitsAllocated")
     if not all(_whole(dataset, name) for name in pixels):
@@ -65,17 +67,16 @@ def refuse_what_is_no_image(dataset: Dataset) -> None:
         raise Unreadable("not an image: a parametric map", step="quality")
 
 
-def _page_or_mosaic(dataset: Dataset) -> str:
-    """What ImageType says of pixels that are no single image of a body; empty for others."""
+def _page(dataset: Dataset) -> str:
+    """What ImageType says of pixels that are no image of a body; empty for others."""
     try:
         kinds = {str(value).strip().upper() for value in dataset.get("ImageType") or ()}
     except Exception:  # a damaged element is as good as none
         return ""
     for kind in sorted(kinds):
-        if kind in _PAGES or "DOSE" in kind.split():
+        words = re.split("[ _]", kind)
+        if kind in _PAGES or words[0] == "DOSE" or words[-1] == "PROT":
             return "a page with dose or results"
-        if kind in ("MOSAIC", "VFRAME"):
-            return "many slices tiled in one image (mosaic); convert it with dcm2niix first"
     return ""
 
 
@@ -135,14 +136,24 @@ def common(dataset: Dataset) -> dict[str, Any]:
 
 def facts(dataset: Dataset) -> dict[str, Any]:
     """Technical facts; free text that could name someone is left out."""
-    found = {
+    found: dict[str, Any] = {
         "modality": code(text(dataset, "Modality")),
         "manufacturer": code(text(dataset, "Manufacturer")),
         "view": code(text(dataset, "ViewPosition")),
         "laterality": code(text(dataset, "ImageLaterality") or text(dataset, "Laterality")),
         "burned_in": code(text(dataset, "BurnedInAnnotation")),
     }
-    return {name: value for name, value in found.items() if value}
+    regions = {"scan_regions": count} if (count := _scan_regions(dataset)) else {}
+    return {name: value for name, value in found.items() if value} | regions
+
+
+def _scan_regions(dataset: Dataset) -> int:
+    """In how many places of an ultrasound screen the device shows a scan (PS3.3 C.8.5.5)."""
+    try:
+        regions = dataset.get("SequenceOfUltrasoundRegions") or ()
+        return sum(text(region, "RegionSpatialFormat") in _SCANNED for region in regions)
+    except Exception:  # a damaged element is as good as none
+        return 0
 
 
 def code(value: str) -> str:

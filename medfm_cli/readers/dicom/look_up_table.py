@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 
+_UNSIGNED = 1 << 15
+"""From here on a 16-bit number without a sign may stand for a negative one."""
+
+
 @dataclass(frozen=True)
 class LookUpTable:
     """A table of new values.
@@ -34,7 +38,10 @@ class LookUpTable:
 
     def apply(self, values: NDArray[Any]) -> NDArray[Any]:
         """New values, of the shape of `values`."""
-        index = np.rint(values).astype(np.int64) - self.first
+        first = self.first
+        if first >= _UNSIGNED and (values < 0).any():  # 63488 written for -2048
+            first -= 2 * _UNSIGNED
+        index = np.rint(values).astype(np.int64) - first
         found: NDArray[Any] = self.entries[np.clip(index, 0, len(self.entries) - 1)]
         return found
 

@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
+from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes
 
 from medfm_cli.errors import Unreadable
 from medfm_cli.readers.dicom.file import pixel_data
 from medfm_cli.readers.dicom.frame_size import check_claims
 from medfm_cli.readers.dicom.geometry import group
 from medfm_cli.readers.dicom.header import text
+from medfm_cli.readers.dicom.jpeg import coded_as, says_jfif, with_full_scans
 from medfm_cli.readers.dicom.look_up_table import LookUpTable, look_up_table
+from medfm_cli.readers.dicom.stored_bits import StoredBits
+from medfm_cli.readers.dicom.ycbcr import looks_like_ycbcr
 from medfm_cli.readers.item import evenly
 from medfm_cli.readers.voxels import narrow, rescaled
 from medfm_cli.samples.to_uint8 import limits, plain, scale, stretch
@@ -29,6 +33,9 @@ _PANIC = "PanicException"
 """What decoders written in Rust raise; it is no `Exception`."""
 _COLOUR_TABLE = "PALETTE COLOR"
 _JPEG = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
+_RUN_LENGTHS = "1.2.840.10008.1.2.5"
+_SIGNED_BY_CODEC = (*JPEG2000TransferSyntaxes, *JPEGLSTransferSyntaxes)
+_SPACE = {"RGB": "RGB", "YCbCr": "YBR_FULL"}
 _FLAT = 1.0
 """A window after which grey values vary less than this (of 255) shows nothing."""
 _SAMPLE = 8
@@ -42,6 +49,9 @@ class Decoder:
         dataset: the parsed file.
         path: given for a large file whose pixel data was not read.
 
+    Attributes:
+        remarks: what the report should say of frames decoded so far.
+
     Raises:
         Unreadable: the header of the image makes no sense.
     """
@@ -53,11 +63,16 @@ class Decoder:
         self.columns = self._number("Columns")
         self.frames = max(1, self._number("NumberOfFrames", default=1))
         self.bits = self._number("BitsStored", default=self._number("BitsAllocated"))
-        self.high_bit = self._number("HighBit", default=self.bits - 1)
         self.signed = self._number("PixelRepresentation") == 1
+        high_bit = self._number("HighBit", default=self.bits - 1)
+        self.stored = StoredBits(self.bits, high_bit, self.signed)
         self.photometric = text(dataset, "PhotometricInterpretation").upper()
         self.syntax: UID = dataset.file_meta.TransferSyntaxUID
         self.compressed = self.syntax.is_transfer_syntax and self.syntax.is_compressed
+        self.remarks: tuple[str, ...] = ()
+        self._prepared = self._jfif = False
+        self._coded = ""
+        self._is_ycbcr: bool | None = None
 
     def image(self, frame: int) -> tuple[NDArray[np.uint8], str]:
         """One frame as uint8 `[H, W]` or `[H, W, 3]`, and how its greys were chosen.
@@ -175,11 +190,15 @@ class Decoder:
             raise Unreadable("a DICOM object without pixel data", step="quality")
         if self.compressed:
             self._check_claims(frames)
+            self._prepare(frames[0])
         done = 0
+        whole = not self.compressed or self.syntax == _RUN_LENGTHS
         # pydicom clears the bits above BitsStored, where a header with a high bit puts the values
-        moved = 0 if self.compressed else max(0, self.high_bit + 1 - self.bits)
-        wider: dict[str, Any] = {"bits_stored": self.high_bit + 1} if moved else {}
-        decoded = iter(iter_pixels(self._source, indices=frames, **wider))
+        moved = self.stored.above and self.syntax not in _SIGNED_BY_CODEC
+        known: dict[str, Any] = {"bits_stored": self.stored.high_bit + 1} if moved else {}
+        if self._coded:
+            known["photometric_interpretation"] = _SPACE[self._coded]
+        decoded = iter(iter_pixels(self._source, indices=frames, **known))
         while True:
             try:
                 with _muted() if self.compressed else nullcontext():
@@ -191,34 +210,51 @@ class Decoder:
             if values is None:
                 break
             done += 1
-            yield self._as_rgb(self._stored(values >> moved if moved else values))
+            yield self._as_rgb(self.stored.of(values, whole=whole))
         if done < len(frames):
             raise Unreadable("it holds fewer frames than its header says")
 
-    def _stored(self, values: NDArray[Any]) -> NDArray[Any]:
-        """The values without what stands in the bits above BitsStored, such as overlays."""
-        if values.dtype.kind not in "iu" or values.ndim != 2 or not values.size:
-            return values
-        if self.bits >= 8 * values.dtype.itemsize:
-            return values
-        low, high = (-(1 << self.bits - 1), (1 << self.bits - 1) - 1) if self.signed else (0, 0)
-        high = high if self.signed else (1 << self.bits) - 1
-        if low <= int(values.min()) and int(values.max()) <= high:
-            return values
-        kept = values.astype(np.int64) & ((1 << self.bits) - 1)
-        if self.signed:
-            kept = np.where(kept > high, kept - (1 << self.bits), kept)
-        return kept.astype(values.dtype)
-
     def _as_rgb(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Colours whose header says RGB and whose JPEG holds YCbCr without saying so."""
-        if self.photometric != "RGB" or values.ndim != 3 or values.dtype != np.uint8:
+        """Colours whose header says RGB, whose JPEG does not contradict, and that are YCbCr."""
+        if str(self.syntax) not in _JPEG or self.photometric != "RGB" or self._coded:
             return values
-        if str(self.syntax) not in _JPEG or not _border_is_ycbcr(values):
+        if values.ndim != 3 or values.dtype != np.uint8:
+            return values
+        if self._is_ycbcr is None:  # one answer for all frames, so that a video does not flicker
+            self._is_ycbcr = not self._jfif and looks_like_ycbcr(values)
+        if not self._is_ycbcr:
             return values
         from pydicom.pixels.processing import convert_color_space
 
+        self.remarks = ("colours taken for YCbCr, though the header says RGB",)
         return convert_color_space(values, "YBR_FULL", "RGB")
+
+    def _prepare(self, frame: int) -> None:
+        """See what a JPEG says of its colours, and put its scans right."""
+        if self._prepared or str(self.syntax) not in _JPEG:
+            return
+        self._prepared = True
+        coded = self._encoded(frame)
+        if self._number("SamplesPerPixel", default=1) == 3:
+            self._coded, self._jfif = coded_as(coded), says_jfif(coded)
+        if self._source is self.dataset:
+            data = self.dataset.PixelData
+            if (mended := with_full_scans(data, coded)) != data:
+                self.dataset.PixelData = mended
+
+    def _encoded(self, frame: int) -> bytes:
+        """The bytes of a frame; none where they are damaged, which the decoder will say."""
+        from pydicom.encaps import get_frame
+
+        try:
+            if isinstance(self._source, Path):
+                with pixel_data(self._source) as file:
+                    return get_frame(file, frame, number_of_frames=self.frames)
+            return get_frame(self.dataset.PixelData, frame, number_of_frames=self.frames)
+        except OSError:
+            raise
+        except Exception:
+            return b""
 
     def _table(self, item: Dataset) -> LookUpTable:
         return look_up_table(item, little_endian=self.syntax.is_little_endian)
@@ -292,13 +328,6 @@ class Decoder:
         if self.signed and number >= size // 2:
             return number - size
         return number + size if not self.signed and number < 0 else number
-
-
-def _border_is_ycbcr(values: NDArray[Any]) -> bool:
-    """Whether the frame of a colour image is neutral as YCbCr, and green or pink as RGB."""
-    border = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
-    first, blue, red = np.median(border, axis=0)
-    return bool(abs(blue - 128) <= 4 and abs(red - 128) <= 4 and abs(first - 128) > 32)
 
 
 def _to_bytes(values: NDArray[Any], bits: int) -> NDArray[np.uint8]:

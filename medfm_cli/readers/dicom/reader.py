@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from medfm_cli.errors import Unreadable
-from medfm_cli.readers.dicom import header, person
-from medfm_cli.readers.dicom.file import IN_MEMORY, damage_as_unreadable, opened, quiet
+from medfm_cli.readers.dicom import geometry, header, person
+from medfm_cli.readers.dicom.file import (
+    IN_MEMORY,
+    damage_as_unreadable,
+    is_gzip,
+    opened,
+    quiet,
+)
 from medfm_cli.readers.item import Item, ReadOptions, evenly
 from medfm_cli.samples.content import Image2D
 
@@ -23,8 +30,8 @@ _VALUE_REPRESENTATIONS = frozenset(
 
 
 def sniff(head: bytes) -> bool:
-    """Whether the file has the DICOM mark, or begins like a data set without it."""
-    return head[128:132] == b"DICM" or _begins_bare(head)
+    """Whether the file, gzipped or not, has the DICOM mark, or begins as a data set without it."""
+    return _unpacked(head)[128:132] == b"DICM" or _begins_bare(head)
 
 
 def read(path: Path, options: ReadOptions) -> Iterator[Item]:
@@ -85,6 +92,11 @@ def _images(
         raise Unreadable(f"an image of {decoder.rows * decoder.columns / 1e6:.0f} megapixels")
     facts = decoder.facts() | header.facts(dataset)
     common = common | {"notes": header.notes(dataset)}
+    if geometry.is_tiled(dataset) and decoder.frames == 1:
+        from medfm_cli.readers.dicom import mosaic
+
+        yield from mosaic.items(decoder, options, facts, common)
+        return
     if options.whole and decoder.frames > 1:
         from medfm_cli.readers.dicom import frames
 
@@ -95,7 +107,18 @@ def _images(
             return
     for frame in evenly(decoder.frames, options.frames):
         pixels, display = decoder.image(frame)
-        yield Item(Image2D(pixels), facts | {"display": display}, frame=frame, **common)
+        noted = common | {"notes": (*common["notes"], *decoder.remarks)}
+        yield Item(Image2D(pixels), facts | {"display": display}, frame=frame, **noted)
+
+
+def _unpacked(head: bytes) -> bytes:
+    """What a gzipped file begins with; any other head as it is."""
+    if not is_gzip(head):
+        return head
+    try:
+        return zlib.decompressobj(wbits=31).decompress(head, 132)
+    except zlib.error:
+        return b""
 
 
 def _begins_bare(head: bytes) -> bool:

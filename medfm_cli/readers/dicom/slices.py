@@ -6,8 +6,10 @@ C.7.6.2 (Image Plane), in mm to the patient's left, back and head (LPS).
 
 from __future__ import annotations
 
+import math
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,8 +23,14 @@ SAME_DIRECTION = 2e-3
 """Directions whose cosines differ by less are one; scanners round them."""
 SAME_SPACING = 1e-3
 """Pixel spacings that differ by less, in mm, are one: headers round them when they print them."""
+SAME_NUMBER = 2e-5
+"""The share by which marks (echo times, b-values) may differ for how they were rounded."""
+SAME_STATION = 0.5
+"""Positions nearer than this are one station of the table, in mm."""
 SAME_HEIGHT = 1e-3
 """Slices nearer to each other than this lie in one place, in mm."""
+_MEASURED = re.compile(r"[-+]?\d{1,5}\.\d+(e[-+]?\d+)?", re.IGNORECASE)
+"""Numbers with a point; times of day (`093000.25`) have more digits before it."""
 UNEVEN = 0.05
 """The share of the usual gap by which gaps may differ."""
 TILTED = 0.5
@@ -179,11 +187,14 @@ def _told_apart(members: list[int], slices: Sequence[Slice]) -> list[list[int]]:
     most = max(Counter(place for place, _ in distinct).values())
     if most == 1:
         return [members]
-    for mark in _marks(members, slices):
-        values = list(dict.fromkeys(mark[i] for i in members))
-        pairs = {(places[i], mark[i]) for i in members}
-        if 2 <= len(values) <= most and len(pairs) > len(set(places.values())):
-            parts = [[i for i in members if mark[i] == value] for value in values]
+    for mark, tolerance in _marks(members, slices):
+        numbers = _numbered(mark, tolerance, most)
+        if numbers is None:
+            continue
+        pairs = {(places[i], numbers[i]) for i in members}
+        count = len(set(numbers.values()))
+        if count >= 2 and len(pairs) > len(set(places.values())):
+            parts = [[i for i in members if numbers[i] == value] for value in range(count)]
             return [volume for part in parts for volume in _told_apart(part, slices)]
     return _dealt(members, slices, places)
 
@@ -203,12 +214,47 @@ def _places(members: list[int], slices: Sequence[Slice]) -> dict[int, int] | Non
     return places
 
 
-def _marks(members: list[int], slices: Sequence[Slice]) -> list[dict[int, str]]:
-    """For each mark in turn, its value for every member; first the station of the table."""
-    stations = {i: " ".join(f"{x:.0f}" for x in slices[i].position or ()) for i in members}
-    count = max(len(slices[i].marks) for i in members)
-    padded = {i: (*slices[i].marks, *[""] * (count - len(slices[i].marks))) for i in members}
-    return [stations, *({i: padded[i][n] for i in members} for n in range(count))]
+def _marks(members: list[int], slices: Sequence[Slice]) -> Iterator[tuple[dict[int, str], float]]:
+    """For each mark in turn, its value for every member, and by how much equal ones may differ.
+
+    The first is the station of the table.
+    """
+    yield {i: "\\".join(f"{x:f}" for x in slices[i].position or ()) for i in members}, SAME_STATION
+    for n in range(max(len(slices[i].marks) for i in members)):
+        yield {i: slices[i].marks[n] if n < len(slices[i].marks) else "" for i in members}, 0.0
+
+
+def _numbered(mark: dict[int, str], tolerance: float, most: int) -> dict[int, int] | None:
+    """A number for the value of each member, equal ones alike; None for more than `most` values."""
+    found: list[tuple[float, ...]] = []
+    known: dict[str, int] = {}
+    for value in mark.values():
+        if value in known:
+            continue
+        measured = _measured(value)
+        same = (n for n, other in enumerate(found) if _near(measured, other, tolerance))
+        known[value] = next(same, len(found))
+        if known[value] == len(found):
+            found.append(measured)
+        if len(found) > most:
+            return None
+    return {i: known[value] for i, value in mark.items()}
+
+
+def _measured(value: str) -> tuple[float, ...]:
+    """The measured numbers of a value; none where it is text, a whole number or a time of day."""
+    parts = value.split("\\")
+    return tuple(map(float, parts)) if all(map(_MEASURED.fullmatch, parts)) else ()
+
+
+def _near(some: tuple[float, ...], others: tuple[float, ...], tolerance: float) -> bool:
+    """Whether measured numbers differ by no more than how they were printed, or by a tolerance."""
+    if not some or len(some) != len(others):
+        return False
+    return all(
+        math.isclose(a, b, rel_tol=SAME_NUMBER, abs_tol=max(tolerance, 1e-6))
+        for a, b in zip(some, others, strict=True)
+    )
 
 
 def _dealt(members: list[int], slices: Sequence[Slice], places: dict[int, int]) -> list[list[int]]:

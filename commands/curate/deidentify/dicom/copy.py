@@ -17,6 +17,7 @@ from medfm_cli.commands.curate.deidentify.dicom.profile import deidentify_datase
 from medfm_cli.commands.curate.deidentify.pseudonyms import Pseudonyms
 from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.errors import Unreadable
+from medfm_cli.readers.dicom.file import stream
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -79,8 +80,9 @@ def _opened(path: Path) -> Dataset:
     from pydicom.dataset import FileMetaDataset
 
     try:
-        dataset: Dataset = dcmread(path, force=True)
-    except (OSError, MemoryError):
+        with stream(path) as file:
+            dataset: Dataset = dcmread(file, force=True)
+    except (OSError, MemoryError, Unreadable):
         raise
     except Exception:  # a damaged header makes the parser say almost anything
         raise Unreadable("no copy: a damaged DICOM header", step="deidentify") from None
