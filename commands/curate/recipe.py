@@ -26,6 +26,11 @@ class Tiles(Part):
         "label speaks of the whole image, else null.",
     )
     limit: int = Field(9, ge=1, description="Most tiles of one image, spread evenly over it.")
+    cover: bool | Auto = Field(
+        "auto",
+        description="Tiles show the whole image: one that needs more than `limit` is made smaller "
+        "before; auto: where labels speak of the whole image.",
+    )
     max_side: int = Field(
         1024, ge=32, description="Longer side of what is kept whole; larger is made smaller."
     )

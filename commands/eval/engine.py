@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from medfm_cli.commands.eval import protocol
 from medfm_cli.commands.eval.candidates import EvaluationSetup, load_candidates
 from medfm_cli.commands.eval.comparison import ComparisonResult, evaluate
+from medfm_cli.commands.eval.cutting import check_cutting
 from medfm_cli.commands.eval.gate import gate
 from medfm_cli.commands.eval.overlaps import check_overlaps
 from medfm_cli.commands.eval.plan import inputs
@@ -28,13 +29,15 @@ def run(recipe: EvalRecipe, run: Run) -> Result:
     """Compare every model with the baselines.
 
     Raises:
-        DataError: the dataset or a model cannot be used, or there are too few subjects.
+        DataError: the dataset or a model cannot be used, they do not fit each other, or there are
+            too few subjects.
         UsageError: the protocol does not fit the models.
         Stopped: a signal came.
     """
     dataset = Dataset.open(recipe.data)
     images = labelled_images(dataset)
     candidates = load_candidates(recipe)
+    check_cutting(candidates, dataset, images)
     protocol_name = protocol.choose_protocol(
         recipe, images, encoders=any(candidate.is_encoder for candidate in candidates), run=run
     )

@@ -13,7 +13,10 @@ def command(
     ],
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="Images: DICOM, PNG, JPEG, TIFF, NPY or NIfTI."),
+        typer.Argument(
+            metavar="FILE...",
+            help="Images (DICOM, PNG, JPEG, TIFF, NPY, NIfTI or video), or folders with images.",
+        ),
     ],
     json: Annotated[
         bool, typer.Option("--json", help="Print every probability as one JSON document.")
@@ -30,8 +33,9 @@ def command(
 ) -> None:
     """Label image files with an exported bundle. Needs no torch.
 
-    Frames and tiles of a file are averaged as in training. Files that cannot be read are listed
-    with the reason among the predictions, and the exit code is then 3.
+    Images are cut as those of the training data were; frames and tiles of a file are averaged.
+    Images that cannot be read are listed with the reason among the predictions, and the exit code
+    is then 3. Of folders all images are taken, with their subfolders; a warning names other files.
     """
     from medfm_cli.console import Console
     from medfm_cli.envelope import guarded

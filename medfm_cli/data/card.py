@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from medfm_cli.errors import DataError
 from medfm_cli.recipe import Part
@@ -89,16 +89,28 @@ class Unify(Part):
         return self
 
 
+Tiling = Literal["cover", "sample", "grid"]
+
+
 class Cutting(Part):
     """What is used of a file, and how large images are cut: in curate, and alike in predict.
 
     It travels from the dataset's card into the models that learn from it and into their bundles.
+    A card of medfm 0.1 that speaks of tiles says nothing of `tiling`: its tiles are a `grid`.
     """
 
+    whole: bool = Field(False, description="whether scans are read as volumes, clips as videos")
+    clip: int = Field(32, ge=1, description="most frames of a video that is read as one")
     frames: int = Field(4, ge=1, description="most frames of a multi-frame file")
     slices: int = Field(8, ge=1, description="most slices of a volume")
     tile: int | None = Field(None, ge=8, description="edge of the tiles in pixels; null: untiled")
     tile_limit: int = Field(16, ge=1, description="most tiles taken from one image")
+    tiling: Tiling = Field(
+        "cover",
+        description="cover: tiles overlap and show the whole image, which is made smaller if it "
+        "needs more than the most; sample: only so many of these tiles are taken, at full size; "
+        "grid: without overlap, margins are lost (medfm 0.1)",
+    )
     max_side: int | None = Field(
         None, ge=8, description="longer side of a part in pixels; larger is made smaller"
     )
@@ -111,6 +123,13 @@ class Cutting(Part):
     )
     windows: int = Field(8, ge=1, description="most windows taken from one signal")
     unify: Unify | None = Field(None, description="one shape for images and volumes")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_older_card(cls, values: object, info: ValidationInfo) -> object:
+        if info.mode == "json" and isinstance(values, dict) and values.get("tile") is not None:
+            return {"tiling": "grid", **values}
+        return values
 
 
 class DatasetCard(Sealed):

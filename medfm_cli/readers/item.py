@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from medfm_cli.errors import Unreadable
 from medfm_cli.samples.attributes import Attributes
 from medfm_cli.samples.content import Content, Image2D
+from medfm_cli.samples.parts import Box, evenly
+
+__all__ = ["MAX_PIXELS", "MAX_VALUES", "Box", "Item", "ReadOptions", "Turn", "evenly"]
 
 MAX_PIXELS = 100_000_000
 """Most pixels of one image; a larger one is refused before its pixels are decoded."""
@@ -43,17 +46,6 @@ class ReadOptions:
     clip: int = 32
     max_values: int = MAX_VALUES
     format: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A labelled rectangle in pixels: left, top, right, bottom (the last two outside)."""
-
-    label: str
-    x0: float
-    y0: float
-    x1: float
-    y1: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +107,3 @@ class Item(Attributes):
         if not isinstance(self.content, Image2D):
             raise Unreadable(f"not an image: {self.content.kind}", step="quality")
         return self.content.pixels
-
-
-def evenly(count: int, limit: int) -> list[int]:
-    """Up to `limit` of `count` numbers from 0, evenly spaced, both ends included."""
-    if count <= limit:
-        return list(range(count))
-    if limit == 1:
-        return [count // 2]
-    return [round(i * (count - 1) / (limit - 1)) for i in range(limit)]

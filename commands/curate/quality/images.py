@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.commands.curate.options.quality import Quality
 from medfm_cli.commands.curate.quality.text_pages import text_share
 from medfm_cli.samples.content import Image2D
+from medfm_cli.samples.pixels import is_blank, sparse
 
-FLAT = 1.0
-"""Grey values (0–255) that vary less than this show nothing."""
 _PROBE = 4096
 _MARGIN = 8
 """Tails this near to black or white may be a dark or bright border."""
@@ -26,7 +23,7 @@ def rejection_reason(content: Image2D, quality: Quality) -> str:
     height, width = pixels.shape[:2]
     if min(height, width) < quality.min_side:
         return f"tiny: a side of less than {quality.min_side} pixels"
-    if quality.blank and sparse(pixels, 1 << 18).std() < FLAT:
+    if quality.blank and is_blank(pixels):
         return "blank: all pixels are alike"
     if reason := aspect(height, width, quality):
         return reason
@@ -47,12 +44,6 @@ def aspect(height: int, width: int, quality: Quality) -> str:
     return (
         f"longer than {quality.max_aspect:g} times its width" if ratio > quality.max_aspect else ""
     )
-
-
-def sparse(values: NDArray[Any], count: int) -> NDArray[Any]:
-    """About `count` of the values, evenly spaced; all of a small array."""
-    flat = values.reshape(-1)
-    return flat[:: max(1, flat.size // count) | 1]
 
 
 def _two_levels(pixels: NDArray[np.uint8]) -> bool:

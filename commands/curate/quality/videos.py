@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfm_cli.commands.curate.options.quality import Quality
-from medfm_cli.commands.curate.quality.images import FLAT, aspect, sparse
+from medfm_cli.commands.curate.quality.images import aspect
 from medfm_cli.samples.content import Video
+from medfm_cli.samples.pixels import FLAT, sparse
 
 _PROBE = 1 << 20
 _MOVED = 0.2

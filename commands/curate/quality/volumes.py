@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from medfm_cli.commands.curate.options.quality import Quality
-from medfm_cli.commands.curate.quality.images import FLAT, sparse
 from medfm_cli.samples.content import Volume
+from medfm_cli.samples.pixels import FLAT, sparse
 
 _PROBE = 1 << 20
 

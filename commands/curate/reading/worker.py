@@ -31,7 +31,6 @@ from medfm_cli.commands.curate.deidentify.step import deidentify
 from medfm_cli.commands.curate.options.deidentify import Deidentify
 from medfm_cli.commands.curate.options.quality import Quality
 from medfm_cli.commands.curate.quality.step import mend, rejection_reason
-from medfm_cli.commands.curate.reading.cutting import PartOf, cut_content
 from medfm_cli.commands.curate.reading.staging import (
     Entry,
     ItemRecord,
@@ -46,6 +45,7 @@ from medfm_cli.commands.curate.similarity.fingerprint import fingerprint
 from medfm_cli.commands.curate.sources.vanished import check_there, source_gone
 from medfm_cli.commands.curate.tables.columns import sex_name
 from medfm_cli.data.card import Cutting
+from medfm_cli.data.cutting import PartOf, cut_content
 from medfm_cli.readers import Item, ReadOptions, Unreadable, sniff
 from medfm_cli.readers.demographics import age_of
 from medfm_cli.readers.faults import GONE, UNREACHABLE

@@ -69,11 +69,15 @@ def worker_config(
 def _block(recipe: CurateRecipe, catalog: Catalog, block: PlannedSource) -> SourceConfig:
     keys = block.keys
     readers = _readers(catalog, block)
+    tile = _tile(recipe, block)
     cutting = Cutting(
+        whole=keys.whole,
+        clip=keys.clip,
         frames=keys.frames,
         slices=keys.slices,
-        tile=_tile(recipe, block),
+        tile=tile,
         tile_limit=recipe.tile.limit,
+        tiling="cover" if tile is None or _tiles_cover(recipe, block) else "sample",
         max_side=recipe.tile.max_side,
         **recipe.derive.cutting(),
     )
@@ -137,9 +141,25 @@ def _tile(recipe: CurateRecipe, block: PlannedSource) -> int | None:
     size = recipe.tile.size
     if size != "auto":
         return size
-    if block.metadata.labelled or block.annotations.files:
-        what = "labels" if block.metadata.labelled else "annotations"
+    if what := _about_whole_images(block):
         block.resolve("tile.size", None, f"{what} speak of whole images, so these are not cut")
         return None
     block.resolve("tile.size", AUTO_TILE, "no label speaks of a whole image")
     return AUTO_TILE
+
+
+def _tiles_cover(recipe: CurateRecipe, block: PlannedSource) -> bool:
+    """Whether tiles show all of an image: part of it may show nothing of what its label means."""
+    if recipe.tile.cover != "auto":
+        return recipe.tile.cover
+    what = _about_whole_images(block)
+    why = f"{what} speak of whole images" if what else "no label speaks of a whole image"
+    block.resolve("tile.cover", bool(what), why)
+    return bool(what)
+
+
+def _about_whole_images(block: PlannedSource) -> str:
+    """What speaks of whole images, if anything does."""
+    if block.metadata.labelled:
+        return "labels"
+    return "annotations" if block.annotations.files else ""

@@ -6,26 +6,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 from toy_data import Toy, balanced, toy_dataset, toy_run
 
+from medfm_cli.commands.eval.cutting import cut_otherwise
 from medfm_cli.commands.eval.engine import run
 from medfm_cli.commands.eval.recipe import BASELINES, EvalRecipe
 from medfm_cli.commands.finetune.engine import run as finetune
 from medfm_cli.commands.finetune.recipe import FinetuneRecipe
-from medfm_cli.data import Dataset
+from medfm_cli.data import Cutting, Dataset
 from medfm_cli.data.preprocess import Preprocessing
 from medfm_cli.errors import DataError, UsageError
 from medfm_cli.metrics import SCORERS, estimate, make_cases
 from medfm_cli.models.backbones import build_backbone
 from medfm_cli.models.config import ModelConfig
-from medfm_cli.models.directory import save_model
+from medfm_cli.models.directory import load_model, save_model
 from medfm_cli.models.lineage import extend
 from medfm_cli.models.spec import BackboneSpec
 from medfm_cli.recipe.load import load
 from medfm_cli.runs import Callout, Figure, Result, Run
+from medfm_cli.scoring.images import labelled_images
 
 SPEC = BackboneSpec(name="vit_xxs", image_size=32)
 
@@ -232,6 +235,49 @@ def test_other_classes_are_refused(world: Path, tmp_path: Path) -> None:
     toy_dataset(tmp_path / "data", balanced(("disc", "ring"), subjects=4), seed=5)
     with pytest.raises(DataError, match="has the classes bars, disc, ring"):
         run(recipe(world, "classifier", data=str(tmp_path / "data")), toy_run(tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    ("cutting", "refused"),
+    [
+        ({"tile": 16}, True),
+        ({"max_side": 20}, True),
+        ({"tile": 17, "max_side": 32, "frames": 9}, False),  # the images are too small for tiles
+        ({"planes": ["coronal"]}, False),  # no image of the dataset comes from a volume
+    ],
+)
+def test_a_classifier_that_cuts_images_otherwise_is_not_scored(
+    world: Path, tmp_path: Path, cutting: dict[str, Any], refused: bool
+) -> None:
+    """`predict` would answer from other pixels than those whose score is reported."""
+    loaded = load_model(world / "classifier" / "model", takes="image")
+    how = loaded.config.preprocessing.model_copy(update=cutting)
+    config = loaded.config.model_copy(update={"preprocessing": how})
+    save_model(tmp_path / "other", loaded.module, config)
+    asked = recipe(world, models={"other": str(tmp_path / "other")}, baselines=[])
+    if not refused:
+        assert "auc" in run(asked, toy_run(tmp_path / "run")).metrics["scores"]["other"]
+        return
+    with pytest.raises(DataError, match="72 of the 72 labelled images") as e:
+        run(asked, toy_run(tmp_path / "run"))
+    assert "are cut otherwise than the classifier 'other' cuts new images" in str(e.value)
+    key, value = next(iter(cutting.items()))
+    assert f"'tile.{key.replace('tile', 'size')}={value}'" in str(e.value.hint)
+
+
+def test_tiles_of_another_size_are_counted_by_image(tmp_path: Path) -> None:
+    dataset = toy_dataset(tmp_path / "data", [Toy(n, "test", 2, tiles=2) for n in ("disc", "ring")])
+    samples = dataset.samples.set_column(
+        dataset.samples.schema.get_field_index("facts"),
+        "facts",
+        pa.array(['{"tile": [0, 0]}', '{"tile": [0, 30]}'] * 4),
+    )
+    card = dataset.card.model_copy(update={"cutting": Cutting(tile=32, tiling="sample")})
+    tiled = Dataset(dataset.root, card, samples)
+    images = labelled_images(dataset)
+    assert cut_otherwise(tiled, images, Cutting(tile=32, tiling="sample", frames=2)) == 0
+    assert cut_otherwise(tiled, images, Cutting(tile=32, tiling="grid")) == 4
+    assert cut_otherwise(tiled, images, Cutting()) == 4
 
 
 def test_a_class_with_one_subject_is_not_scored_but_reported(world: Path, tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medfm_cli.commands.curate.reading.cutting import PartOf, cut_content
 from medfm_cli.data import Cutting
 from medfm_cli.data.card import Unify
-from medfm_cli.data.preprocess import cut
+from medfm_cli.data.cutting import PartOf, cut_content
+from medfm_cli.data.tiling import tiles
 from medfm_cli.readers.item import Box
 from medfm_cli.samples.content import Audio, Image2D, Row, Signal, Text, Video, Volume
+from medfm_cli.samples.pixels import resize
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.integers(0, 256, (200, 300), dtype=np.uint8)
@@ -43,15 +44,33 @@ def test_by_default_everything_stays_whole(content: Any) -> None:
 
 
 def test_tiles_are_those_of_preprocessing_with_their_masks() -> None:
-    cutting = Cutting(tile=100, tile_limit=4, max_side=50)
+    cutting = Cutting(tile=100, tile_limit=4, tiling="sample", max_side=50)
     mask = (NOISE // 16).astype(np.uint8)
     parts = cut_content(Image2D(NOISE), cutting, mask=mask)
     assert suffixes(parts) == ["-t00", "-t01", "-t02", "-t03"]
-    for part, (y, x, pixels) in zip(parts, cut(NOISE, cutting), strict=True):
+    expected = tiles(NOISE, tile=100, limit=4, tiling="sample")
+    for part, (y, x, pixels) in zip(parts, expected, strict=True):
         assert part.place == {"tile": [y, x], "reduced_from": [100, 100]}
-        assert (part.content.array == pixels).all()
+        assert (part.content.array == resize(pixels, (50, 50))).all()
         assert part.mask is not None and part.mask.shape == (50, 50)
         assert (part.mask == mask[y + 1 : y + 100 : 2, x + 1 : x + 100 : 2]).all()
+
+
+def test_masks_and_boxes_follow_an_image_that_is_made_smaller_before_it_is_cut() -> None:
+    """400 × 400 in four tiles of 100: one of two pixels is left, and of the mask and box too."""
+    image = np.kron(np.random.default_rng(1).integers(0, 256, (200, 200)), np.ones((2, 2)))
+    mask = (image > 128).astype(np.uint8)
+    box = Box("cell", 220, 20, 260, 60)
+    cutting = Cutting(tile=100, tile_limit=4)
+    parts = cut_content(Image2D(image.astype(np.uint8)), cutting, mask=mask, boxes=[box])
+    places = [part.place for part in parts]
+    assert places[1] == {"tile": [0, 200], "reduced_from": [200, 200]}
+    assert [place["tile"] for place in places] == [[0, 0], [0, 200], [200, 0], [200, 200]]
+    assert parts[1].boxes == (Box("cell", 10, 10, 30, 30),)
+    for part in parts:
+        (y, x), values = part.place["tile"], part.mask
+        assert values is not None
+        np.testing.assert_array_equal(values, mask[y : y + 200 : 2, x : x + 200 : 2])
 
 
 def test_boxes_move_with_their_tile() -> None:

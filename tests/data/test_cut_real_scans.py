@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from medfm_cli.commands.curate.reading.cutting import cut_content
 from medfm_cli.data import Cutting
 from medfm_cli.data.card import Unify
 from medfm_cli.data.common_shape import nearest_depth, to_channels_first
+from medfm_cli.data.cutting import cut_content
 from medfm_cli.samples.content import Volume
 
 pytestmark = pytest.mark.realdata

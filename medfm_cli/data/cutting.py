@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from medfm_cli.data.card import Cutting
 from medfm_cli.data.common_shape import known_spacing, to_common_shape, to_grey_levels
-from medfm_cli.data.preprocess import shrunk, tiles
-from medfm_cli.readers.item import Box, evenly
+from medfm_cli.data.tiling import before_tiling, tiles_of
 from medfm_cli.samples.content import Audio, Content, Image2D, Signal, Video, Volume
-from medfm_cli.samples.pixels import resize
+from medfm_cli.samples.parts import Box, evenly
+from medfm_cli.samples.pixels import resize, shrunk
 
 ANISOTROPY = 1.05
 """From this ratio of the sides of a voxel on, a slice is stretched to square pixels."""
@@ -76,22 +76,29 @@ def cut_content(
     return [_unified(part, cutting) for part in parts]
 
 
-def _tiles(picture: Image2D, cutting: Cutting, whole: PartOf) -> list[PartOf]:
-    cut = [(0, 0, picture.pixels)]
-    if cutting.tile is not None:
-        cut = tiles(picture.pixels, tile=cutting.tile, limit=cutting.tile_limit)
+def _tiles(image: Image2D, cutting: Cutting, whole: PartOf) -> list[PartOf]:
+    base = before_tiling(image.pixels, cutting)
+    down, across = (old / new for old, new in zip(image.pixels.shape[:2], base.shape, strict=False))
+    mask = whole.mask
+    if mask is not None and base is not image.pixels:
+        mask = _resampled(mask, base.shape[:2])
+    cut = tiles_of(base, cutting)
     parts: list[PartOf] = []
     for number, (y, x, pixels) in enumerate(cut):
         height, width = pixels.shape[:2]
         small = shrunk(pixels, cutting.max_side)
         scale = (small.shape[0] / height, small.shape[1] / width)
         region = (slice(y, y + height), slice(x, x + width))
-        mask = None if whole.mask is None else _resampled(whole.mask[region], small.shape[:2])
-        place = {"tile": [y, x]} if len(cut) > 1 else {}
-        place |= {"reduced_from": [height, width]} if small is not pixels else {}
-        boxes = _moved(whole.boxes, scale, (-y * scale[0], -x * scale[1]), small.shape[:2])
+        covered = None if mask is None else _resampled(mask[region], small.shape[:2])
+        place: dict[str, Any] = {}
+        if len(cut) > 1:
+            place["tile"] = [round(y * down), round(x * across)]
+        if small is not pixels or base is not image.pixels:
+            place["reduced_from"] = [round(height * down), round(width * across)]
+        offset = (-y * scale[0], -x * scale[1])
+        boxes = _moved(whole.boxes, (scale[0] / down, scale[1] / across), offset, small.shape[:2])
         suffix = f"-t{number:02d}" if len(cut) > 1 else ""
-        parts.append(PartOf(suffix, Image2D(small), place, mask, boxes))
+        parts.append(PartOf(suffix, Image2D(small), place, covered, boxes))
     return parts
 
 
