@@ -341,6 +341,7 @@ _medfm_keys() {
         'quality.language=	Refuse texts that are no language (codes, damage)' \
         'tile.size=	Edge of the tiles in pixels' \
         'tile.limit=	Most tiles of one image, spread evenly over it' \
+        'tile.cover=	Tiles show the whole image: one that needs more than `limit` is made…' \
         'tile.max_side=	Longer side of what is kept whole' \
         'split.train=	Share of the samples' \
         'split.val=	Share of the samples' \
@@ -765,6 +766,9 @@ _medfm_values() {
     'curate quality.language') printf '%s\n' 'true	' \
         'false	' ;;
     'curate tile.size') printf '%s\n' 'auto	' ;;
+    'curate tile.cover') printf '%s\n' 'true	' \
+        'false	' \
+        'auto	' ;;
     'curate split.by') printf '%s\n' 'subject	' \
         'site	' \
         'time	' ;;

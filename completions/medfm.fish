@@ -374,6 +374,7 @@ function __medfm_keys
                 'quality.language=	Refuse texts that are no language (codes, damage)' \
                 'tile.size=	Edge of the tiles in pixels' \
                 'tile.limit=	Most tiles of one image, spread evenly over it' \
+                'tile.cover=	Tiles show the whole image: one that needs more than `limit` is made…' \
                 'tile.max_side=	Longer side of what is kept whole' \
                 'split.train=	Share of the samples' \
                 'split.val=	Share of the samples' \
@@ -816,6 +817,10 @@ function __medfm_values
                 'false	'
         case 'curate tile.size'
             printf '%s\n' 'auto	'
+        case 'curate tile.cover'
+            printf '%s\n' 'true	' \
+                'false	' \
+                'auto	'
         case 'curate split.by'
             printf '%s\n' 'subject	' \
                 'site	' \

@@ -41,7 +41,7 @@ def no_link(path: str, flags: int) -> int:
     """An opener for files that are written in place: a link to another file is not followed.
 
     Raises:
-        EnvironmentProblem: what lies there is no regular file.
+        EnvironmentProblem: what lies there is not a regular file.
         OSError: it cannot be opened.
     """
     problem = EnvironmentProblem(

@@ -13,7 +13,7 @@ def file_sha256(path: Path) -> str:
     """Hex sha256 of a file's bytes.
 
     Raises:
-        OSError: it cannot be read, or is no regular file: reading a named pipe would never end.
+        OSError: it cannot be read, or is not a regular file: reading a named pipe would never end.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:

@@ -21,7 +21,7 @@ def lock(folder: Path) -> Iterator[None]:
 
     Raises:
         Locked: another process holds it.
-        EnvironmentProblem: what lies in its place is no regular file.
+        EnvironmentProblem: what lies in its place is not a regular file.
     """
     descriptor = no_link(str(folder / ".lock"), os.O_RDWR | os.O_CREAT)
     try:

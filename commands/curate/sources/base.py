@@ -34,7 +34,7 @@ class File:
 
 
 def stamp_of(path: str, status: os.stat_result, *, by_content: bool) -> int:
-    """What tells whether a file changed: the time of its last change, or a hash of its content.
+    """What shows whether a file changed: the time of its last change, or a hash of its content.
 
     Raises:
         OSError: its content is needed and the disk fails.

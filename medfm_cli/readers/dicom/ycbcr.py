@@ -2,7 +2,7 @@
 
 Some devices (ultrasound above all) write YCbCr into a JPEG without any marker, and RGB into the
 DICOM header. Two things distinguish them. Few triples (a quarter) of the YCbCr cube are colours at
-all, and the black, white and grey of an RGB picture are none of them. And light and shade move
+all, and the black, white and grey of an RGB image are none of them. And light and shade move
 red, green and blue together, which luma and the two chromas do not.
 """
 
