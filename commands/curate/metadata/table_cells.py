@@ -100,7 +100,7 @@ class CellReader:
         return time or ""
 
     def _label(self, choice: Choice, cells: Sequence[str], place: Mapping[str, int]) -> str:
-        if len(choice.columns) > 1:
+        if len(choice.columns) != 1:  # none: rules make the label
             return self._findings(choice, cells, place)
         cell = cells[place[choice.column]]
         text = label_meaning(cell, self._missing)
