@@ -96,7 +96,6 @@ def test_one_picture_in_many_lossless_encodings(
         ("DICOMDIR", "DICOMDIR"),
         ("hotiron.dcm", "colour palette"),
         ("meta_missing_tsyntax.dcm", "without pixel data"),
-        ("zipMR.gz", "gzip"),
         ("README.txt", "text"),
         ("test1.json", "JSON"),
     ],
