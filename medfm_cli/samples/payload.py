@@ -10,6 +10,7 @@ import io
 import json
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from medfm_cli.samples.content import (
     Volume,
 )
 
+_TRIES = 4
 PNG = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 """Runs only: on scans and photographs smaller than level 3, and faster to write and to read."""
 MODES = ("L", "RGB")
@@ -111,7 +113,18 @@ def npy(array: NDArray[Any]) -> bytes:
 
 
 def load_npy(data: bytes) -> NDArray[Any]:
-    """The array of `.npy` bytes."""
+    """The array of `.npy` bytes.
+
+    NumPy parses the header with Python's parser, which some versions of Python 3.11 let several
+    threads disturb (python/cpython#106905); a lock would be held for ever by a forked process.
+    """
+    for _ in range(_TRIES):
+        with suppress(SystemError):
+            return _read_npy(data)
+    return _read_npy(data)
+
+
+def _read_npy(data: bytes) -> NDArray[Any]:
     array: NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
     return array
 
