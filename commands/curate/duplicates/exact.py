@@ -57,7 +57,8 @@ def keep_one(catalog: Catalog, linked: LinkedSubjects) -> Merged:
     for (sha,) in catalog.rows("SELECT content_sha FROM repeated ORDER BY content_sha"):
         group = list(
             catalog.db.execute(
-                "SELECT * FROM items WHERE content_sha = ? AND fate = 'kept' ORDER BY id", (sha,)
+                "SELECT * FROM items WHERE content_sha = ? AND +fate = 'kept' ORDER BY id",
+                (sha,),  # +: by the index of contents, of which few are equal
             )
         )
         group.sort(key=rank)

@@ -30,6 +30,9 @@ _ORDER = (
     f"SELECT * FROM items WHERE fate = 'kept' "  # noqa: S608
     f"ORDER BY CASE split {_RANK} END, content_sha, id"
 )
+_REPEATED = (
+    "SELECT content_sha FROM items WHERE fate = 'kept' GROUP BY content_sha HAVING count(*) > 1"
+)
 _OF_ITEM = [column for column in SAMPLE_COLUMNS if column.column.source == "item"]
 _PLACES = "offset, length, lengths, sums"
 """What stands in a line of the places."""
@@ -126,11 +129,12 @@ def pending_samples(catalog: Catalog, origins: Sequence[str]) -> Iterator[Pendin
         catalog: after all decisions.
         origins: the names of the source blocks.
     """
-    before, copy = "", 0
+    # without exact deduplication, copies may lie in several splits; else nothing is remembered
+    copies = {row[0]: -1 for row in catalog.rows(_REPEATED)}
     for row in catalog.rows(_ORDER):
-        sha = row["content_sha"]
-        copy = copy + 1 if sha == before else 0
-        before = sha
+        sha, copy = row["content_sha"], 0
+        if sha in copies:
+            copies[sha] = copy = copies[sha] + 1
         parts = sorted((StagedPart(*part) for part in json.loads(row["parts"])), key=_suffix)
         for part in parts:
             yield PendingSample(row, part, copy, origins[row["block"]])

@@ -113,3 +113,16 @@ def test_days_before_months(curate: Curate) -> None:
     pairs = list(zip(found.columns["time"], found.columns["split"], strict=True))
     years = {side: {time[:4] for time, of in pairs if of == side} for _, side in pairs}
     assert max(years["train"]) < min(years["val"]) <= max(years["val"]) < min(years["test"])
+
+
+def test_copies_that_are_kept_may_lie_in_several_splits(medfm: Executable, tmp_path: Path) -> None:
+    for number in range(24):
+        picture(tmp_path / "in" / f"{number:02}.png", number // 2)
+    rows = "".join(f"{n:02}.png,{'ab'[n % 2]},p{n}\n" for n in range(24))
+    (tmp_path / "in" / "labels.csv").write_text("file,label,patient_id\n" + rows)
+    (tmp_path / "r.yaml").write_text("source: in\ndeduplicate: {exact: off, near: off}\n")
+    done = medfm("curate", "r.yaml", "--json", cwd=tmp_path)
+    assert done.code == 0, done.stderr
+    samples = pq.ParquetFile(tmp_path / done.json["run_dir"] / "dataset" / "samples.parquet").read()
+    ids = samples.column("sample_id").to_pylist()
+    assert len(ids) == len(set(ids)) == 24
