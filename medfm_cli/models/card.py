@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from medfm_cli.models.card_facts import DataFacts, MetricFacts, TrainingFacts
+from medfm_cli.runs.cells import safe_markdown
 
 if TYPE_CHECKING:
     from medfm_cli.models.config import ModelConfig
@@ -34,7 +35,7 @@ def render_model_card(config: ModelConfig) -> str:
         _section("Operating points", _operating_lines(config)),
         _section("Limitations", _bullets(facts.limitations)),
     ]
-    return "\n\n".join(parts) + "\n"
+    return safe_markdown("\n\n".join(parts)) + "\n"
 
 
 def interval(metric: MetricFacts) -> str:
@@ -169,7 +170,7 @@ def _shown(value: object) -> str:
         return f"{value:.4g}"
     if isinstance(value, list):
         return ", ".join(_shown(item) for item in value)
-    return str(value)
+    return " ".join(str(value).split("\n"))
 
 
 def _cell(text: str) -> str:

@@ -109,6 +109,16 @@ def clean(text: str) -> str:
     return _CONTROL.sub("\ufffd", text)
 
 
+def safe_markdown(text: str) -> str:
+    """A page of Markdown that holds texts of others: no HTML, no link, no control character.
+
+    For pages whose own words use neither `<` and `&` nor links.
+    """
+    lines = (clean(line) for line in text.split("\n"))
+    escaped = "\n".join(lines).replace("&", "&amp;").replace("<", "&lt;")
+    return escaped.replace("](", "]\\(")
+
+
 def _show_one(value: Cell, decimals: int | None) -> str:
     if value is None:
         return EMPTY

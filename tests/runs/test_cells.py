@@ -10,6 +10,7 @@ from medfm_cli.runs.blocks import Cell, Table
 from medfm_cli.runs.cells import (
     clean,
     duration,
+    safe_markdown,
     show,
     show_columns,
     show_value,
@@ -134,3 +135,9 @@ def test_durations(seconds: float, said: str) -> None:
 def test_escape_sequences_and_half_letters_never_pass() -> None:
     assert clean("a\x1b[31mb\x00\ud800\u009b") == "a\ufffd[31mb\ufffd\ufffd\ufffd"
     assert clean("line\nend\t🫁") == "line\nend\t🫁"
+
+
+def test_texts_of_others_stay_text_in_markdown() -> None:
+    page = safe_markdown("- class: <img src=x onerror=alert(1)> [a](javascript:b)\x1b[31m\n- next")
+    assert "<img" not in page and "](" not in page and "\x1b" not in page
+    assert page.count("\n") == 1

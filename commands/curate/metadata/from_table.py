@@ -166,8 +166,9 @@ def files_column(rows: Rows, matcher: Matcher) -> tuple[str, float, bool]:
 
 def no_match(rows: Rows, what: str) -> DataError:
     """The error for a table that has nothing to do with the source."""
+    names = "names a file" if what.startswith("no ") else "names no file"
     return DataError(
-        f"{what} of '{rows.path}' names a file of the source",
+        f"{what} of '{rows.path}' {names} of the source",
         hint=f"its columns are {columns.listed(rows.header)}; name the right one with labels.files",
     )
 

@@ -15,6 +15,7 @@ from medfm_cli.commands.curate.report.context import STEPS, ReportContext
 from medfm_cli.commands.curate.report.privacy import LINKAGE, privacy_rows
 from medfm_cli.data.manifest import SPLITS
 from medfm_cli.runs.atomic import write_text
+from medfm_cli.runs.cells import safe_markdown
 from medfm_cli.version import __version__
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def datasheet(context: ReportContext) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["first_upper"] = _first_upper
-    return environment.from_string(TEMPLATE.read_text("utf-8")).render(_facts(context))
+    page = environment.from_string(TEMPLATE.read_text("utf-8")).render(_facts(context))
+    return safe_markdown(page)
 
 
 def _facts(context: ReportContext) -> dict[str, Any]:

@@ -308,7 +308,7 @@ def test_a_table_of_patients_is_joined_with_the_headers(tmp_path: Path, curate: 
     ("spec", "sentence"),
     [
         ({"file": "labels.csv", "column": "klass"}, "has no column 'klass'"),
-        ({"file": "labels.csv", "files": "label"}, "names a file of the source"),
+        ({"file": "labels.csv", "files": "label"}, "names no file of the source"),
         ({"field": "colour"}, "from the field 'colour', which no sample has"),
         ("other.csv", "no column of .* names a file of the source"),
         ("unclear.csv", "could be the label"),
