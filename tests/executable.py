@@ -99,6 +99,8 @@ class Executable:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # under nohup it would be ignored, and inherited so
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
 
     @property
